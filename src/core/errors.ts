@@ -1,0 +1,77 @@
+/** The line of the user's program that built something; formatted only when somebody looks. */
+export interface Site {
+  /** "train.ts:14", or "" where it cannot be told. */
+  toString(): string;
+}
+
+/**
+ * Every error a user can cause: what is wrong, why, and what to do.
+ *
+ * @example
+ * throw new ShapeError("matmul: inner sizes differ: [8, 784] × [10, 784]", {
+ *   why: "the last axis of a (784) must equal the first of b (10)",
+ *   help: "a.matmul(b.transpose()) gives [8, 10]",
+ * });
+ */
+export class GradusError extends Error {
+  readonly what: string;
+  readonly why: string | undefined;
+  readonly help: string | undefined;
+  readonly site: Site | undefined;
+
+  constructor(what: string, details: ErrorDetails = {}) {
+    super(layOut(what, details), details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = new.target.name;
+    this.what = what;
+    this.why = details.why;
+    this.help = details.help;
+    this.site = details.site;
+  }
+
+  /** The same error, with the user's line where it has none yet. */
+  at(site: Site | undefined): this {
+    if (this.site || !site) return this;
+    const Same = this.constructor as new (what: string, details: ErrorDetails) => this;
+    return new Same(this.what, { why: this.why, help: this.help, site, cause: this.cause });
+  }
+}
+
+export interface ErrorDetails {
+  readonly why?: string | undefined;
+  readonly help?: string | undefined;
+  readonly site?: Site | undefined;
+  readonly cause?: unknown;
+}
+
+function layOut(what: string, { why, help, site }: ErrorDetails): string {
+  const where = site?.toString();
+  const lines = [where ? `${what}   at ${where}` : what];
+  if (why) lines.push(`  why: ${why}`);
+  if (help) lines.push(`  help: ${help}`);
+  return lines.join("\n");
+}
+
+/** Shapes, axes or sizes that do not fit. */
+export class ShapeError extends GradusError {}
+/** Element types that do not fit. */
+export class DTypeError extends GradusError {}
+/** An argument outside what the operation means: a stride of 0, a probability of 2. */
+export class ArgumentError extends GradusError {}
+/** An index outside its axis, found while a program ran. */
+export class OutOfRangeError extends GradusError {}
+/** A graph that cannot be differentiated, traced or run as asked. */
+export class GraphError extends GradusError {}
+/** A loss or gradient that is not a finite number. */
+export class NonFiniteError extends GradusError {}
+/** More memory than there is. */
+export class MemoryError extends GradusError {}
+/** A file that is not what it should be. */
+export class FormatError extends GradusError {}
+/** A device that cannot do what was asked: no compiler, a worker that died. */
+export class DeviceError extends GradusError {}
+/** Something that only a mistake in gradus itself can cause. */
+export class InternalError extends GradusError {
+  constructor(what: string, details: ErrorDetails = {}) {
+    super(what, { help: "this is a bug in gradus; please report it with the program that shows it", ...details });
+  }
+}

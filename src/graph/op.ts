@@ -1,0 +1,179 @@
+/**
+ * The contract between an operation and everything that handles operations. A `Value` is a node of a graph: an op applied to other
+ * values, with exactly one result. An op is one object that knows its shape rule, its gradient, what a new leading axis means, and
+ * what its kind asks for. Code asks for the kind, never for the name.
+ */
+import type { DType } from "../core/dtype.ts";
+import type { Site } from "../core/errors.ts";
+import { GradusError } from "../core/errors.ts";
+import type { Shape } from "../core/shape.ts";
+import type { Combine, Expr } from "../kernel/expr.ts";
+
+export interface Type {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/** A node of the graph. Frozen: what was built stays as it is. Ids grow, so inputs have smaller ids than what uses them. */
+export interface Value extends Type {
+  readonly id: number;
+  readonly op: Op;
+  readonly inputs: readonly Value[];
+  readonly attributes: unknown;
+  /** The user's line; only the Tensor surface takes it, gradients inherit it. */
+  readonly site: Site | undefined;
+}
+
+export type PerInput<I extends readonly unknown[], T> = { readonly [K in keyof I]: T };
+export type Unary = readonly [x: Value];
+export type Binary = readonly [a: Value, b: Value];
+export type Ternary = readonly [a: Value, b: Value, c: Value];
+export type Variadic = readonly Value[];
+
+export interface OpBase<I extends readonly Value[], A> {
+  readonly name: string;
+  /** Shape and dtype rule: the only place that rejects bad inputs. */
+  infer(inputs: PerInput<I, Type>, attributes: A): Type;
+  /** Gradient as new graph, in ops: one value per input with the input's shape and dtype, null where none flows. */
+  vjp(dy: Value, inputs: I, out: Value, attributes: A): PerInput<I, Value | null>;
+  /**
+   * The op over a new leading axis of `size`: inputs marked in `batched` have it as axis 0, the result must have it too. At least one is marked.
+   * Elementwise ops have a default (`batchElementwise`), so have others by kind where it is always the same.
+   */
+  batch(inputs: I, batched: PerInput<I, boolean>, attributes: A, size: number): Value;
+}
+
+/** One element of the result from one element of each input. All inputs have the result's shape. */
+export interface Elementwise<I extends readonly Value[] = readonly Value[], A = unknown> extends OpBase<I, A> {
+  readonly kind: "elementwise";
+  /** `dtype` is the result's. The expression is also what the interpreter computes. */
+  lower(args: PerInput<I, Expr>, attributes: A, dtype: DType): Expr;
+  /** exp, tanh, threefry …: worth storing rather than computing twice. */
+  readonly costly?: boolean;
+}
+
+/** Index arithmetic over numbers (the interpreter) or over affine forms of a kernel's axes (the scheduler). */
+export interface IndexAlgebra<T> {
+  constant(n: number): T;
+  /** Σ scales[j] · terms[j] + offset. */
+  affine(terms: readonly T[], scales: readonly number[], offset: number): T;
+  /** Quotient and remainder by a positive size. */
+  split(i: T, size: number): readonly [quotient: T, remainder: T];
+}
+
+/** An index map that reads: where the element at `at` of the result comes from. */
+export interface Move<A = unknown> extends OpBase<Unary, A> {
+  readonly kind: "move";
+  source<T>(at: readonly T[], algebra: IndexAlgebra<T>, attributes: A, x: Type, out: Type): T[];
+}
+
+/** An index map that writes: where the element `at` of input `i` goes. What nothing goes to is `fill`; what several go to is their sum. */
+export interface Place<I extends readonly Value[] = readonly Value[], A = unknown> extends OpBase<I, A> {
+  readonly kind: "place";
+  target<T>(at: readonly T[], algebra: IndexAlgebra<T>, attributes: A, input: number, types: PerInput<I, Type>): T[];
+  fill(attributes: A): number;
+  /** True if several elements can go to one place. */
+  overlaps(attributes: A): boolean;
+}
+
+/** Elements combined along axes, which are dropped. */
+export interface Reduce extends OpBase<Unary, { readonly axes: readonly number[] }> {
+  readonly kind: "reduce";
+  readonly combine: Combine;
+}
+
+/** The slots of a contraction T(x, w, y) = Σ x · w · y. */
+export type ContractSlot = "x" | "w" | "y";
+/**
+ * Labelled axes, each carried by at least two of the three slots; `window` relations tie one axis of each:
+ * x = stride · y + dilation · w − pad, where a position outside x counts as 0. Inputs are the two slots other than `result`, in the order x, w, y;
+ * the axes of a slot are the labels that carry it, in order of `axes`, then its window axes, in order of `windows`
+ * — permuted by `order` where a slot has one (its i-th axis is the order[i]-th of that list).
+ */
+export interface Form {
+  readonly axes: readonly { readonly size: number; readonly in: readonly ContractSlot[] }[];
+  readonly windows: readonly {
+    readonly x: number; readonly w: number; readonly y: number;
+    readonly stride: number; readonly dilation: number; readonly pad: number;
+  }[];
+  readonly order?: Partial<Record<ContractSlot, readonly number[]>>;
+  readonly result: ContractSlot;
+}
+export interface Contract extends OpBase<Binary, Form> {
+  readonly kind: "contract";
+}
+
+/**
+ * Reads or writes at computed indices (int32). `gather`: out[b…, i…, r…] = x[b…, indices[b…, i…], r…], where `batch` leading axes are common.
+ * `scatterAdd`: its adjoint: x plus updates added at indices.
+ */
+export interface Indexed<I extends readonly Value[] = readonly Value[], A = unknown> extends OpBase<I, A> {
+  readonly kind: "indexed";
+  readonly mode: "gather" | "scatterAdd";
+}
+
+/** Along the last axis, one element after another. */
+export interface Serial<A = unknown> extends OpBase<Unary, A> {
+  readonly kind: "serial";
+  readonly template: "cumulate" | "argsort";
+}
+
+/** A value with a gradient of its own: the first input, seen by `vjp` as a function of the others. Compilers drop it. */
+export interface Custom<A = unknown> extends OpBase<Variadic, A> {
+  readonly kind: "custom";
+}
+
+/** Where a graph ends: constants, arguments, variables, positions. */
+export interface Leaf<A = unknown> extends OpBase<readonly [], A> {
+  readonly kind: "leaf";
+  readonly source: "constant" | "argument" | "variable" | "iota";
+}
+
+/** An op whose arity and attributes are no longer known, as passes see it. */
+export type Op =
+  | Elementwise<any, any>
+  | Move<any>
+  | Place<any, any>
+  | Reduce
+  | Contract
+  | Indexed<any, any>
+  | Serial<any>
+  | Custom<any>
+  | Leaf<any>;
+
+let ids = 0;
+
+/** The one place a node is made; the op's `infer` has checked it before it exists. */
+export function apply<I extends readonly Value[]>(op: OpBase<I, undefined>, inputs: I): Value;
+export function apply<I extends readonly Value[], A>(op: OpBase<I, A>, inputs: I, attributes: A): Value;
+export function apply(op: OpBase<any, any>, inputs: readonly Value[], attributes?: unknown): Value {
+  const { shape, dtype } = inferAt(op, inputs, attributes);
+  return Object.freeze({ id: ids++, op: op as Op, inputs, attributes, shape, dtype, site: currentSite });
+}
+
+function inferAt(op: OpBase<any, any>, inputs: readonly Value[], attributes: unknown): Type {
+  try {
+    return op.infer(inputs, attributes);
+  } catch (error) {
+    throw error instanceof GradusError ? error.at(currentSite) : error;
+  }
+}
+
+let currentSite: Site | undefined;
+
+/** Values made while `build` runs belong to this line of the user's program. */
+export function withSite<T>(site: Site | undefined, build: () => T): T {
+  const outer = currentSite;
+  currentSite = site;
+  try {
+    return build();
+  } finally {
+    currentSite = outer;
+  }
+}
+
+/** The same op over other inputs: what passes and transformations rebuild graphs with. */
+export function reapply(v: Value, inputs: readonly Value[]): Value {
+  if (inputs.every((x, i) => x === v.inputs[i])) return v;
+  return withSite(v.site, () => apply(v.op as OpBase<any, unknown>, inputs, v.attributes));
+}

@@ -1,0 +1,134 @@
+/**
+ * Scalar expressions: what one element of a kernel's result is, as a DAG.
+ *
+ * An op lowers to an expression over expressions; the scheduler glues producers into consumers by
+ * substitution; `math/` expands exp, tanh … into polynomials; a lowering turns the rest into loops.
+ */
+import type { DType } from "../core/dtype.ts";
+
+/**
+ * What every target can print for one element. The result has the dtype of the node; operands have equal dtypes
+ * unless said.
+ *
+ * - `pmin(a, b)` is b < a ? b : a and `pmax(a, b)` is a < b ? b : a: one instruction, but they give `a` where an operand is NaN.
+ * - `fma(a, b, c)` is a·b + c, rounded once where the target can.
+ * - `floordiv`, `mod`: integers only, towards −∞; a divisor of 0 gives 0.
+ * - `shl`, `shr` (logical), `and`, `or`, `xor`, `not`: integers; `and`, `or`, `xor`, `not` also bool. Shift counts are constants.
+ * - comparisons give bool; `select(mask, yes, no)`.
+ * - `cast` converts a value (float → int truncates toward zero and saturates, NaN → 0; anything → bool is x ≠ 0); `bitcast` keeps the 32 bits
+ *   (float32 ↔ int32/uint32) and `pair`/`low`/`high` build and take apart a float64 as two uint32.
+ */
+export const BASIC = [
+  "add", "sub", "mul", "div", "neg", "abs", "sqrt", "fma", "pmin", "pmax",
+  "floor", "ceil", "trunc", "nearest",
+  "floordiv", "mod", "shl", "shr", "and", "or", "xor", "not",
+  "eq", "ne", "lt", "le", "select", "cast", "bitcast", "pair", "low", "high",
+] as const; // biome-ignore format: one line a family
+export type BasicOp = (typeof BASIC)[number];
+
+/**
+ * Functions that are expanded into basic ones before a kernel is printed (`math/`). `min` and `max` propagate NaN;
+ * `threefry0` and `threefry1` are the two words of threefry-2x32 for the uint32 arguments (key0, key1, counter0, counter1).
+ */
+export const EXPANDED = [
+  "min", "max", "sign", "exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf", "sin", "cos", "pow", "threefry0", "threefry1",
+] as const; // biome-ignore format: one line a family
+export type ExpandedOp = (typeof EXPANDED)[number];
+export type ScalarOp = BasicOp | ExpandedOp;
+
+/** How a reduction combines two elements. `max` and `min` propagate NaN; `argmax`, `argmin` give the first index, an int32, and take a NaN for the extreme. */
+export type Combine = "sum" | "product" | "max" | "min" | "argmax" | "argmin";
+
+/**
+ * Where a buffer is read or written, over the axes of the kernel's domain: element `offset + Σ strides[d]·i[d]`.
+ * Offsets and strides count elements; 0 and negative strides are allowed.
+ */
+export interface Access {
+  readonly buffer: number;
+  readonly offset: number;
+  readonly strides: readonly number[];
+}
+
+export type Expr = Const | Index | Accumulator | Load | LoadAt | InRange | Reduction | Scalar;
+export interface Const { readonly op: "const"; readonly value: number; readonly dtype: DType }
+/** The position along an axis of the domain. */
+export interface Index { readonly op: "index"; readonly axis: number; readonly dtype: "int32" }
+/** In the epilogue of a product: the element of the product itself. */
+export interface Accumulator { readonly op: "accumulator"; readonly dtype: DType }
+export interface Load { readonly op: "load"; readonly from: Access; readonly dtype: DType }
+/** `from` shifted by `at · stride` elements, where `at` is an int32 that is known to be in range: an `inRange`, or made from an index. */
+export interface LoadAt { readonly op: "loadAt"; readonly from: Access; readonly at: Expr; readonly stride: number; readonly dtype: DType }
+/** `of` where 0 ≤ of < bound (a negative one counts from the end: bound + of); anything else is reported under `check` and becomes 0. */
+export interface InRange { readonly op: "inRange"; readonly of: Expr; readonly bound: number; readonly check: number; readonly dtype: "int32" }
+/** `of`, combined over all positions of the axes `over`, which are bound here: they mean nothing outside `of`. */
+export interface Reduction {
+  readonly op: "reduce";
+  readonly combine: Combine;
+  readonly over: readonly number[];
+  readonly of: Expr;
+  readonly dtype: DType;
+}
+export interface Scalar { readonly op: ScalarOp; readonly args: readonly Expr[]; readonly dtype: DType }
+
+export const constant = (value: number, dtype: DType): Const => ({ op: "const", value, dtype });
+export const index = (axis: number): Index => ({ op: "index", axis, dtype: "int32" });
+export const load = (from: Access, dtype: DType): Load => ({ op: "load", from, dtype });
+export const reduce = (combine: Combine, over: readonly number[], of: Expr): Reduction =>
+  ({ op: "reduce", combine, over, of, dtype: combine === "argmax" || combine === "argmin" ? "int32" : of.dtype });
+
+/** An operation on values of one dtype that gives that dtype (or the one named). */
+export const scalar = (op: ScalarOp, args: readonly Expr[], dtype: DType = args[0]!.dtype): Scalar => ({ op, args, dtype });
+export const compare = (op: "eq" | "ne" | "lt" | "le", a: Expr, b: Expr): Scalar => scalar(op, [a, b], "bool");
+export const select = (mask: Expr, yes: Expr, no: Expr): Scalar => scalar("select", [mask, yes, no], yes.dtype);
+export const cast = (x: Expr, dtype: DType): Expr => (x.dtype === dtype ? x : scalar("cast", [x], dtype));
+
+/** The expressions an expression is made of. */
+export function operands(e: Expr): readonly Expr[] {
+  switch (e.op) {
+    case "const":
+    case "index":
+    case "accumulator":
+    case "load":
+      return [];
+    case "loadAt":
+      return [e.at];
+    case "inRange":
+    case "reduce":
+      return [e.of];
+    default:
+      return e.args;
+  }
+}
+
+/** The same node over other operands. */
+export function withOperands(e: Expr, to: readonly Expr[]): Expr {
+  switch (e.op) {
+    case "const":
+    case "index":
+    case "accumulator":
+    case "load":
+      return e;
+    case "loadAt":
+      return { ...e, at: to[0]! };
+    case "inRange":
+    case "reduce":
+      return { ...e, of: to[0]! };
+    default:
+      return { ...e, args: to };
+  }
+}
+
+/** Rebuilds a DAG from its leaves up, each node once. */
+export function rewrite(roots: readonly Expr[], rule: (e: Expr) => Expr): Expr[] {
+  const done = new Map<Expr, Expr>();
+  const visit = (e: Expr): Expr => {
+    const known = done.get(e);
+    if (known) return known;
+    const before = operands(e);
+    const after = before.map(visit);
+    const result = rule(after.every((x, i) => x === before[i]) ? e : withOperands(e, after));
+    done.set(e, result);
+    return result;
+  };
+  return roots.map(visit);
+}

@@ -1,0 +1,99 @@
+/**
+ * Kernels: what the scheduler hands to the lowerings. Buffers are named by number; a kernel says nothing about
+ * addresses, threads or registers.
+ */
+import type { DType } from "../core/dtype.ts";
+import type { Access, Combine, Expr } from "./expr.ts";
+import type { Argument, Code, Target } from "./program.ts";
+
+/** Where a value goes: over the axes of the kernel, as loads are read. */
+export interface Store {
+  readonly to: Access;
+  readonly value: Expr;
+}
+
+/** Reports under `check` wherever `bad` (a bool over the outer axes, after reductions) is true. */
+export interface Guard {
+  readonly check: number;
+  readonly bad: Expr;
+}
+
+/**
+ * Loops over independent `outer` axes and, inside them, `inner` ones that reductions run over. Axes are numbered outer first.
+ * A store whose access or value depends on an inner axis is written for each of its positions; any other once.
+ */
+export interface Rows {
+  readonly kind: "rows";
+  readonly outer: readonly number[];
+  readonly inner: readonly number[];
+  readonly stores: readonly Store[];
+  readonly guards: readonly Guard[];
+}
+
+/** One matrix of a product: `rowStride` moves along m (or n), `depthStride` along k, `batchStrides` along the batch axes; all in elements. */
+export interface Operand {
+  readonly buffer: number;
+  readonly offset: number;
+  readonly batchStrides: readonly number[];
+  readonly rowStride: number;
+  readonly depthStride: number;
+}
+
+/**
+ * C[b, m, n] = Σ_k A[b, m, k] · B[b, n, k], in float32 or float64. `stores` are epilogues over the axes (…batch, m, n), in which
+ * `accumulator` stands for C's element. (B is named by its n axis too, so that A and B are the same kind of thing and may swap.)
+ */
+export interface Product {
+  readonly kind: "product";
+  readonly dtype: "float32" | "float64";
+  readonly batch: readonly number[];
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly a: Operand;
+  readonly b: Operand;
+  readonly stores: readonly Store[];
+}
+
+/** Kernels that are not loops over independent elements; each is parallel over rows. Operands are accesses over `sizes`. */
+export interface Serial {
+  readonly kind: "serial";
+  readonly template: "cumulate" | "argsort" | "scatterAdd";
+  /** cumulate, argsort: […rows, length], along the last. scatterAdd: [count, …row]. */
+  readonly sizes: readonly number[];
+  readonly combine?: Combine;
+  readonly reverse?: boolean;
+  readonly descending?: boolean;
+  readonly dtype: "float32" | "float64" | "int32" | "uint32";
+  /** Read: x; scatterAdd: indices [count], updates [count, …row]. */
+  readonly reads: readonly Access[];
+  /** Written: result; scatterAdd adds into [bound, …row], which holds the initial values. */
+  readonly write: Access;
+  /** scatterAdd: rows of the result. */
+  readonly bound?: number;
+}
+
+export type Kernel = Rows | Product | Serial;
+
+/** One call that a kernel becomes: code, its argument block, and over how many blocks its work is cut (by shape only). */
+export interface LoweredCall {
+  readonly code: Code;
+  readonly arguments: readonly Argument[];
+  readonly blocks: number;
+  readonly reads: readonly number[];
+  readonly writes: readonly number[];
+}
+
+/** A kernel as calls in order; `scratch` are buffers only these calls use, numbered by `allocate`; `threadBytes` is private scratch per thread. */
+export interface Lowered {
+  readonly calls: readonly LoweredCall[];
+  readonly threadBytes: number;
+}
+
+/** What a lowering may ask of the program it lowers into. */
+export interface LoweringContext {
+  readonly target: Target;
+  dtypeOf(buffer: number): DType;
+  /** A new scratch buffer of so many bytes. */
+  allocate(bytes: number, dtype: DType): number;
+}

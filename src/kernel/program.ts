@@ -1,0 +1,75 @@
+/**
+ * A program is data: buffers, and a table of steps that a fixed stepper walks. Kernels are code keyed by their
+ * structure; sizes, strides and addresses reach them as arguments, so equal structures share code.
+ */
+import type { DType } from "../core/dtype.ts";
+import type { LoopModule } from "./loop.ts";
+
+/** Kernel code and the text that tells it from all others: same key, same code. */
+export interface Code {
+  readonly key: string;
+  readonly module: LoopModule;
+}
+
+export type Place = "variable" | "constant" | "argument" | "output" | "scratch" | "table";
+
+/** A stretch of memory. Variables, constants, arguments, outputs and tables keep theirs; scratch shares one arena with all programs. */
+export interface Buffer {
+  readonly id: number;
+  readonly dtype: DType;
+  /** Bytes, without slack. */
+  readonly bytes: number;
+  readonly place: Place;
+  /** In the scratch arena, once planned. */
+  offset?: number;
+}
+
+/**
+ * One word of a kernel's argument block: a size or stride as it is, the address of byte `offset` of a buffer, the address of
+ * the 64-bit cell of a check, or the address of the thread-private scratch of thread 0 (thread t's is t · `threadBytes` further).
+ */
+export type Argument = number | { readonly buffer: number; readonly offset: number } | { readonly check: number } | { readonly privateScratch: true };
+
+export type Step =
+  /** `entry(arguments, b, b + 1)` for each block b of `blocks`, taken by whichever thread is free. */
+  | { readonly do: "call"; readonly code: number; readonly arguments: readonly Argument[]; readonly blocks: number; readonly label: string;
+      /** Bytes each word of the argument block moves with every turn of the loop it stands in. */
+      readonly perTurn?: readonly number[] }
+  /** Small kernels that thread 0 runs one after another. */
+  | { readonly do: "section"; readonly steps: readonly Step[] }
+  | { readonly do: "loop"; readonly times: number; readonly reverse: boolean; readonly steps: readonly Step[] }
+  /** All threads have done what stands above. */
+  | { readonly do: "barrier" }
+  /** Nothing below is done if a check's cell is not all ones: variables are written only below. */
+  | { readonly do: "commit" };
+
+/** What an out-of-range index or a guard says when it fires. */
+export interface Check {
+  readonly what: "index" | "finite";
+  readonly label: string;
+  readonly bound: number;
+  readonly site?: { toString(): string } | undefined;
+}
+
+export interface Program {
+  readonly codes: readonly Code[];
+  readonly buffers: readonly Buffer[];
+  readonly steps: readonly Step[];
+  readonly checks: readonly Check[];
+  /** Bytes of the scratch arena this program needs, and of private scratch for each thread. */
+  readonly scratchBytes: number;
+  readonly threadBytes: number;
+  /** Rough count of scalar operations, to decide on threads. */
+  readonly work: number;
+}
+
+/** What a target can do, as far as schedules and lowerings care. */
+export interface Target {
+  readonly name: "wasm" | "native";
+  /** Bytes of a vector register: lanes of a kernel are this over its widest dtype. */
+  readonly vectorBytes: number;
+  /** Rows and vectors per row of the product's register tile. */
+  readonly tile: { readonly rows: number; readonly vectors: number };
+  /** Largest vector the tile keeps in flight and depth of a packed panel. */
+  readonly depth: number;
+}

@@ -59,6 +59,13 @@ export class DTypeError extends GradusError {}
 export class ArgumentError extends GradusError {}
 /** An index outside its axis, found while a program ran. */
 export class OutOfRangeError extends GradusError {}
+/** What every target says about an index outside its axis; an index of −size … size − 1 is inside. */
+export function outOfRange(label: string, index: number, bound: number, site?: Site): OutOfRangeError {
+  return new OutOfRangeError(`${label}: index ${index} is outside an axis of size ${bound}`, {
+    why: bound === 0 ? "the axis is empty" : `indices go from 0 to ${bound - 1}, or from -${bound} counted from the end`,
+    site,
+  });
+}
 /** A graph that cannot be differentiated, traced or run as asked. */
 export class GraphError extends GradusError {}
 /** A loss or gradient that is not a finite number. */

@@ -3,7 +3,7 @@
  * values, with exactly one result. An op is one object that knows its shape rule, its gradient, what a new leading axis means, and
  * what its kind asks for. Code asks for the kind, never for the name.
  */
-import type { DType } from "../core/dtype.ts";
+import type { DType, TypedArray } from "../core/dtype.ts";
 import type { Site } from "../core/errors.ts";
 import { GradusError } from "../core/errors.ts";
 import type { Shape } from "../core/shape.ts";
@@ -93,8 +93,12 @@ export type ContractSlot = "x" | "w" | "y";
 export interface Form {
   readonly axes: readonly { readonly size: number; readonly in: readonly ContractSlot[] }[];
   readonly windows: readonly {
-    readonly x: number; readonly w: number; readonly y: number;
-    readonly stride: number; readonly dilation: number; readonly pad: number;
+    readonly x: number;
+    readonly w: number;
+    readonly y: number;
+    readonly stride: number;
+    readonly dilation: number;
+    readonly pad: number;
   }[];
   readonly order?: Partial<Record<ContractSlot, readonly number[]>>;
   readonly result: ContractSlot;
@@ -118,6 +122,22 @@ export interface Serial<A = unknown> extends OpBase<Unary, A> {
   readonly template: "cumulate" | "argsort";
 }
 
+/** Attributes of the indexed ops. */
+export interface IndexedAttributes {
+  /** Leading axes that x and the indices have in common. */
+  readonly batch: number;
+}
+/** Attributes of a serial op with template "cumulate". */
+export interface CumulateAttributes {
+  readonly combine: "sum" | "product";
+  /** From the last element to the first. */
+  readonly reverse: boolean;
+}
+/** Attributes of a serial op with template "argsort". */
+export interface ArgsortAttributes {
+  readonly descending: boolean;
+}
+
 /** A value with a gradient of its own: the first input, seen by `vjp` as a function of the others. Compilers drop it. */
 export interface Custom<A = unknown> extends OpBase<Variadic, A> {
   readonly kind: "custom";
@@ -127,6 +147,23 @@ export interface Custom<A = unknown> extends OpBase<Variadic, A> {
 export interface Leaf<A = unknown> extends OpBase<readonly [], A> {
   readonly kind: "leaf";
   readonly source: "constant" | "argument" | "variable" | "iota";
+}
+
+/** Attributes of the leaves: each knows its type, and what it stands for. */
+export interface ConstantAttributes extends Type {
+  readonly data: TypedArray;
+  /** A number the user wrote: programs take it as an argument, so that another number is not another program. */
+  readonly lifted?: boolean;
+}
+export interface ArgumentAttributes extends Type {
+  readonly index: number;
+}
+export interface VariableAttributes extends Type {
+  readonly cell: object;
+}
+/** Each element is its position along `axis`. */
+export interface IotaAttributes extends Type {
+  readonly axis: number;
 }
 
 /** An op whose arity and attributes are no longer known, as passes see it. */

@@ -80,6 +80,8 @@ export interface LoweredCall {
   readonly code: Code;
   readonly arguments: readonly Argument[];
   readonly blocks: number;
+  /** Scalar operations, roughly. */
+  readonly work: number;
   readonly reads: readonly number[];
   readonly writes: readonly number[];
 }

@@ -34,7 +34,9 @@ export type Step =
   /** `entry(arguments, b, b + 1)` for each block b of `blocks`, taken by whichever thread is free. */
   | { readonly do: "call"; readonly code: number; readonly arguments: readonly Argument[]; readonly blocks: number; readonly label: string;
       /** Bytes each word of the argument block moves with every turn of the loop it stands in. */
-      readonly perTurn?: readonly number[] }
+      readonly perTurn?: readonly number[];
+      /** The same for the loops around that one, from the inside out. */
+      readonly perOuterTurn?: readonly (readonly number[])[] }
   /** Small kernels that thread 0 runs one after another. */
   | { readonly do: "section"; readonly steps: readonly Step[] }
   | { readonly do: "loop"; readonly times: number; readonly reverse: boolean; readonly steps: readonly Step[] }

@@ -1,0 +1,139 @@
+import { arrayOf, type DType, type TypedArray } from "../core/dtype.ts";
+import { ArgumentError, ShapeError } from "../core/errors.ts";
+import { checkShape, type Shape, showShape, sizeOf } from "../core/shape.ts";
+import { type Generator, type Tensor, tensor } from "../tensor/index.ts";
+import { HostRandom } from "./random.ts";
+
+/** A batch: inputs and targets, the first axis counts the examples. */
+export type Labelled = { x: Tensor; y: Tensor };
+
+export interface BatchOptions {
+  /** A new order for each pass; without it, the order of the data. Each pass takes one call of the generator. */
+  readonly rng?: Generator;
+  /** What becomes of a last batch that is not full. A new size is a new program; training often drops it. Default "keep". */
+  readonly last?: "keep" | "drop";
+  /** Leaves out this many batches at the start of the order: where an interrupted pass goes on. */
+  readonly from?: number;
+}
+
+export interface Dataset<B> {
+  readonly size: number;
+  /** Two parts of a random order, disjoint: the first has `fraction` of the examples. */
+  split(fraction: number, rng: Generator): [Dataset<B>, Dataset<B>];
+  batches(size: number, options?: BatchOptions): Iterable<B> & AsyncIterable<B>;
+}
+
+/** One side of the examples: inputs or targets, one after the other in `data`. */
+export interface Column {
+  readonly data: TypedArray;
+  /** Shape of one example; [] for a number, as a class is. */
+  readonly shape: Shape;
+  /** What the tensors are; float32 for inputs, int32 for classes. */
+  readonly dtype?: DType;
+  /** Factor applied on the way: 1/255 makes bytes numbers from 0 to 1. */
+  readonly scale?: number;
+}
+
+/**
+ * Examples in typed arrays. A part of it is a list of rows; the numbers are shared and never change.
+ *
+ * @example new ArrayDataset({ data: images, shape: [784], scale: 1 / 255 }, { data: labels, shape: [], dtype: "int32" })
+ */
+export class ArrayDataset implements Dataset<Labelled> {
+  readonly x: Column;
+  readonly y: Column;
+  /** Which examples, in order. */
+  readonly rows: Uint32Array;
+
+  constructor(x: Column, y: Column, rows?: Uint32Array) {
+    const count = countOf(x, "inputs");
+    const targets = countOf(y, "targets");
+    if (count !== targets)
+      throw new ShapeError(`data: ${count} inputs and ${targets} targets`, { why: "every example needs both", help: "check that the two files belong together" });
+    this.x = x;
+    this.y = y;
+    this.rows = rows ?? Uint32Array.from({ length: count }, (_, i) => i);
+  }
+
+  get size(): number {
+    return this.rows.length;
+  }
+
+  split(fraction: number, rng: Generator): [ArrayDataset, ArrayDataset] {
+    const first = Math.round(this.size * fraction);
+    if (!(fraction > 0 && fraction < 1) || first === 0 || first === this.size)
+      throw new ArgumentError(`split: ${fraction} of ${this.size} examples leaves a part empty`, { help: "a fraction such as 0.8, of enough examples" });
+    const order = hostRandom(rng).shuffle(this.rows.slice());
+    return [this.select(order.subarray(0, first)), this.select(order.subarray(first))];
+  }
+
+  /** These rows of the underlying arrays. */
+  select(rows: Uint32Array): ArrayDataset {
+    return new ArrayDataset(this.x, this.y, rows);
+  }
+
+  /** The first `count` examples, or all. */
+  take(count: number): ArrayDataset {
+    return this.select(this.rows.subarray(0, count));
+  }
+
+  /** How many batches one pass has. */
+  batchCount(size: number, last: "keep" | "drop" = "keep"): number {
+    return last === "drop" ? Math.floor(this.size / size) : Math.ceil(this.size / size);
+  }
+
+  batches(size: number, options: BatchOptions = {}): Iterable<Labelled> & AsyncIterable<Labelled> {
+    const { last = "keep", from = 0 } = options;
+    if (!Number.isSafeInteger(size) || size < 1) throw new ArgumentError(`batches: a batch of ${size}`, { help: "a whole number ≥ 1" });
+    if (this.size > 0 && last === "drop" && size > this.size)
+      throw new ArgumentError(`batches: ${size} examples a batch, but there are only ${this.size}`, {
+        why: "incomplete batches are dropped, so there would be none",
+        help: `use a batch of at most ${this.size}, or last: "keep"`,
+      });
+    const each = (): Pass => this.pass(size, last, from, options.rng);
+    return {
+      [Symbol.iterator]: each,
+      async *[Symbol.asyncIterator]() {
+        yield* each();
+      },
+    };
+  }
+
+  private *pass(size: number, last: "keep" | "drop", from: number, rng: Generator | undefined): Pass {
+    const order = rng ? hostRandom(rng).shuffle(this.rows.slice()) : this.rows;
+    const count = this.batchCount(size, last);
+    for (let i = from; i < count; i++) yield this.gather(order.subarray(i * size, (i + 1) * size));
+  }
+
+  /** One batch of these rows. */
+  gather(rows: Uint32Array): Labelled {
+    return { x: gatherColumn(this.x, rows, "float32"), y: gatherColumn(this.y, rows, "int32") };
+  }
+}
+
+type Pass = globalThis.Generator<Labelled, void, undefined>;
+
+/** A stream on the host that stands for one call of the generator: draws stay with their generator (its state counts them). */
+export function hostRandom(rng: Generator): HostRandom {
+  const { seed, calls } = rng.state;
+  rng.restore({ seed, calls: calls + 1 });
+  return new HostRandom(seed, calls);
+}
+
+function countOf({ data, shape }: Column, what: string): number {
+  checkShape(shape, `data: ${what}`);
+  const each = sizeOf(shape);
+  if (each === 0 || data.length % each !== 0)
+    throw new ShapeError(`data: ${data.length} numbers of ${what} do not divide into examples of ${showShape(shape)}`);
+  return data.length / each;
+}
+
+function gatherColumn({ data, shape, dtype, scale = 1 }: Column, rows: Uint32Array, usual: DType): Tensor {
+  const each = sizeOf(shape);
+  const type = dtype ?? usual;
+  const out = arrayOf(type, rows.length * each);
+  if (each === 1) for (let i = 0; i < rows.length; i++) out[i] = data[rows[i]!]!;
+  else for (let i = 0; i < rows.length; i++) out.set(data.subarray(rows[i]! * each, (rows[i]! + 1) * each), i * each);
+  if (scale !== 1) for (let i = 0; i < out.length; i++) out[i]! *= scale;
+  return tensor(out, [rows.length, ...shape], { dtype: type });
+}

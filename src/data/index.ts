@@ -1,0 +1,7 @@
+/** Data sets and batches: `gradus/data`. */
+export { ArrayDataset, type BatchOptions, type Column, type Dataset, type Labelled } from "./dataset.ts";
+export { type DigitImages, drawDigits } from "./digits.ts";
+export { DownloadError, type DownloadProgress, type SourceOptions } from "./download.ts";
+export { digits, type DigitsOptions, FASHION_CLASSES, fashionMnist, type ImagesOptions, mnist } from "./images.ts";
+export { HostRandom } from "./random.ts";
+export { iris, IRIS_CLASSES, type IrisOptions, type Table, tableFrom, type TableOptions } from "./tabular.ts";

@@ -1,0 +1,53 @@
+/** Graphs as text: one line per value. */
+import { showShape, sizeOf } from "../core/shape.ts";
+import type { ConstantAttributes, Value } from "./op.ts";
+import { topological } from "./walk.ts";
+
+/** Lines such as `%3 = mul %1 %2 : float32 [2, 3]`, numbered in the order of evaluation, and the outputs at the end. */
+export function printGraph(outputs: readonly Value[]): string {
+  const numbers = new Map<Value, number>();
+  const lines = topological(outputs).map((v) => {
+    numbers.set(v, numbers.size);
+    const inputs = v.inputs.map((x) => `%${numbers.get(x)}`);
+    const site = v.site?.toString();
+    return `%${numbers.get(v)} = ${[v.op.name, ...inputs, showAttributes(v)].filter((part) => part !== "").join(" ")} : ${v.dtype} ${showShape(v.shape)}${site ? `   ${site}` : ""}`;
+  });
+  return [...lines, `return ${outputs.map((v) => `%${numbers.get(v)}`).join(" ")}`].join("\n");
+}
+
+/** An attribute list such as `{axes: [0, 1]}`; constants by their numbers, as far as they are few. */
+export function showAttributes(v: Value): string {
+  if (v.attributes === undefined) return "";
+  if (v.op.kind === "leaf") return showLeaf(v);
+  if (v.op.kind === "custom") return "";
+  const parts = Object.entries(v.attributes as object).flatMap(([key, value]) =>
+    v.op.kind === "move" && key === "shape" ? [] : [`${key}: ${show(value)}`],
+  );
+  return parts.length === 0 ? "" : `{${parts.join(", ")}}`;
+}
+
+function showLeaf(v: Value): string {
+  const { data, index, axis, cell } = v.attributes as Partial<ConstantAttributes> & {
+    index?: number;
+    axis?: number;
+    cell?: { name?: unknown };
+  };
+  if (data)
+    return sizeOf(v.shape) <= 4
+      ? v.shape.length === 0
+        ? String(data[0])
+        : `[${Array.from(data).join(", ")}]`
+      : `[${Array.from(data.subarray(0, 3)).join(", ")}, …]`;
+  if (index !== undefined) return String(index);
+  if (axis !== undefined) return `{axis: ${axis}}`;
+  return typeof cell?.name === "string" ? JSON.stringify(cell.name) : "";
+}
+
+function show(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(show).join(", ")}]`;
+  if (value !== null && typeof value === "object")
+    return `{${Object.entries(value)
+      .map(([key, inner]) => `${key}: ${show(inner)}`)
+      .join(", ")}}`;
+  return String(value);
+}

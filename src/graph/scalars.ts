@@ -1,0 +1,193 @@
+/** What every scalar operation computes, in float64: the meaning that targets are tested against. */
+import { type DType, isFloat, store } from "../core/dtype.ts";
+import type { ScalarOp } from "../kernel/expr.ts";
+
+/** The operands' numbers, the result's dtype and the first operand's. Results are stored as `dtype` by the caller unless it is a float. */
+export type ScalarFunction = (args: readonly number[], dtype: DType, from: DType) => number;
+
+const unary =
+  (f: (x: number) => number): ScalarFunction =>
+  ([x]) =>
+    f(x!);
+const binary =
+  (f: (a: number, b: number) => number): ScalarFunction =>
+  ([a, b]) =>
+    f(a!, b!);
+/** Integers divide by 0 to 0. */
+const whole =
+  (f: (a: number, b: number) => number): ScalarFunction =>
+  ([a, b]) =>
+    b === 0 ? 0 : f(a!, b!);
+
+export const SCALARS = {
+  add: binary((a, b) => a + b),
+  sub: binary((a, b) => a - b),
+  mul: ([a, b], dtype) => (isFloat(dtype) ? a! * b! : Math.imul(a!, b!)),
+  div: binary((a, b) => a / b),
+  neg: unary((x) => -x),
+  abs: unary(Math.abs),
+  sqrt: unary(Math.sqrt),
+  fma: ([a, b, c]) => fma(a!, b!, c!),
+  pmin: binary((a, b) => (b < a ? b : a)),
+  pmax: binary((a, b) => (a < b ? b : a)),
+  floor: unary(Math.floor),
+  ceil: unary(Math.ceil),
+  trunc: unary(Math.trunc),
+  nearest: unary(nearest),
+  floordiv: whole((a, b) => Math.floor(a / b)),
+  mod: whole((a, b) => a - b * Math.floor(a / b)),
+  shl: binary((a, b) => a << b),
+  shr: binary((a, b) => a >>> b),
+  and: binary((a, b) => a & b),
+  or: binary((a, b) => a | b),
+  xor: binary((a, b) => a ^ b),
+  not: ([x], dtype) => (dtype === "bool" ? 1 - x! : ~x!),
+  eq: binary((a, b) => Number(a === b)),
+  ne: binary((a, b) => Number(a !== b)),
+  lt: binary((a, b) => Number(a < b)),
+  le: binary((a, b) => Number(a <= b)),
+  select: ([mask, yes, no]) => (mask ? yes! : no!),
+  cast: ([x], dtype, from) => convert(x!, from, dtype),
+  bitcast: ([x], dtype, from) => reinterpret(x!, from, dtype),
+  pair: binary(pair),
+  low: unary((x) => halves(x)[0]!),
+  high: unary((x) => halves(x)[1]!),
+  min: binary((a, b) => (Number.isNaN(a) || Number.isNaN(b) ? Number.NaN : Math.min(a, b))),
+  max: binary((a, b) => (Number.isNaN(a) || Number.isNaN(b) ? Number.NaN : Math.max(a, b))),
+  sign: unary(Math.sign),
+  exp: unary(Math.exp),
+  expm1: unary(Math.expm1),
+  log: unary(Math.log),
+  log1p: unary(Math.log1p),
+  tanh: unary(Math.tanh),
+  sigmoid: unary((x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x)))),
+  erf: unary(erf),
+  sin: unary(Math.sin),
+  cos: unary(Math.cos),
+  pow: binary(pow),
+  threefry0: (words) => threefry(words)[0],
+  threefry1: (words) => threefry(words)[1],
+} satisfies Record<ScalarOp, ScalarFunction>;
+
+/** One operation as it is stored: integers wrap, bools are 0 or 1, floats stay float64. */
+export function computeScalar(op: ScalarOp, args: readonly number[], dtype: DType, from: DType): number {
+  const value = (SCALARS[op] as ScalarFunction)(args, dtype, from);
+  return isFloat(dtype) ? value : store(value, dtype);
+}
+
+/** The nearest whole number, the even one of two. */
+export function nearest(x: number): number {
+  if (Math.abs(x) >= 2 ** 52) return x;
+  const down = Math.floor(x);
+  const rest = x - down;
+  const up = rest > 0.5 || (rest === 0.5 && down % 2 !== 0);
+  // Keeps −0 for −0.5 … −0.
+  return up ? (down === -1 ? -0 : down + 1) : Object.is(x, -0) ? x : down;
+}
+
+/** C99's pow: 1 to any power is 1, and (−1) to ±inf is 1. */
+function pow(a: number, b: number): number {
+  if (a === 1 || (a === -1 && Math.abs(b) === Number.POSITIVE_INFINITY)) return 1;
+  return a ** b;
+}
+
+/** a · b + c, with the product's rounding error added back (Dekker 1971), so that cancellation is exact. */
+function fma(a: number, b: number, c: number): number {
+  const product = a * b;
+  if (!Number.isFinite(product) || Math.abs(product) > 1e290 || Math.abs(a) > 1e290 || Math.abs(b) > 1e290) return product + c;
+  const [ah, bh] = [upper(a), upper(b)];
+  const [al, bl] = [a - ah, b - bh];
+  const error = al * bl - (product - ah * bh - al * bh - ah * bl);
+  const sum = product + c;
+  if (!Number.isFinite(sum)) return sum;
+  const part = sum - product;
+  return sum + (product - (sum - part) + (c - part) + error);
+}
+
+/** The upper 26 bits of the mantissa (Veltkamp). */
+function upper(x: number): number {
+  const scaled = x * 134217729;
+  return scaled - (scaled - x);
+}
+
+const SATURATE: Partial<Record<DType, readonly [number, number]>> = {
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+  uint32: [0, 2 ** 32 - 1],
+  uint8: [0, 255],
+};
+
+/** Float → int truncates and saturates, NaN → 0; anything → bool is x ≠ 0; int → int keeps the low bits. */
+export function convert(x: number, from: DType, to: DType): number {
+  if (to === "bool") return Number(x !== 0);
+  const range = SATURATE[to];
+  if (!range) return x;
+  if (!isFloat(from)) return store(x, to);
+  return Number.isNaN(x) ? 0 : Math.min(Math.max(Math.trunc(x), range[0]), range[1]) + 0;
+}
+
+const words = new DataView(new ArrayBuffer(8));
+
+function reinterpret(x: number, from: DType, to: DType): number {
+  if (from === "float32") words.setFloat32(0, x);
+  else words.setInt32(0, x | 0);
+  if (to === "float32") return words.getFloat32(0);
+  return to === "uint32" ? words.getUint32(0) : words.getInt32(0);
+}
+
+function pair(low: number, high: number): number {
+  words.setUint32(0, high);
+  words.setUint32(4, low);
+  return words.getFloat64(0);
+}
+
+function halves(x: number): [low: number, high: number] {
+  words.setFloat64(0, x);
+  return [words.getUint32(4), words.getUint32(0)];
+}
+
+/**
+ * erf x to the last bits: below 2.5 the series 2/√π e^−x² Σ 2ⁿ x²ⁿ⁺¹ / (2n + 1)!!, whose terms are all positive (Abramowitz and Stegun
+ * 7.1.6), above it 1 − erfc x by the continued fraction 7.1.14.
+ */
+export function erf(x: number): number {
+  if (Number.isNaN(x)) return x;
+  const a = Math.abs(x);
+  if (a > 6) return Math.sign(x);
+  if (a > 2.5) return Math.sign(x) * (1 - erfcFraction(a));
+  let term = a;
+  let total = a;
+  for (let n = 1; term > total * 1e-18; n++) {
+    term *= (2 * a * a) / (2 * n + 1);
+    total += term;
+  }
+  return x < 0 || Object.is(x, -0) ? -scaled(a, total) : scaled(a, total);
+}
+
+const scaled = (a: number, total: number): number => (2 / Math.sqrt(Math.PI)) * Math.exp(-a * a) * total;
+
+/** e^−x² / √π · 1/(x + ½/(x + 1/(x + 3⁄2/(x + …)))), from the inside out. */
+function erfcFraction(x: number): number {
+  let tail = x;
+  for (let n = 80; n >= 1; n--) tail = x + n / 2 / tail;
+  return Math.exp(-x * x) / Math.sqrt(Math.PI) / tail;
+}
+
+const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24] as const;
+
+/** Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror, Shaw 2011): two words from two of a key and two of a counter. */
+export function threefry([key0, key1, counter0, counter1]: readonly number[]): [number, number] {
+  const keys = [key0! | 0, key1! | 0, 0x1bd11bda ^ key0! ^ key1!] as const;
+  let x = (counter0! + keys[0]) | 0;
+  let y = (counter1! + keys[1]) | 0;
+  for (let round = 0; round < 20; round++) {
+    const r = ROTATIONS[round % 8]!;
+    x = (x + y) | 0;
+    y = ((y << r) | (y >>> (32 - r))) ^ x;
+    if (round % 4 === 3) {
+      const i = (round + 1) / 4;
+      x = (x + keys[i % 3]!) | 0;
+      y = (y + keys[(i + 1) % 3]! + i) | 0;
+    }
+  }
+  return [x >>> 0, y >>> 0];
+}

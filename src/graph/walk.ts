@@ -1,0 +1,44 @@
+/** Ways through a graph, all with a stack of their own: chains of 100,000 nodes are ordinary. */
+import type { Value } from "./op.ts";
+
+/** The outputs and all they depend on, each once, inputs before what uses them. */
+export function topological(outputs: readonly Value[]): Value[] {
+  const order: Value[] = [];
+  const seen = new Set<Value>();
+  const stack: { value: Value; next: number }[] = [];
+  const enter = (value: Value): void => {
+    if (seen.has(value)) return;
+    seen.add(value);
+    stack.push({ value, next: 0 });
+  };
+  for (const output of outputs) {
+    enter(output);
+    while (stack.length > 0) {
+      const top = stack[stack.length - 1]!;
+      const input = top.value.inputs[top.next++];
+      if (input) enter(input);
+      else order.push(stack.pop()!.value);
+    }
+  }
+  return order;
+}
+
+/** The outputs and all they depend on. */
+export const ancestors = (outputs: readonly Value[]): Set<Value> => new Set(topological(outputs));
+
+/** For every value of the graph, the values that use it, in topological order; a value that uses it twice stands there once. */
+export function consumers(outputs: readonly Value[]): Map<Value, Value[]> {
+  const users = new Map<Value, Value[]>();
+  for (const value of topological(outputs)) {
+    users.set(value, []);
+    for (const input of new Set(value.inputs)) users.get(input)!.push(value);
+  }
+  return users;
+}
+
+/** All values of the graph that depend on one of `sources`, which count themselves. */
+export function descendants(sources: Iterable<Value>, outputs: readonly Value[]): Set<Value> {
+  const found = new Set(sources);
+  for (const value of topological(outputs)) if (value.inputs.some((x) => found.has(x))) found.add(value);
+  return found;
+}

@@ -1,0 +1,5 @@
+/** SHA-256 as 64 hexadecimal digits (FIPS 180-4), by the platform's own implementation: Node and browsers (secure contexts). */
+export async function sha256(bytes: Uint8Array): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

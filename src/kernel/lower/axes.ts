@@ -1,0 +1,153 @@
+/**
+ * Axes made simple before loops are made of them: axes of size 1 vanish, neighbours that every access runs through
+ * as one are merged, equal subexpressions become one node.
+ */
+import { type Access, constant, type Expr, operands, rewrite, withOperands } from "../expr.ts";
+import type { Guard, Rows, Store } from "../kernel.ts";
+
+/** A `rows` kernel in simplest terms: axis a is `sizes[a]` long and independent (`outer`) or reduced over. */
+export interface Nest {
+  readonly sizes: readonly number[];
+  readonly outer: readonly boolean[];
+  readonly stores: readonly Store[];
+  readonly guards: readonly Guard[];
+}
+
+export function simplify(kernel: Rows): Nest {
+  const sizes = [...kernel.outer, ...kernel.inner];
+  const outer = sizes.map((_, a) => a < kernel.outer.length);
+  return shared(merged(withoutOnes({ sizes, outer, stores: kernel.stores, guards: kernel.guards })));
+}
+
+/** Every node of the kernel's expressions, each once, operands first. */
+export function nodesOf(nest: Pick<Nest, "stores" | "guards">): Expr[] {
+  const seen = new Set<Expr>();
+  const visit = (e: Expr): void => {
+    if (seen.has(e)) return;
+    for (const x of operands(e)) visit(x);
+    seen.add(e);
+  };
+  for (const s of nest.stores) visit(s.value);
+  for (const g of nest.guards) visit(g.bad);
+  return [...seen];
+}
+
+export function accessesOf(nest: Pick<Nest, "stores" | "guards">): Access[] {
+  const read = nodesOf(nest).flatMap((e) => (e.op === "load" || e.op === "loadAt" ? [e.from] : []));
+  return [...read, ...nest.stores.map((s) => s.to)];
+}
+
+function mapExprs(nest: Nest, rule: (e: Expr) => Expr, access: (a: Access) => Access): Pick<Nest, "stores" | "guards"> {
+  const roots = rewrite([...nest.stores.map((s) => s.value), ...nest.guards.map((g) => g.bad)], (e) =>
+    rule(e.op === "load" || e.op === "loadAt" ? { ...e, from: access(e.from) } : e),
+  );
+  return {
+    stores: nest.stores.map((s, i) => ({ to: access(s.to), value: roots[i]! })),
+    guards: nest.guards.map((g, i) => ({ check: g.check, bad: roots[nest.stores.length + i]! })),
+  };
+}
+
+/** Renumbers axes: `to[a]` is the new number of axis a, or -1 for one that is gone (its index is 0 everywhere). */
+function renumber(nest: Nest, to: readonly number[], sizes: readonly number[], outer: readonly boolean[]): Nest {
+  const access = (a: Access): Access => {
+    const strides = new Array<number>(sizes.length).fill(0);
+    a.strides.forEach((s, axis) => {
+      const at = to[axis]!;
+      if (at >= 0 && s !== 0) strides[at] = s;
+    });
+    return { ...a, strides };
+  };
+  const rule = (e: Expr): Expr => {
+    if (e.op === "index") return to[e.axis]! < 0 ? constant(0, "int32") : { ...e, axis: to[e.axis]! };
+    if (e.op !== "reduce") return e;
+    const over = [...new Set(e.over.map((a) => to[a]!).filter((a) => a >= 0))];
+    if (over.length > 0) return { ...e, over };
+    return e.combine === "argmax" || e.combine === "argmin" ? constant(0, "int32") : e.of;
+  };
+  return { sizes, outer, ...mapExprs(nest, rule, access) };
+}
+
+function withoutOnes(nest: Nest): Nest {
+  if (!nest.sizes.includes(1)) return nest;
+  const kept = nest.sizes.map((_, a) => a).filter((a) => nest.sizes[a] !== 1);
+  return renumber(
+    nest,
+    nest.sizes.map((_, a) => kept.indexOf(a)),
+    kept.map((a) => nest.sizes[a]!),
+    kept.map((a) => nest.outer[a]!),
+  );
+}
+
+function merged(nest: Nest): Nest {
+  const accesses = accessesOf(nest);
+  const nodes = nodesOf(nest);
+  const indexed = new Set(nodes.flatMap((e) => (e.op === "index" ? [e.axis] : [])));
+  const reductions = nodes.flatMap((e) => (e.op === "reduce" ? [e] : []));
+  for (let a = 0; a + 1 < nest.sizes.length; a++) {
+    const b = a + 1;
+    const size = nest.sizes[b]!;
+    if (nest.outer[a] !== nest.outer[b] || indexed.has(a) || indexed.has(b)) continue;
+    if (!accesses.every((x) => x.strides[a] === x.strides[b]! * size)) continue;
+    if (!reductions.every((r) => r.over.includes(a) === r.over.includes(b) && !(r.combine.startsWith("arg") && r.over.includes(a)))) continue;
+    const to = nest.sizes.map((_, i) => (i < b ? i : i - 1));
+    const sizes = nest.sizes.toSpliced(b, 1).with(a, nest.sizes[a]! * size);
+    // The merged axis steps as its inner part did; renumber lets the last writer win, and that is b.
+    return merged(renumber(nest, to, sizes, nest.outer.toSpliced(b, 1)));
+  }
+  return nest;
+}
+
+/** Equal subexpressions become the same node, so that each is computed once and each address is made once. */
+function shared(nest: Nest): Nest {
+  const share = sharer();
+  return {
+    ...nest,
+    stores: nest.stores.map((s) => ({ to: s.to, value: share(s.value) })),
+    guards: nest.guards.map((g) => ({ check: g.check, bad: share(g.bad) })),
+  };
+}
+
+/** Hash consing: equal expressions, equal node. */
+export function sharer(): (e: Expr) => Expr {
+  const table = new Map<string, Expr>();
+  const ids = new Map<Expr, number>();
+  const done = new Map<Expr, Expr>();
+  const visit = (e: Expr): Expr => {
+    const known = done.get(e);
+    if (known) return known;
+    const args = operands(e).map(visit);
+    const key = `${describe(e)}(${args.map((x) => ids.get(x)).join()})`;
+    let node = table.get(key);
+    if (!node) {
+      node = operands(e).every((x, i) => x === args[i]) ? e : withOperands(e, args);
+      table.set(key, node);
+      ids.set(node, ids.size);
+    }
+    done.set(e, node);
+    return node;
+  };
+  return visit;
+}
+
+const showAccess = (a: Access): string => `${a.buffer}+${a.offset}:${a.strides.join()}`;
+
+function describe(e: Expr): string {
+  switch (e.op) {
+    case "const":
+      return `${Object.is(e.value, -0) ? "-0" : e.value}:${e.dtype}`;
+    case "index":
+      return `#${e.axis}`;
+    case "accumulator":
+      return `acc:${e.dtype}`;
+    case "load":
+      return `load ${showAccess(e.from)}:${e.dtype}`;
+    case "loadAt":
+      return `loadAt ${showAccess(e.from)}*${e.stride}:${e.dtype}`;
+    case "inRange":
+      return `inRange ${e.bound}/${e.check}`;
+    case "reduce":
+      return `reduce ${e.combine} ${e.over.join()}`;
+    default:
+      return `${e.op}:${e.dtype}`;
+  }
+}

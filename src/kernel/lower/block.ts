@@ -1,0 +1,57 @@
+import { type Int, type IntLocal, int, type Statement } from "../loop.ts";
+import type { Argument } from "../program.ts";
+
+/** The argument block of a kernel while it is made: each word is read once, into a local, at the top of the entry. */
+export class ArgumentBlock {
+  readonly words: Argument[] = [];
+  readonly prologue: Statement[] = [];
+
+  /** A size or stride. */
+  size(value: number, name: string): IntLocal {
+    return this.add(value, name, "size");
+  }
+
+  /** Byte `offset` of a buffer. */
+  address(buffer: number, offset: number, name: string): IntLocal {
+    return this.add({ buffer, offset }, name, "address");
+  }
+
+  /** The cell of a check. */
+  check(check: number): IntLocal {
+    return this.add({ check }, "cell", "address");
+  }
+
+  /** The private scratch of the thread `thread`, `threadBytes` each. */
+  privateScratch(thread: Int, threadBytes: Int): IntLocal {
+    const base = this.add({ privateScratch: true }, "scratch", "address");
+    const mine = int("mine");
+    this.prologue.push({
+      do: "int",
+      local: mine,
+      value: { op: "add", a: base, b: { op: "mul", a: thread, b: threadBytes } },
+    });
+    return mine;
+  }
+
+  private add(word: Argument, name: string, as: "size" | "address"): IntLocal {
+    const i = this.words.push(word) - 1;
+    const local = int(`${name}_a${i}`);
+    this.prologue.push({ do: "int", local, value: { op: "argument", i, as } });
+    return local;
+  }
+}
+
+/** A kernel's code with the key that tells it from all others: the code itself, as text. */
+export const keyOf = (module: unknown): string => JSON.stringify(module);
+
+/**
+ * How many indices of the parallel axis one block takes: enough work to be worth taking, at most 256 blocks, and
+ * cut by shape only, so that results never depend on how many threads there are.
+ */
+export function blockSize(count: number, workEach: number, multiple = 1): number {
+  const enough = Math.ceil(BLOCK_WORK / Math.max(1, workEach));
+  const size = Math.max(1, enough, Math.ceil(count / MAX_BLOCKS));
+  return Math.min(Math.ceil(size / multiple) * multiple, Math.max(1, Math.ceil(count / multiple) * multiple));
+}
+const BLOCK_WORK = 1 << 15;
+const MAX_BLOCKS = 256;

@@ -1,0 +1,168 @@
+/**
+ * float32 functions as polynomials: no tables, no branches, every lane the same work.
+ *
+ * Polynomials are minimax fits (Remez, then coefficients rounded one by one and the rest fitted again). Reductions subtract
+ * multiples of constants with few bits, so that products are exact and an fma that rounds twice changes nothing that matters.
+ * Clamps stand as pmin(x, bound): the first operand survives where it is NaN.
+ */
+import type { Expr } from "../expr.ts";
+import {
+  abs,
+  add,
+  and,
+  bits,
+  cast,
+  div,
+  eq,
+  f32,
+  fma,
+  fromBits,
+  horner,
+  lt,
+  mul,
+  pmax,
+  pmin,
+  power32,
+  rounded,
+  select,
+  shl,
+  shr,
+  sub,
+  u32,
+  withSign,
+} from "./build.ts";
+
+const LOG2E = 1 / Math.LN2;
+/** ln 2 in two parts; the first has 9 bits (Cephes). */
+const LN2_HIGH = 0.693359375;
+const LN2_LOW = Math.LN2 - LN2_HIGH;
+
+/** (eʳ − 1 − r)/r² for |r| ≤ ln 2, to 2⁻²⁶ of eʳ. */
+const EXP = [0.5000003576278687, 0.1666661649942398, 0.04166119173169136, 0.008335955440998077, 0.001410559518262744, 0.00019632160547189415];
+/** (eʳ − 1 − r)/r² for |r| ≤ ln(2)/2, to 2⁻²⁶ of eʳ − 1. */
+const EXPM1 = [0.4999999701976776, 0.16666539013385773, 0.041667744517326355, 0.008367100730538368, 0.0013839566381648183];
+/** (e²ʳ − 1 − 2r)/2r² for |r| ≤ ln(2)/4. */
+const HALF_EXPM1 = [0.9999999403953552, 0.6666615605354309, 0.33334195613861084, 0.1338736116886139, 0.044286612421274185];
+/** (log(1 + f) − f + f²/2)/f³ for 1 + f in √½ … √2, to 2⁻²⁷ of the logarithm. */
+const LOG = [
+  0.3333333134651184, -0.250008225440979, 0.20001260936260223, -0.16623324155807495, 0.1420094221830368, -0.131597101688385,
+  0.1276698261499405, -0.07642272859811783,
+];
+/** erf(x)/x − 1 in x² for |x| ≤ 0.92. */
+const ERF_SMALL = [0.12837915122509003, -0.37612494826316833, 0.11281771957874298, -0.026763854548335075, 0.004988451953977346, -0.0005965970340184867];
+/** log₂(erfc x) for x in 0.92 … 4. */
+const ERFC_LOG2 = [
+  -0.00029866734985262156, -1.6268223524093628, -0.9193803668022156, -0.1498328447341919, 0.032012954354286194, -0.004376656841486692,
+  0.00028124445816501975,
+];
+/** (2ʳ − 1)/r for |r| ≤ ½. */
+const EXP2 = [0.6931469440460205, 0.24022231996059418, 0.05550805851817131, 0.009672165848314762, 0.0013236493105068803];
+
+const ONE = f32(1);
+
+/**
+ * eˣ = eʳ · 2ᵐ · 2ᵐ with x = 2m·ln 2 + r. Two factors of 2ᵐ make results down to the smallest denormal and up to infinity
+ * right with one more multiplication than a single 2ⁿ.
+ */
+export function exp32(x: Expr): Expr {
+  return expBelow(pmin(x, f32(89)));
+}
+
+/** eˣ for x ≤ 89 (or NaN). */
+function expBelow(x: Expr): Expr {
+  const a = pmax(x, f32(-104));
+  const { n, word } = rounded(a, LOG2E / 2, 127);
+  const r = fma(n, f32(-2 * LN2_LOW), fma(n, f32(-2 * LN2_HIGH), a));
+  const p = horner(r, [1, 1, ...EXP]);
+  const scale = power32(word);
+  return mul(mul(p, scale), scale);
+}
+
+/** 1/(1 + e⁻ˣ) as eˣ/(eˣ + 1): one division, nothing overflows, small results keep their digits. */
+export function sigmoid32(x: Expr): Expr {
+  const e = expBelow(pmin(x, f32(40)));
+  return div(e, add(e, ONE));
+}
+
+/** eˣ − 1 = 2·(2ⁿ⁻¹·(eʳ − 1) + (2ⁿ⁻¹ − ½)): half of it, so that 2¹²⁸ is not needed. Tiny x is its own result. */
+export function expm1_32(x: Expr): Expr {
+  const a = pmax(pmin(x, f32(89)), f32(-20));
+  const { n, word } = rounded(a, LOG2E, 126);
+  const r = fma(n, f32(-LN2_LOW), fma(n, f32(-LN2_HIGH), a));
+  const p = fma(horner(r, EXPM1), mul(r, r), r);
+  const scale = power32(word);
+  const half = fma(scale, p, sub(scale, f32(0.5)));
+  return select(lt(abs(x), f32(2 ** -25)), x, add(half, half));
+}
+
+/**
+ * tanh x = h/(h + 1) with h = (e²ˣ − 1)/2 of |x|. One constant for ln(2)/2 is enough: where n is not small, tanh is flat.
+ * The result is never above 1, because h + 1 is never below h.
+ */
+export function tanh32(x: Expr): Expr {
+  const a = pmin(abs(x), f32(9.1));
+  const { n, word } = rounded(a, 2 * LOG2E, 127);
+  const r = fma(n, f32(-Math.LN2 / 2), a);
+  const p = fma(horner(r, HALF_EXPM1), mul(r, r), r);
+  const scale = power32(word);
+  const h = fma(scale, p, fma(scale, f32(0.5), f32(-0.5)));
+  return withSign(div(h, add(h, ONE)), x);
+}
+
+/** erf x: x + x·P(x²) for small |x|, else 1 − 2^T(|x|) with T = log₂ erfc. */
+export function erf32(x: Expr): Expr {
+  const a = pmin(abs(x), f32(4));
+  const square = mul(x, x);
+  const small = fma(horner(square, ERF_SMALL), x, x);
+  const t = horner(a, ERFC_LOG2);
+  const { n, word } = rounded(t, 1, 127);
+  const r = sub(t, n);
+  const complement = mul(horner(r, [1, ...EXP2]), power32(word));
+  return select(lt(abs(x), f32(0.92)), small, withSign(sub(ONE, complement), x));
+}
+
+/** The bits of √½, and what takes them to the bits of 1. */
+const ROOT_HALF = 0x3f3504f3;
+const TO_ONE = 0x3f800000 - ROOT_HALF;
+
+/** A positive normal x as 2ᵏ·(1 + f) with 1 + f in √½ … √2: k + 127 as an integer, and f. */
+function split(x: Expr): { exponent: Expr; f: Expr } {
+  const moved = add(bits(x), u32(TO_ONE));
+  const mantissa = fromBits(add(and(moved, u32(0x007fffff)), u32(ROOT_HALF)));
+  return { exponent: shr(moved, 23), f: sub(mantissa, ONE) };
+}
+
+/** An integer below 2³¹ as a float32. */
+const toFloat = (word: Expr): Expr => cast({ op: "bitcast", args: [word], dtype: "int32" }, "float32");
+
+/** k·ln 2 + log(1 + f). */
+function logOf(k: Expr, f: Expr): Expr {
+  const square = mul(f, f);
+  const tail = fma(horner(f, LOG), mul(square, f), mul(k, f32(LN2_LOW)));
+  return fma(k, f32(LN2_HIGH), add(f, fma(square, f32(-0.5), tail)));
+}
+
+/** log x; −∞ at 0, NaN below. Denormals are scaled by 2²³ first. */
+export function log32(x: Expr): Expr {
+  const denormal = lt(x, f32(2 ** -126));
+  const { exponent, f } = split(select(denormal, mul(x, f32(2 ** 23)), x));
+  const k = add(toFloat(exponent), select(denormal, f32(-150), f32(-127)));
+  return logEdges(x, x, logOf(k, f));
+}
+
+/** `y` where the argument of the logarithm is positive and finite, else ∞, −∞ or NaN. */
+function logEdges(x: Expr, argument: Expr, y: Expr): Expr {
+  const outside = select(eq(argument, f32(0)), f32(-Infinity), f32(NaN));
+  return select(lt(f32(0), argument), select(lt(x, f32(Infinity)), y, x), outside);
+}
+
+/** log(1 + x): the logarithm of u = 1 + x rounded, whose f gets back what the rounding lost, x − (u − 1). */
+export function log1p32(x: Expr): Expr {
+  const u = add(x, ONE);
+  const lost = sub(x, sub(u, ONE));
+  const { exponent, f } = split(u);
+  const scale = fromBits(shl(sub(u32(254), pmin(exponent, u32(254))), 23));
+  const k = sub(toFloat(exponent), f32(127));
+  const y = logEdges(x, u, logOf(k, fma(lost, scale, f)));
+  return select(lt(abs(x), f32(2 ** -25)), x, y);
+}

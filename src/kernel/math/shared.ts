@@ -1,0 +1,41 @@
+/** Equal expressions become one node, so that a lowering computes them once. */
+import { type Expr, operands, rewrite } from "../expr.ts";
+
+/** What a node is besides its operands. −0 and 0 differ, a NaN is like any other. */
+function ownFacts(e: Expr): string {
+  switch (e.op) {
+    case "const":
+      return Object.is(e.value, -0) ? "-0" : String(e.value);
+    case "index":
+      return String(e.axis);
+    case "accumulator":
+      return "";
+    case "load":
+      return accessKey(e.from);
+    case "loadAt":
+      return `${accessKey(e.from)} ${e.stride}`;
+    case "inRange":
+      return `${e.bound} ${e.check}`;
+    case "reduce":
+      return `${e.combine} ${e.over.join(",")}`;
+    default:
+      return "";
+  }
+}
+
+const accessKey = ({ buffer, offset, strides }: { buffer: number; offset: number; strides: readonly number[] }): string =>
+  `${buffer} ${offset} ${strides.join(",")}`;
+
+export function shared(roots: readonly Expr[]): Expr[] {
+  const known = new Map<string, Expr>();
+  const numbers = new Map<Expr, number>();
+  return rewrite(roots, (e) => {
+    const key = [e.op, e.dtype, ownFacts(e), ...operands(e).map((x) => numbers.get(x))].join("|");
+    const first = known.get(key) ?? e;
+    if (first === e) {
+      known.set(key, e);
+      numbers.set(e, numbers.size);
+    }
+    return first;
+  });
+}

@@ -1,0 +1,108 @@
+/**
+ * Sine and cosine: x = j·π/2 + r with |r| ≤ π/4, then the polynomial and the sign that j mod 4 says.
+ *
+ * Accurate for |x| ≤ 10⁵ in float32 and 10⁶ in float64. Beyond, the result grows wrong but stays within ±1 or so; NaN at ±∞.
+ */
+import type { Expr } from "../expr.ts";
+import {
+  add,
+  and,
+  bits,
+  eq,
+  f32,
+  f64,
+  fma,
+  fromBits,
+  high,
+  horner,
+  low,
+  mul,
+  ne,
+  pair,
+  pmax,
+  pmin,
+  rounded,
+  select,
+  shl,
+  sub,
+  u32,
+  xor,
+} from "./build.ts";
+
+const TWO_OVER_PI = 2 / Math.PI;
+
+/** π/2 in parts of 8 bits, so that j times each is exact for j < 2¹⁶, and a last one. */
+const HALF_PI_32 = [
+  1.5703125, 0.0004825592041015625, 1.2665987014770508e-6, 9.89530235528946e-10, 2.5579538487363607e-12, 5.384581669432009e-15,
+  5.721188916458728e-18,
+];
+/** (sin r − r)/r³ and (cos r − 1 + r²/2)/r⁴ in r² for |r| ≤ π/4 (minimax, to 2⁻²⁷ and 2⁻³³). */
+const SIN32 = [-0.16666653752326965, 0.008332106284797192, -0.0001950790174305439];
+const COS32 = [0.04166664555668831, -0.00138873013202101, 2.4430672056041658e-5];
+
+/** The remainder, which shrinks exactly from part to part while it is small, and the word that holds j. */
+function reduce32(x: Expr): { r: Expr; word: Expr } {
+  const { n, word } = rounded(x, TWO_OVER_PI, 0);
+  const r = HALF_PI_32.reduce<Expr>((rest, part) => fma(n, f32(-part), rest), x);
+  return { r: pmax(pmin(r, f32(1)), f32(-1)), word };
+}
+
+/** sin(x + quarters·π/2). */
+function wave32(x: Expr, quarters: 0 | 1): Expr {
+  const { r, word } = reduce32(x);
+  const square = mul(r, r);
+  const sine = fma(horner(square, SIN32), mul(square, r), r);
+  const cosine = fma(horner(square, COS32), mul(square, square), fma(square, f32(-0.5), f32(1)));
+  const j = quarters ? add(word, u32(1)) : word;
+  const value = select(ne(and(j, u32(1)), u32(0)), cosine, sine);
+  return fromBits(xor(bits(value), shl(and(j, u32(2)), 30)));
+}
+
+/** π/2 in parts of 33 bits, exact times j < 2²⁰, and a last one (fdlibm, e_rem_pio2.c). */
+const HALF_PI_64 = [1.57079632673412561417, 6.07710050630396597660e-11, 2.02226624871116645580e-21];
+const HALF_PI_REST = 8.47842766036889956997e-32;
+/** fdlibm, k_sin.c and k_cos.c. */
+const SIN64 = [
+  8.33333333332248946124e-3, -1.98412698298579493134e-4, 2.75573137070700676789e-6, -2.50507602534068634195e-8, 1.58969099521155010221e-10,
+];
+const SIN64_FIRST = -1.66666666666666324348e-1;
+const COS64 = [
+  4.16666666666666019037e-2, -1.38888888888741095749e-3, 2.48015872894767294178e-5, -2.75573143513906633035e-7, 2.08757232129817482790e-9,
+  -1.13596475577881948265e-11,
+];
+
+/** The remainder as r + tail, and the word that holds j. What a subtraction rounds away is caught and added at the end. */
+function reduce64(x: Expr): { r: Expr; tail: Expr; word: Expr } {
+  const { n, word } = rounded(x, TWO_OVER_PI, 0);
+  let r: Expr = fma(n, f64(-HALF_PI_64[0]!), x);
+  let lost: Expr = mul(n, f64(-HALF_PI_REST));
+  for (const part of HALF_PI_64.slice(1)) {
+    const product = mul(n, f64(part));
+    const next = sub(r, product);
+    lost = add(sub(sub(r, next), product), lost);
+    r = next;
+  }
+  const sum = add(r, lost);
+  return { r: pmax(pmin(sum, f64(1)), f64(-1)), tail: pmax(pmin(add(sub(r, sum), lost), f64(2 ** -53)), f64(-(2 ** -53))), word };
+}
+
+function wave64(x: Expr, quarters: 0 | 1): Expr {
+  const { r, tail, word } = reduce64(x);
+  const square = mul(r, r);
+  const cube = mul(square, r);
+  const curve = sub(mul(square, sub(mul(tail, f64(0.5)), mul(cube, horner(square, SIN64)))), tail);
+  const sine = sub(r, sub(curve, mul(cube, f64(SIN64_FIRST))));
+  const half = mul(square, f64(0.5));
+  const top = sub(f64(1), half);
+  const rest = sub(mul(square, mul(square, horner(square, COS64))), mul(r, tail));
+  const cosine = add(top, add(sub(sub(f64(1), top), half), rest));
+  const j = quarters ? add(word, u32(1)) : word;
+  const value = select(ne(and(j, u32(1)), u32(0)), cosine, sine);
+  return pair(low(value), xor(high(value), shl(and(j, u32(2)), 30)));
+}
+
+const wave = (x: Expr, quarters: 0 | 1): Expr => (x.dtype === "float32" ? wave32(x, quarters) : wave64(x, quarters));
+
+/** sin x; −0 stays −0. */
+export const sine = (x: Expr): Expr => select(eq(x, x.dtype === "float32" ? f32(0) : f64(0)), x, wave(x, 0));
+export const cosine = (x: Expr): Expr => wave(x, 1);

@@ -1,0 +1,204 @@
+/** Losses for classes and probabilities: negative log-likelihoods of Bernoulli and categorical outputs, stable from logits. */
+import { isFloat, isInteger } from "../core/dtype.ts";
+import { ArgumentError, DTypeError, ShapeError } from "../core/errors.ts";
+import { checkAxis, sameShape, showShape } from "../core/shape.ts";
+import { oneHot, where, type Tensor } from "../tensor/index.ts";
+import { checkProbability } from "./arguments.ts";
+import { checkSameShape, type LossOptions, reduce, type Reduced, type Reduction } from "./reduction.ts";
+
+export interface BceOptions<R = Reduction> extends LossOptions<R> {
+  /** Weight of the positive examples: above 1 favours recall. A number, or a tensor that broadcasts to the logits. Default 1. */
+  readonly posWeight?: number | Tensor;
+}
+
+/**
+ * −t log σ(x) − (1 − t) log(1 − σ(x)), the negative log-likelihood of Bernoulli outputs, computed as max(x, 0) − x t + log(1 + e^−|x|):
+ * finite for any finite logit, gradient σ(x) − t everywhere.
+ *
+ * Shapes: equal; targets in [0, 1].
+ *
+ * @throws ShapeError if the shapes differ
+ * @example bceWithLogits(model.forward(x, inference), y)
+ */
+export function bceWithLogits<R extends Reduction = "mean">(
+  logits: Tensor,
+  target: Tensor,
+  { posWeight, reduction }: BceOptions<R> = {},
+): Reduced<R> {
+  checkSameShape(logits, target, "bceWithLogits");
+  const t = target.cast(logits.dtype);
+  const losses =
+    posWeight === undefined
+      ? logits.relu().sub(logits.mul(t)).add(negativeAbs(logits).exp().log1p())
+      : logits.mul(t.neg().add(1)).add(logits.neg().softplus().mul(t.mul(weightMinusOne(posWeight)).add(1)));
+  return reduce(losses, reduction, "bceWithLogits");
+}
+
+/** −|x| whose derivative at 0 counts as 1: with max(x, 0)' = 0 there, the gradient of the loss comes out as ½ − t. */
+const negativeAbs = (x: Tensor): Tensor => where(x.gt(0), x.neg(), x);
+
+const weightMinusOne = (weight: number | Tensor): number | Tensor => (typeof weight === "number" ? weight - 1 : weight.sub(1));
+
+export interface ClassOptions<R = Reduction> extends LossOptions<R> {
+  /** A class number that marks examples to be left out. They count neither in the sum nor in the mean; if all are left out the mean is 0/0 = NaN. */
+  readonly ignoreIndex?: number;
+  /** A weight per class, [classes]. The mean is then weighted: Σ w·loss / Σ w over the targets' classes. */
+  readonly weight?: Tensor;
+  /** The axis of the classes. Default the last. */
+  readonly axis?: number;
+}
+export interface CrossEntropyOptions<R = Reduction> extends ClassOptions<R> {
+  /** ε in [0, 1]: targets become (1 − ε) · target + ε / classes. Szegedy et al. 2016. Default 0. */
+  readonly labelSmoothing?: number;
+}
+
+/**
+ * −Σ_c t_c log softmax(x)_c, the negative log-likelihood of categorical outputs, computed from log-softmax: finite for any finite logits.
+ *
+ * Shapes: logits [..., classes]; target either integer classes [...], or probabilities [..., classes].
+ * The class axis is the last unless `axis` says otherwise (PyTorch's is 1: the same for [n, classes]).
+ * Values are PyTorch's for all options. The mean is over the examples; the mean of none is NaN.
+ *
+ * @throws ShapeError, DTypeError for targets that are neither; OutOfRangeError at run time for a class that does not exist
+ * @example crossEntropy(model.forward(x, mode), y, { labelSmoothing: 0.1 })
+ */
+export function crossEntropy<R extends Reduction = "mean">(
+  logits: Tensor,
+  target: Tensor,
+  { labelSmoothing = 0, ...options }: CrossEntropyOptions<R> = {},
+): Reduced<R> {
+  checkProbability(labelSmoothing, "crossEntropy: labelSmoothing");
+  const axis = checkAxis(options.axis ?? -1, logits.shape.length, "crossEntropy");
+  const logProbabilities = logits.logSoftmax(axis);
+  return sameShape(target.shape, logits.shape)
+    ? softTargets(logProbabilities, target, axis, labelSmoothing, options)
+    : hardTargets("crossEntropy", logProbabilities, target, axis, labelSmoothing, options);
+}
+
+/**
+ * −x[target]: the negative log-likelihood, given log-probabilities (`logSoftmax`).
+ *
+ * Shapes: x [..., classes], target integer classes [...].
+ *
+ * @throws ShapeError, DTypeError; OutOfRangeError at run time for a class that does not exist
+ */
+export function nll<R extends Reduction = "mean">(logProbabilities: Tensor, target: Tensor, options: ClassOptions<R> = {}): Reduced<R> {
+  const axis = checkAxis(options.axis ?? -1, logProbabilities.shape.length, "nll");
+  return hardTargets("nll", logProbabilities, target, axis, 0, options);
+}
+
+/** −log p of the target's class, with smoothing, class weights and examples left out. */
+function hardTargets<R extends Reduction>(
+  who: string,
+  logs: Tensor,
+  target: Tensor,
+  axis: number,
+  smoothing: number,
+  { ignoreIndex, weight, reduction }: ClassOptions<R>,
+): Reduced<R> {
+  checkClasses(who, logs, target, axis);
+  checkWeight(who, logs, axis, weight);
+  const kept = ignoreIndex === undefined ? undefined : target.ne(checkIgnored(who, ignoreIndex));
+  // Ignored examples read class 0, which exists, and are masked below.
+  const classes = kept ? where(kept, target, 0).cast(target.dtype) : target;
+  const chosen = classMask(classes, logs, axis);
+  // Selected, not multiplied: a class of probability 0 has the logarithm −∞, and 0 · ∞ is NaN.
+  const pick = (x: Tensor): Tensor => where(chosen, x, 0).sum(axis);
+  const perClass = weight ? alongAxis(weight.cast(logs.dtype), logs, axis) : undefined;
+  let losses = pick(perClass ? logs.mul(perClass) : logs).neg();
+  if (smoothing > 0) {
+    const spread = (perClass ? logs.mul(perClass) : logs).mean(axis).neg();
+    losses = losses.mul(1 - smoothing).add(spread.mul(smoothing));
+  }
+  if (kept) losses = where(kept, losses, 0);
+  if ((reduction ?? "mean") !== "mean" || !(kept || perClass)) return reduce(losses, reduction, who);
+  const share = perClass ? pick(perClass.broadcastTo(logs.shape)) : undefined;
+  const counted = kept ? (share ? where(kept, share, 0) : kept.cast(logs.dtype)) : share!;
+  return losses.sum().div(counted.sum()) as Reduced<R>;
+}
+
+function softTargets<R extends Reduction>(
+  logs: Tensor,
+  target: Tensor,
+  axis: number,
+  smoothing: number,
+  { ignoreIndex, weight, reduction }: ClassOptions<R>,
+): Reduced<R> {
+  if (!isFloat(target.dtype))
+    throw new DTypeError(`crossEntropy: the target has the logits' shape ${showShape(logs.shape)}, but is ${target.dtype}`, {
+      why: "a target of that shape is read as probabilities",
+      help: `target.cast("${logs.dtype}"), or integer classes without the axis of the classes`,
+    });
+  if (ignoreIndex !== undefined)
+    throw new ArgumentError("crossEntropy: ignoreIndex means nothing for probabilities", { help: "leave it out, or pass integer classes" });
+  checkWeight("crossEntropy", logs, axis, weight);
+  const classes = logs.shape[axis]!;
+  const t = smoothing > 0 ? target.mul(1 - smoothing).add(smoothing / classes) : target;
+  const weighted = weight ? t.mul(alongAxis(weight.cast(logs.dtype), logs, axis)) : t;
+  return reduce(weighted.mul(logs).sum(axis).neg(), reduction, "crossEntropy");
+}
+
+/** True at the target's class: one-hot along `axis`; a class that does not exist is an error at run time. */
+const classMask = (target: Tensor, logs: Tensor, axis: number): Tensor => {
+  const hot = oneHot(target, logs.shape[axis]!).cast("bool");
+  if (axis === logs.shape.length - 1) return hot;
+  const order = Array.from({ length: axis }, (_, i) => i);
+  return hot.permute([...order, logs.shape.length - 1, ...Array.from({ length: logs.shape.length - 1 - axis }, (_, i) => axis + i)]);
+};
+
+/** [classes] → [classes, 1, …, 1], so that it broadcasts along `axis`. */
+const alongAxis = (weight: Tensor, logs: Tensor, axis: number): Tensor =>
+  weight.reshape([logs.shape[axis]!, ...new Array<number>(logs.shape.length - 1 - axis).fill(1)]);
+
+function checkClasses(who: string, logs: Tensor, target: Tensor, axis: number): void {
+  const expected = logs.shape.filter((_: number, i: number) => i !== axis);
+  if (!sameShape(expected, target.shape))
+    throw new ShapeError(`${who}: the target is ${showShape(target.shape)}, the scores are ${showShape(logs.shape)}`, {
+      why: `integer classes would be ${showShape(expected)}${who === "nll" ? "" : `, probabilities ${showShape(logs.shape)}`}: axis ${axis} holds the classes`,
+      help: target.shape.at(-1) === 1 && target.shape.length === logs.shape.length ? "target.squeeze(-1)" : "check the batch, or set the axis option",
+    });
+  if (!isInteger(target.dtype))
+    throw new DTypeError(`${who}: the classes are ${target.dtype}`, { why: "a class is a whole number", help: 'target.cast("int32")' });
+}
+
+function checkWeight(who: string, logs: Tensor, axis: number, weight: Tensor | undefined): void {
+  if (weight && !sameShape(weight.shape, [logs.shape[axis]!]))
+    throw new ShapeError(`${who}: the weights are ${showShape(weight.shape)}`, { why: `one for each class: [${logs.shape[axis]}]` });
+}
+
+function checkIgnored(who: string, index: number): number {
+  if (Number.isInteger(index)) return index;
+  throw new ArgumentError(`${who}: ignoreIndex is ${String(index)}`, { help: "a whole number, such as -1" });
+}
+
+export type KlReduction = Reduction | "batchMean";
+
+export interface KlOptions<R = KlReduction> {
+  /** "batchMean" is the divergence per example (the sum divided by the first axis); "mean" divides by all elements, as PyTorch's. Default "mean". */
+  readonly reduction?: R;
+  /** The target holds log-probabilities too. Default false. */
+  readonly logTarget?: boolean;
+}
+
+/**
+ * t · (log t − x), the terms of the Kullback-Leibler divergence D(t ‖ eˣ), with log-probabilities x (`logSoftmax`) and probabilities t.
+ * Where t is 0 the term is 0.
+ *
+ * Shapes: equal. @throws ShapeError if they are not
+ */
+export function klDivergence<R extends KlReduction = "mean">(
+  logProbabilities: Tensor,
+  target: Tensor,
+  { reduction, logTarget = false }: KlOptions<R> = {},
+): Reduced<R> {
+  checkSameShape(logProbabilities, target, "klDivergence");
+  const losses = logTarget
+    ? target.exp().mul(target.sub(logProbabilities))
+    : target.mul(logOrZero(target)).sub(target.mul(logProbabilities));
+  if (reduction !== "batchMean") return reduce(losses, reduction, "klDivergence");
+  return losses.sum().div(losses.shape[0] ?? 1) as Reduced<R>;
+}
+
+/** log t, and 0 where t is 0: then 0 · log 0 = 0, and its gradient is finite. */
+const logOrZero = (t: Tensor): Tensor => where(t.eq(0), 1, t).cast(t.dtype).log();
+

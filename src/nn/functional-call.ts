@@ -1,0 +1,25 @@
+import { FormatError } from "../core/errors.ts";
+import type { Tensor, Tree } from "../tensor/index.ts";
+import { withContents } from "../tensor/variable.ts";
+import { cellsOf, type Module } from "./module.ts";
+import { matchState, resolvePath } from "./state.ts";
+
+/**
+ * Runs `f` with the model's variables replaced by these tensors: gradients flow to them, and what `f` assigns stays inside it.
+ * Variables that are not named keep their contents. The way to derivatives of a model seen as a function of its parameters.
+ *
+ * @throws FormatError for names the model does not have, and for other shapes or dtypes, all at once
+ * @example
+ * hvp((state) => functionalCall(model, state, () => mse(model.forward(x, inference), y)), model.stateDict(), v);
+ */
+export function functionalCall<R extends Tree>(model: Module, state: Readonly<Record<string, Tensor>>, f: () => R): R {
+  const cells = cellsOf(model);
+  const found = matchState("functionalCall", cells, state, { strict: false });
+  const unknown = Object.keys(state).filter((name) => resolvePath(cells, name) === undefined);
+  if (unknown.length > 0)
+    throw new FormatError(`functionalCall: the model has no variable ${unknown.join(", ")}`, {
+      why: `it has ${[...cells.named.keys()].join(", ") || "none"}`,
+      help: "name them as model.stateDict() does",
+    });
+  return withContents(found, f);
+}

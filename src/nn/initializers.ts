@@ -1,0 +1,97 @@
+import { ArgumentError, ShapeError } from "../core/errors.ts";
+import { type Shape, showShape } from "../core/shape.ts";
+import { type DType, full, type Generator, type Tensor } from "../tensor/index.ts";
+
+/** Makes the first value of a parameter of this shape, drawing from `rng` where it is random. */
+export type Initializer = (rng: Generator, shape: Shape) => Tensor;
+
+/** How many units feed an output of the weight, and how many outputs a unit feeds. */
+export type Fan = "in" | "out";
+
+export interface KaimingOptions {
+  /** Slope of the leaky ReLU that follows: gain = √(2 / (1 + a²)). Default 0, a plain ReLU. */
+  readonly a?: number;
+  /** Keep the variance forward ("in", the default) or backward ("out"). */
+  readonly fan?: Fan;
+}
+
+/** Every element `value`. */
+export function constant(value: number): Initializer {
+  if (typeof value !== "number") throw new ArgumentError(`constant: ${String(value)} is not a number`);
+  return (_, shape) => full(shape, value);
+}
+
+/** Every element 0. */
+export const zeros: Initializer = constant(0);
+
+/** Every element 1. */
+export const ones: Initializer = constant(1);
+
+/** U(low, high). Default U(0, 1). */
+export function uniform(low = 0, high = 1): Initializer {
+  if (!(Number.isFinite(low) && Number.isFinite(high) && low <= high))
+    throw new ArgumentError(`uniform: ${low} … ${high} is not a range`, { help: "two finite numbers, the lower first" });
+  return (rng, shape) => rng.uniform(shape, low, high);
+}
+
+/** N(mean, sd²). Default N(0, 1). */
+export function normal(mean = 0, sd = 1): Initializer {
+  if (!(Number.isFinite(mean) && Number.isFinite(sd) && sd >= 0))
+    throw new ArgumentError(`normal: mean ${mean} and standard deviation ${sd}`, { help: "finite numbers, the deviation ≥ 0" });
+  return (rng, shape) => rng.normal(shape, mean, sd);
+}
+
+/** U(±gain · √(6 / (fanIn + fanOut))). Glorot and Bengio 2010, equation 16. */
+export const xavierUniform = ({ gain = 1 }: { gain?: number } = {}): Initializer =>
+  symmetric((shape) => gain * Math.sqrt(6 / bothFans(shape, "xavierUniform")));
+
+/** N(0, gain² · 2 / (fanIn + fanOut)). Glorot and Bengio 2010. */
+export const xavierNormal =
+  ({ gain = 1 }: { gain?: number } = {}): Initializer =>
+  (rng, shape) =>
+    rng.normal(shape, 0, gain * Math.sqrt(2 / bothFans(shape, "xavierNormal")));
+
+/** U(±√(6 / ((1 + a²) · fan))). He, Zhang, Ren and Sun 2015, equations 10 and 14. */
+export const kaimingUniform = ({ a = 0, fan = "in" }: KaimingOptions = {}): Initializer =>
+  symmetric((shape) => Math.sqrt(6 / ((1 + a * a) * Math.max(1, fans(shape, "kaimingUniform")[fan]))));
+
+/** N(0, 2 / ((1 + a²) · fan)). He, Zhang, Ren and Sun 2015, equations 10 and 14. */
+export const kaimingNormal =
+  ({ a = 0, fan = "in" }: KaimingOptions = {}): Initializer =>
+  (rng, shape) =>
+    rng.normal(shape, 0, Math.sqrt(2 / ((1 + a * a) * Math.max(1, fans(shape, "kaimingNormal")[fan]))));
+
+/**
+ * U(±1 / √fanIn): what PyTorch gives the weights and biases of dense and convolutional layers (Kaiming with a = √5).
+ * `fanIn` is the layer's, because a bias does not know it.
+ */
+export const symmetricByFan = (fanIn: number): Initializer => symmetric(() => 1 / Math.sqrt(Math.max(1, fanIn)));
+
+/** The initializer's tensor in another element type. */
+export const withDType =
+  (initializer: Initializer, dtype: DType): Initializer =>
+  (rng, shape) =>
+    initializer(rng, shape).cast(dtype);
+
+const symmetric =
+  (bound: (shape: Shape) => number): Initializer =>
+  (rng, shape) => {
+    const b = bound(shape);
+    return rng.uniform(shape, -b, b);
+  };
+
+/** Weights are [out, in, …kernel], as in PyTorch. */
+function fans(shape: Shape, who: string): Record<Fan, number> {
+  if (shape.length < 2)
+    throw new ShapeError(`${who}: a parameter ${showShape(shape)} has no fan in and fan out`, {
+      why: "they are sizes of the axes 1 and 0",
+      help: "use uniform, normal or zeros for vectors",
+    });
+  const field = shape.slice(2).reduce((n, d) => n * d, 1);
+  return { in: shape[1]! * field, out: shape[0]! * field };
+}
+
+function bothFans(shape: Shape, who: string): number {
+  const fan = fans(shape, who);
+  return Math.max(1, fan.in + fan.out);
+}

@@ -1,0 +1,43 @@
+import { ArgumentError, ShapeError } from "../core/errors.ts";
+import { sameShape, showShape } from "../core/shape.ts";
+import type { Tensor } from "../tensor/index.ts";
+
+/** What becomes of the losses of the elements: their mean, their sum, or all of them. */
+export type Reduction = "mean" | "sum" | "none";
+
+/** A scalar, or for "none" a tensor. */
+export type Reduced<R> = R extends "none" ? Tensor : Tensor<[]>;
+
+export interface LossOptions<R = Reduction> {
+  /** Default "mean". The mean of nothing is NaN. */
+  readonly reduction?: R;
+}
+
+/** The losses reduced as asked. */
+export function reduce<R extends string>(losses: Tensor, reduction: R | undefined, who: string): Reduced<R> {
+  switch (reduction ?? "mean") {
+    case "mean":
+      return losses.mean() as Reduced<R>;
+    case "sum":
+      return losses.sum() as Reduced<R>;
+    case "none":
+      return losses as Reduced<R>;
+    default:
+      throw new ArgumentError(`${who}: there is no reduction ${JSON.stringify(reduction)}`, { help: '"mean", "sum" or "none"' });
+  }
+}
+
+/** Refuses shapes that would broadcast: [n, 1] against [n] is a loss over n² pairs, and hardly ever meant. */
+export function checkSameShape(x: Tensor, target: Tensor, who: string): void {
+  if (sameShape(x.shape, target.shape)) return;
+  throw new ShapeError(`${who}: the prediction is ${showShape(x.shape)}, the target ${showShape(target.shape)}`, {
+    why: "every element needs its own target; losses do not broadcast",
+    help: `target.reshape([${x.shape.join(", ")}]) if it has the same elements`,
+  });
+}
+
+/** A number > 0. */
+export function checkPositive(value: number, who: string): number {
+  if (typeof value === "number" && value > 0 && Number.isFinite(value)) return value;
+  throw new ArgumentError(`${who} is ${String(value)}`, { help: "a finite number above 0" });
+}

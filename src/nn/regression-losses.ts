@@ -1,0 +1,78 @@
+/** Losses for real numbers: negative log-likelihoods of Gaussian and Laplace noise, and what lies between. */
+import { where, type Tensor } from "../tensor/index.ts";
+import { checkPositive, checkSameShape, type LossOptions, reduce, type Reduced, type Reduction } from "./reduction.ts";
+
+/**
+ * (x − t)²: up to a factor the negative log-likelihood of Gaussian noise.
+ *
+ * Shapes: equal. @throws ShapeError if they are not
+ * @example mse(model.forward(x, inference), y)
+ */
+export function mse<R extends Reduction = "mean">(x: Tensor, target: Tensor, { reduction }: LossOptions<R> = {}): Reduced<R> {
+  checkSameShape(x, target, "mse");
+  return reduce(x.sub(target).square(), reduction, "mse");
+}
+
+/** |x − t|, gradient 0 at 0: up to constants the negative log-likelihood of Laplace noise. Shapes: equal. */
+export function l1<R extends Reduction = "mean">(x: Tensor, target: Tensor, { reduction }: LossOptions<R> = {}): Reduced<R> {
+  checkSameShape(x, target, "l1");
+  return reduce(x.sub(target).abs(), reduction, "l1");
+}
+
+/**
+ * ½ d² where |d| < delta, else delta · (|d| − ½ delta), with d = x − t and delta 1 unless said. Shapes: equal. Huber 1964.
+ *
+ * @throws ArgumentError if delta is not above 0
+ */
+export function huber<R extends Reduction = "mean">(
+  x: Tensor,
+  target: Tensor,
+  { delta = 1, reduction }: LossOptions<R> & { delta?: number } = {},
+): Reduced<R> {
+  checkSameShape(x, target, "huber");
+  return reduce(huberOf(x.sub(target), checkPositive(delta, "huber: delta")), reduction, "huber");
+}
+
+/**
+ * ½ d² / beta where |d| < beta, else |d| − ½ beta, that is Huber's loss divided by beta; beta 1 unless said. Shapes: equal. Girshick 2015.
+ *
+ * @throws ArgumentError if beta is not above 0
+ */
+export function smoothL1<R extends Reduction = "mean">(
+  x: Tensor,
+  target: Tensor,
+  { beta = 1, reduction }: LossOptions<R> & { beta?: number } = {},
+): Reduced<R> {
+  checkSameShape(x, target, "smoothL1");
+  return reduce(huberOf(x.sub(target), checkPositive(beta, "smoothL1: beta")).div(beta), reduction, "smoothL1");
+}
+
+function huberOf(d: Tensor, delta: number): Tensor {
+  const size = d.abs();
+  return where(size.lt(delta), d.square().mul(0.5), size.sub(delta / 2).mul(delta));
+}
+
+export interface GaussianNllOptions<R = Reduction> extends LossOptions<R> {
+  /** Add the constant ½ log 2π. Default false. */
+  readonly full?: boolean;
+  /** Variances below this count as this, and get no gradient. Default 1e-6. */
+  readonly eps?: number;
+}
+
+/**
+ * ½ (log v + (x − t)² / v): the negative log-likelihood of a Gaussian whose mean x and variance v are both predicted.
+ *
+ * Shapes: all equal. Nix and Weigend 1994.
+ */
+export function gaussianNll<R extends Reduction = "mean">(
+  x: Tensor,
+  target: Tensor,
+  variance: Tensor,
+  { full = false, eps = 1e-6, reduction }: GaussianNllOptions<R> = {},
+): Reduced<R> {
+  checkSameShape(x, target, "gaussianNll");
+  checkSameShape(x, variance, "gaussianNll (variance)");
+  const v = variance.maximum(checkPositive(eps, "gaussianNll: eps"));
+  const losses = v.log().add(x.sub(target).square().div(v)).mul(0.5);
+  return reduce(full ? losses.add(Math.log(2 * Math.PI) / 2) : losses, reduction, "gaussianNll");
+}

@@ -1,0 +1,125 @@
+import { bytesOf, type DType } from "../core/dtype.ts";
+import { ArgumentError } from "../core/errors.ts";
+import { type Shape, showShape, sizeOf } from "../core/shape.ts";
+import { Generator, Tensor, type Variable, zeros } from "../tensor/index.ts";
+import { functionalCall } from "./functional-call.ts";
+import { inference, type Mode } from "./mode.ts";
+import { Module } from "./module.ts";
+
+export interface SummaryOptions {
+  /** Of the input. Default float32; embeddings want int32. */
+  readonly dtype?: DType;
+}
+
+interface Row {
+  readonly path: string;
+  readonly kind: string;
+  readonly depth: number;
+  output: Shape | undefined;
+  readonly parameters: number;
+}
+
+type Runnable = Module & { forward(x: Tensor, mode: Mode): unknown };
+
+/**
+ * A table of the model's layers with the shape of each one's output and its own number of parameters. Nothing is computed,
+ * and the model needs no values. `inputShape` is that of the whole input, the axis of the examples included.
+ *
+ * @throws ArgumentError if the model has no `forward`; ShapeError if the input does not fit
+ * @example console.log(summary(model, [1, 28, 28]))
+ */
+export function summary(model: Module & { forward(x: any, mode: any): any }, inputShape: Shape, { dtype = "float32" }: SummaryOptions = {}): string {
+  if (!(model instanceof Module) || typeof model.forward !== "function")
+    throw new ArgumentError("summary: the model has no forward", { help: "pass a Module with forward(x, mode)" });
+  const rows = new Map<Module, Row>();
+  const counted = new Set<Variable>();
+  for (const [path, module, depth] of modulesOf(model)) rows.set(module, rowOf(path, module, depth, counted));
+  const restore = [...rows].map(([module, row]) => watch(module, row));
+  try {
+    functionalCall(model, placeholders(model), () => model.forward(zeros(inputShape, { dtype }), inference));
+  } finally {
+    for (const undo of restore) undo();
+  }
+  return [table([...rows.values()]), ...totals(model, inputShape)].join("\n");
+}
+
+/** All modules, each once, before those inside it. */
+function modulesOf(root: Module): [path: string, module: Module, depth: number][] {
+  const found: [string, Module, number][] = [];
+  const seen = new Set<object>();
+  const stack: [path: string, value: unknown, depth: number][] = [["", root, 0]];
+  while (stack.length > 0) {
+    const [path, value, depth] = stack.pop()!;
+    if (typeof value !== "object" || value === null || value instanceof Tensor || value instanceof Generator || seen.has(value)) continue;
+    seen.add(value);
+    if (value instanceof Module) found.push([path, value, depth]);
+    const inner = value instanceof Module ? value.stateFields() : value instanceof Map ? value : isPlain(value) ? Object.entries(value) : [];
+    const next = value instanceof Module ? depth + 1 : depth;
+    stack.push(...[...inner].reverse().map(([name, item]): [string, unknown, number] => [path === "" ? String(name) : `${path}.${name}`, item, next]));
+  }
+  return found;
+}
+
+const isPlain = (value: object): boolean => Array.isArray(value) || [Object.prototype, null].includes(Object.getPrototypeOf(value));
+
+/** The variables that are the module's own; a shared one counts where it is met first. */
+function rowOf(path: string, module: Module, depth: number, counted: Set<Variable>): Row {
+  const inner = new Set(modulesOf(module).slice(1).flatMap(([, m]) => [...m.namedVariables().values()]));
+  let parameters = 0;
+  for (const cell of module.namedVariables().values()) {
+    if (inner.has(cell) || counted.has(cell)) continue;
+    counted.add(cell);
+    parameters += sizeOf(cell.shape);
+  }
+  return { path, kind: module.constructor.name, depth, output: undefined, parameters };
+}
+
+/** Notes the shape of what `forward` answers, the first time; answers what undoes it. */
+function watch(module: Module, row: Row): () => void {
+  const { forward } = module as Runnable;
+  if (typeof forward !== "function") return () => {};
+  Object.defineProperty(module, "forward", {
+    configurable: true,
+    // Not enumerable: it is no state.
+    enumerable: false,
+    value(this: Runnable, ...inputs: [Tensor, Mode]) {
+      const output = forward.apply(this, inputs);
+      if (output instanceof Tensor) row.output ??= output.shape;
+      return output;
+    },
+  });
+  return () => {
+    delete (module as Partial<Runnable>).forward;
+  };
+}
+
+const placeholders = (model: Module): Record<string, Tensor> =>
+  Object.fromEntries([...model.namedVariables()].filter(([, cell]) => !cell.hasValue).map(([path, cell]) => [path, zeros(cell.shape, { dtype: cell.dtype })]));
+
+const grouped = (n: number): string => n.toLocaleString("en-US");
+
+function table(rows: readonly Row[]): string {
+  const cells = rows.map(({ path, kind, depth, output, parameters }) => [
+    `${"  ".repeat(depth)}${path === "" ? kind : `${path} (${kind})`}`,
+    output ? showShape(output) : "",
+    parameters === 0 ? "" : grouped(parameters),
+  ]);
+  const head = ["layer", "output", "parameters"];
+  const widths = head.map((title, i) => Math.max(title.length, ...cells.map((row) => row[i]!.length)));
+  const line = (row: readonly string[]): string =>
+    `${row[0]!.padEnd(widths[0]!)}  ${row[1]!.padEnd(widths[1]!)}  ${row[2]!.padStart(widths[2]!)}`.trimEnd();
+  return [line(head), widths.map((w) => "-".repeat(w)).join("  "), ...cells.map(line)].join("\n");
+}
+
+function totals(model: Module, inputShape: Shape): string[] {
+  const cells = [...model.namedVariables().values()];
+  const count = (list: readonly Variable[]): number => list.reduce((n, cell) => n + sizeOf(cell.shape), 0);
+  const trained = count(cells.filter((cell) => cell.trainable));
+  const rest = count(cells) - trained;
+  const bytes = cells.reduce((n, cell) => n + sizeOf(cell.shape) * bytesOf(cell.dtype), 0);
+  return [
+    "",
+    `input ${showShape(inputShape)}`,
+    `${grouped(trained)} trainable parameters${rest > 0 ? `, ${grouped(rest)} others` : ""}, ${grouped(bytes)} bytes`,
+  ];
+}

@@ -1,0 +1,78 @@
+/** Values with a gradient of their own. */
+
+import { DTypeError, ShapeError } from "../core/errors.ts";
+import { sameShape, showShape } from "../core/shape.ts";
+import { apply, type Custom, type Type, type Value } from "../graph/op.ts";
+import { topological } from "../graph/walk.ts";
+import { argument } from "./leaf.ts";
+import { sum } from "./reduce.ts";
+import { repeat } from "./rules.ts";
+
+/** Gradients of `xs` from the gradient and the value of y; null where none flows. */
+export type Backward = (dy: Value, y: Value, ...xs: Value[]) => readonly (Value | null)[];
+
+interface CustomAttributes {
+  readonly backward: Backward;
+}
+
+/** y, whose gradient with respect to xs is what `backward` says; none flows through y itself. */
+export function custom(y: Value, xs: readonly Value[], backward: Backward): Value {
+  return apply(customOp, [y, ...xs], { backward });
+}
+export const customOp: Custom<CustomAttributes> = {
+  kind: "custom",
+  name: "custom",
+  infer: ([y]) => ({ shape: y!.shape, dtype: y!.dtype }),
+  vjp: (dy, [_, ...xs], out, { backward }) => [null, ...checked(backward(dy, out, ...xs), xs)],
+  batch(inputs, batched, { backward }, size) {
+    const [y, ...xs] = inputs.map((x, i) => (batched[i] || i > 0 ? x : repeat(x, size)));
+    return custom(y!, xs, batchBackward(backward, batched.slice(1), size));
+  },
+};
+
+function checked(gradients: readonly (Value | null)[], xs: readonly Value[]): readonly (Value | null)[] {
+  if (gradients.length !== xs.length) throw new ShapeError(`customGradient: ${gradients.length} gradients for ${xs.length} inputs`);
+  gradients.forEach((g, i) => {
+    const x = xs[i]!;
+    if (g && !sameShape(g.shape, x.shape))
+      throw new ShapeError(`customGradient: gradient ${i} is ${showShape(g.shape)}, its input ${showShape(x.shape)}`);
+    if (g && g.dtype !== x.dtype) throw new DTypeError(`customGradient: gradient ${i} is ${g.dtype}, its input ${x.dtype}`);
+  });
+  return gradients;
+}
+
+/** The backward of one example as the backward of all: built once over stand-ins, then batched node by node. */
+function batchBackward(backward: Backward, batched: readonly boolean[], size: number): Backward {
+  return (dy, y, ...xs) => {
+    const one = (v: Value): Type => ({ shape: v.shape.slice(1), dtype: v.dtype });
+    const standIns = [argument(0, one(dy)), argument(1, one(y)), ...xs.map((x, i) => (batched[i] ? argument(i + 2, one(x)) : x))];
+    const gradients = checked(backward(standIns[0]!, standIns[1]!, ...standIns.slice(2)), standIns.slice(2));
+    const known = new Map([dy, y, ...xs].map((v, i) => [standIns[i]!, v] as const).filter(([from, to]) => from !== to));
+    batchNodes(
+      gradients.filter((g) => g !== null),
+      known,
+      size,
+    );
+    return gradients.map((g, i) => {
+      if (!g) return null;
+      const all = known.get(g) ?? repeat(g, size);
+      return batched[i] ? all : sum(all, [0]);
+    });
+  };
+}
+
+/** Adds to `known` the batched form of every node that depends on a key of it. */
+function batchNodes(outputs: readonly Value[], known: Map<Value, Value>, size: number): void {
+  for (const v of topological(outputs)) {
+    if (known.has(v)) continue;
+    const batched = v.inputs.map((x) => known.has(x));
+    if (!batched.includes(true)) continue;
+    const inputs = v.inputs.map((x) => known.get(x) ?? x);
+    known.set(v, (v.op as Custom<unknown>).batch(inputs, batched, v.attributes, size));
+  }
+}
+
+/** x as a constant: no gradient flows to it. */
+export function stopGradient(x: Value): Value {
+  return custom(x, [], () => []);
+}

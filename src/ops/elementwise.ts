@@ -1,0 +1,198 @@
+/**
+ * Arithmetic, element by element. All builders want equal shapes and dtypes. Gradients at kinks follow PyTorch; the table of
+ * edge values is tested in test/ops/edges.test.ts.
+ */
+import { isFloat } from "../core/dtype.ts";
+import { apply, type Binary, type Elementwise, type Unary, type Value } from "../graph/op.ts";
+import { select as choose, compare, type Expr, constant as number, scalar } from "../kernel/expr.ts";
+import { scalarLike, zerosLike } from "./leaf.ts";
+import { eq, ge, gt, logicalAnd, lt, select } from "./logic.ts";
+import { log } from "./maths.ts";
+import { elementwise, floats, numbers } from "./rules.ts";
+
+/** a + b. */
+export function add(a: Value, b: Value): Value {
+  return apply(addOp, [a, b]);
+}
+export const addOp: Elementwise<Binary> = elementwise({
+  name: "add",
+  infer: (inputs) => numbers("add", inputs),
+  vjp: (dy) => [dy, dy],
+  lower: ([a, b]) => scalar("add", [a, b]),
+});
+
+/** a − b. */
+export function sub(a: Value, b: Value): Value {
+  return apply(subOp, [a, b]);
+}
+export const subOp: Elementwise<Binary> = elementwise({
+  name: "sub",
+  infer: (inputs) => numbers("sub", inputs),
+  vjp: (dy) => [dy, neg(dy)],
+  lower: ([a, b]) => scalar("sub", [a, b]),
+});
+
+/** a · b. */
+export function mul(a: Value, b: Value): Value {
+  return apply(mulOp, [a, b]);
+}
+export const mulOp: Elementwise<Binary> = elementwise({
+  name: "mul",
+  infer: (inputs) => numbers("mul", inputs),
+  vjp: (dy, [a, b]) => [mul(dy, b), mul(dy, a)],
+  lower: ([a, b]) => scalar("mul", [a, b]),
+});
+
+/** a / b, of floats; x/0 is ±inf or NaN. Integers divide by `floorDiv`. */
+export function div(a: Value, b: Value): Value {
+  return apply(divOp, [a, b]);
+}
+export const divOp: Elementwise<Binary> = elementwise({
+  name: "div",
+  infer: (inputs) => floats("div", inputs),
+  vjp(dy, [_, b], out) {
+    const da = div(dy, b);
+    return [da, neg(mul(da, out))];
+  },
+  lower: ([a, b]) => scalar("div", [a, b]),
+});
+
+/** −x. */
+export function neg(x: Value): Value {
+  return apply(negOp, [x]);
+}
+export const negOp: Elementwise<Unary> = elementwise({
+  name: "neg",
+  infer: (inputs) => numbers("neg", inputs),
+  vjp: (dy) => [neg(dy)],
+  lower: ([x]) => (isFloat(x.dtype) ? scalar("neg", [x]) : scalar("sub", [number(0, x.dtype), x])),
+});
+
+/** |x|; its gradient at 0 is 0. */
+export function abs(x: Value): Value {
+  return apply(absOp, [x]);
+}
+export const absOp: Elementwise<Unary> = elementwise({
+  name: "abs",
+  infer: (inputs) => numbers("abs", inputs),
+  vjp: (dy, [x]) => [mul(dy, sign(x))],
+  lower([x]) {
+    if (isFloat(x.dtype)) return scalar("abs", [x]);
+    if (x.dtype === "uint32") return x;
+    const zero = number(0, x.dtype);
+    return choose(compare("lt", x, zero), scalar("sub", [zero, x]), x);
+  },
+});
+
+/** −1, 0 or 1; NaN stays NaN. */
+export function sign(x: Value): Value {
+  return apply(signOp, [x]);
+}
+export const signOp: Elementwise<Unary> = elementwise({
+  name: "sign",
+  infer: (inputs) => numbers("sign", inputs),
+  lower([x]) {
+    if (isFloat(x.dtype)) return scalar("sign", [x]);
+    const zero = number(0, x.dtype);
+    const positive = choose(compare("lt", zero, x), number(1, x.dtype), zero);
+    return x.dtype === "uint32" ? positive : choose(compare("lt", x, zero), number(-1, x.dtype), positive);
+  },
+});
+
+export const square = (x: Value): Value => mul(x, x);
+export const reciprocal = (x: Value): Value => div(scalarLike(x, 1), x);
+
+/** max(x, 0); NaN stays NaN, the gradient at 0 is 0. */
+export function relu(x: Value): Value {
+  return apply(reluOp, [x]);
+}
+export const reluOp: Elementwise<Unary> = elementwise({
+  name: "relu",
+  infer: (inputs) => numbers("relu", inputs),
+  vjp: (dy, _, out) => [select(gt(out, zerosLike(out)), dy, zerosLike(dy))],
+  lower: ([x]) => scalar("pmax", [x, number(0, x.dtype)]),
+});
+
+/** The larger one; NaN if either is. At a tie the gradient goes to a. */
+export function maximum(a: Value, b: Value): Value {
+  return apply(maximumOp, [a, b]);
+}
+export const maximumOp: Elementwise<Binary> = elementwise({
+  name: "maximum",
+  infer: (inputs) => numbers("maximum", inputs),
+  vjp: (dy, [a, b]) => toChosen(dy, lt(a, b)),
+  lower: ([a, b]) => scalar(isFloat(a.dtype) ? "max" : "pmax", [a, b]),
+});
+
+/** The smaller one; NaN if either is. At a tie the gradient goes to a. */
+export function minimum(a: Value, b: Value): Value {
+  return apply(minimumOp, [a, b]);
+}
+export const minimumOp: Elementwise<Binary> = elementwise({
+  name: "minimum",
+  infer: (inputs) => numbers("minimum", inputs),
+  vjp: (dy, [a, b]) => toChosen(dy, lt(b, a)),
+  lower: ([a, b]) => scalar(isFloat(a.dtype) ? "min" : "pmin", [a, b]),
+});
+
+function toChosen(dy: Value, second: Value): [Value, Value] {
+  const zero = zerosLike(dy);
+  return [select(second, zero, dy), select(second, dy, zero)];
+}
+
+/** aᵇ of floats, with C99's special cases. da = b·aᵇ⁻¹ (0 where b = 0), db = aᵇ·log a (0 where a = 0 ≤ b). */
+export function pow(a: Value, b: Value): Value {
+  return apply(powOp, [a, b]);
+}
+export const powOp: Elementwise<Binary> = elementwise({
+  name: "pow",
+  costly: true,
+  infer: (inputs) => floats("pow", inputs),
+  vjp(dy, [a, b], out) {
+    const [zero, one] = [zerosLike(b), scalarLike(b, 1)];
+    const flat = eq(b, zero);
+    // The exponent that is not used is made harmless, or the second derivative would be 0 · inf there.
+    const slope = mul(b, pow(a, select(flat, one, sub(b, one))));
+    const vanishes = logicalAnd(eq(a, zero), ge(b, zero));
+    return [select(flat, zero, mul(dy, slope)), mul(dy, mul(out, log(select(vanishes, one, a))))];
+  },
+  lower: ([a, b]) => scalar("pow", [a, b]),
+});
+
+/** Largest whole number ≤ a / b. Integers: a divisor of 0 gives 0. */
+export function floorDiv(a: Value, b: Value): Value {
+  return apply(floorDivOp, [a, b]);
+}
+export const floorDivOp: Elementwise<Binary> = elementwise({
+  name: "floorDiv",
+  infer: (inputs) => numbers("floorDiv", inputs),
+  lower: ([a, b]) => (isFloat(a.dtype) ? floorDivFloat(a, b).quotient : scalar("floordiv", [a, b])),
+});
+
+/** a − b · floorDiv(a, b): has the sign of b. Integers: a divisor of 0 gives 0. */
+export function mod(a: Value, b: Value): Value {
+  return apply(modOp, [a, b]);
+}
+export const modOp: Elementwise<Binary> = elementwise({
+  name: "mod",
+  infer: (inputs) => numbers("mod", inputs),
+  vjp: (dy, [a, b]) => [dy, neg(mul(dy, floorDiv(a, b)))],
+  lower: ([a, b]) => (isFloat(a.dtype) ? floorDivFloat(a, b).remainder : scalar("mod", [a, b])),
+});
+
+/**
+ * The rounded quotient may be one off, which shows in the remainder's sign or size; both are then put right. Exact while the quotient
+ * has fewer bits than the mantissa.
+ */
+function floorDivFloat(a: Expr, b: Expr): { quotient: Expr; remainder: Expr } {
+  const [zero, one] = [number(0, a.dtype), number(1, a.dtype)];
+  const first = scalar("floor", [scalar("div", [a, b])]);
+  // A quotient of 0 leaves a as it is, also where b is infinite.
+  const rest = choose(compare("eq", first, zero), a, scalar("fma", [scalar("neg", [first]), b, a]));
+  const wrongSide = choose(compare("lt", b, zero), compare("lt", zero, rest), compare("lt", rest, zero));
+  const tooLarge = compare("le", scalar("abs", [b]), scalar("abs", [rest]));
+  return {
+    quotient: choose(wrongSide, scalar("sub", [first, one]), choose(tooLarge, scalar("add", [first, one]), first)),
+    remainder: choose(wrongSide, scalar("add", [rest, b]), choose(tooLarge, scalar("sub", [rest, b]), rest)),
+  };
+}

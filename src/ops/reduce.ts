@@ -1,0 +1,176 @@
+/** Elements combined along axes, which are dropped; and the stable compositions over them. */
+import { isFloat } from "../core/dtype.ts";
+import { ShapeError } from "../core/errors.ts";
+import { checkAxes, checkAxis, showShape, sizeOf } from "../core/shape.ts";
+import { apply, type Reduce, type Value } from "../graph/op.ts";
+import type { Combine } from "../kernel/expr.ts";
+import { stopGradient } from "./custom.ts";
+import { add, div, mul, sub } from "./elementwise.ts";
+import { filled, iota, scalarLike, zerosLike } from "./leaf.ts";
+import { eq, isFinite as finite, select } from "./logic.ts";
+import { exp, log } from "./maths.ts";
+import { broadcastTo, inverse, reshape, sliceAxis, transpose } from "./move.ts";
+import { concat } from "./place.ts";
+import { axesOf, floats, numbers } from "./rules.ts";
+
+type Gradient = (dy: Value, x: Value, y: Value, axes: readonly number[]) => Value | null;
+
+function reduction(name: string, combine: Combine, gradient: Gradient): Reduce {
+  const finds = combine === "argmax" || combine === "argmin";
+  const needsOne = finds || combine === "max" || combine === "min";
+  return {
+    kind: "reduce",
+    name,
+    combine,
+    infer([x], { axes }) {
+      const dropped = checkAxes(axes, x.shape.length, name);
+      if (finds && axes.length !== 1) throw new ShapeError(`${name}: needs one axis, not ${showShape(axes)}`);
+      const empty = dropped.find((a) => x.shape[a] === 0);
+      if (needsOne && empty !== undefined)
+        throw new ShapeError(`${name}: axis ${empty} of ${showShape(x.shape)} is empty`, { why: `there is no ${name} of nothing` });
+      const { dtype } = numbers(name, [x]);
+      return { shape: x.shape.filter((_, i) => !dropped.includes(i)), dtype: finds ? "int32" : dtype };
+    },
+    vjp: (dy, [x], y, { axes }) => [isFloat(y.dtype) ? gradient(dy, x, y, axes) : null],
+    batch: ([x], _, { axes }) => apply(reducers[combine](), [x], { axes: axes.map((a) => a + 1) }),
+  };
+}
+
+const reducers: Record<Combine, () => Reduce> = {
+  sum: () => sumOp,
+  product: () => productOp,
+  max: () => maxOp,
+  min: () => minOp,
+  argmax: () => argmaxOp,
+  argmin: () => argminOp,
+};
+
+/** Axes counted from the front, in ascending order; without any, x stays as it is. */
+function along(op: Reduce, x: Value, axes: readonly number[]): Value {
+  const sorted = checkAxes(axes, x.shape.length, op.name).sort((a, b) => a - b);
+  return sorted.length === 0 ? x : apply(op, [x], { axes: sorted });
+}
+
+/** y, which lacks the axes, repeated along them again. */
+export function spread(y: Value, x: { readonly shape: Value["shape"] }, axes: readonly number[]): Value {
+  return broadcastTo(
+    y,
+    x.shape,
+    axesOf(x.shape.length).filter((a) => !axes.includes(a)),
+  );
+}
+
+/** Σ over the axes; 0 of nothing. */
+export function sum(x: Value, axes: readonly number[]): Value {
+  return along(sumOp, x, axes);
+}
+export const sumOp: Reduce = reduction("sum", "sum", (dy, x, _, axes) => spread(dy, x, axes));
+
+/** Π over the axes; 1 of nothing. Its gradient is right where elements are 0, too. */
+export function product(x: Value, axes: readonly number[]): Value {
+  return along(productOp, x, axes);
+}
+export const productOp: Reduce = reduction("product", "product", (dy, x, _, axes) => {
+  const { flat, back } = flattened(x, axes);
+  return back(mul(spread(dy, flat, [flat.shape.length - 1]), othersProduct(flat)));
+});
+
+/** The axes as one, the last; `back` undoes it for a value of the same shape. */
+function flattened(x: Value, axes: readonly number[]): { flat: Value; back: (y: Value) => Value } {
+  const kept = axesOf(x.shape.length).filter((a) => !axes.includes(a));
+  const order = [...kept, ...axes];
+  const moved = transpose(x, order);
+  const flat = reshape(moved, [...kept.map((a) => x.shape[a]!), sizeOf(axes.map((a) => x.shape[a]!))]);
+  return { flat, back: (y) => transpose(reshape(y, moved.shape), inverse(order)) };
+}
+
+/**
+ * For each element of the last axis the product of all others, without a division: products of pairs up a tree, then down again each
+ * half times its sibling. n log-depth products, made of `mul` only, so that it can be differentiated again.
+ */
+function othersProduct(x: Value): Value {
+  const axis = x.shape.length - 1;
+  const n = x.shape[axis]!;
+  if (n <= 1) return scalarLike(x, 1);
+  const half = Math.floor(n / 2);
+  const [left, right] = [sliceAxis(x, axis, 0, half), sliceAxis(x, axis, half, half)];
+  const rest = n % 2 === 1 ? [sliceAxis(x, axis, n - 1, 1)] : [];
+  const others = othersProduct(concat([mul(left, right), ...rest], axis));
+  const ofPair = sliceAxis(others, axis, 0, half);
+  return concat([mul(ofPair, right), mul(ofPair, left), ...rest.map(() => sliceAxis(others, axis, half, 1))], axis);
+}
+
+/** The largest; NaN if any is. Its gradient goes to the first of equals. Errors: an empty axis. */
+export function max(x: Value, axes: readonly number[]): Value {
+  return along(maxOp, x, axes);
+}
+export const maxOp: Reduce = reduction("max", "max", (dy, x, _, axes) => toFirst(dy, x, axes, argmax));
+
+/** The smallest; NaN if any is. Its gradient goes to the first of equals. Errors: an empty axis. */
+export function min(x: Value, axes: readonly number[]): Value {
+  return along(minOp, x, axes);
+}
+export const minOp: Reduce = reduction("min", "min", (dy, x, _, axes) => toFirst(dy, x, axes, argmin));
+
+function toFirst(dy: Value, x: Value, axes: readonly number[], find: (x: Value, axis: number) => Value): Value {
+  const { flat, back } = axes.length === 1 ? { flat: x, back: (y: Value) => y } : flattened(x, axes);
+  const axis = axes.length === 1 ? axes[0]! : flat.shape.length - 1;
+  const chosen = back(eq(spread(find(flat, axis), flat, [axis]), iota(flat.shape, axis)));
+  return select(chosen, spread(dy, x, axes), zerosLike(x));
+}
+
+/** Position of the first largest along the axis, as int32; of a NaN if there is one. */
+export function argmax(x: Value, axis: number): Value {
+  return along(argmaxOp, x, [axis]);
+}
+export const argmaxOp: Reduce = reduction("argmax", "argmax", () => null);
+
+/** Position of the first smallest along the axis, as int32; of a NaN if there is one. */
+export function argmin(x: Value, axis: number): Value {
+  return along(argminOp, x, [axis]);
+}
+export const argminOp: Reduce = reduction("argmin", "argmin", () => null);
+
+/** Σ x / n over the axes, of floats; NaN of nothing. */
+export function mean(x: Value, axes: readonly number[]): Value {
+  floats("mean", [x]);
+  const total = sum(x, axes);
+  const count = sizeOf(checkAxes(axes, x.shape.length, "mean").map((a) => x.shape[a]!));
+  return div(total, scalarLike(total, count));
+}
+
+/** The largest along the axes, 0 where that is not finite, as a constant: what is subtracted before exp. */
+function shiftOf(x: Value, axes: readonly number[]): Value {
+  const top = max(x, axes);
+  return stopGradient(select(finite(top), top, zerosLike(top)));
+}
+
+/** log Σ exp x over the axes, without overflow. Where all are −inf (or there are none), −inf with a gradient of 0. */
+export function logSumExp(x: Value, axes: readonly number[]): Value {
+  floats("logSumExp", [x]);
+  const dropped = checkAxes(axes, x.shape.length, "logSumExp").sort((a, b) => a - b);
+  if (dropped.some((a) => x.shape[a] === 0)) return filled(Number.NEGATIVE_INFINITY, sum(x, dropped).shape, x.dtype);
+  const shift = shiftOf(x, dropped);
+  const total = sum(exp(sub(x, spread(shift, x, dropped))), dropped);
+  const nothing = eq(total, zerosLike(total));
+  // log never sees the 0: its gradient there would be 0 · inf.
+  const safe = add(log(select(nothing, scalarLike(total, 1), total)), shift);
+  return select(nothing, scalarLike(total, Number.NEGATIVE_INFINITY), safe);
+}
+
+/** exp x / Σ exp x along the axis, without overflow; NaN where all are −inf. */
+export function softmax(x: Value, axis: number): Value {
+  const at = checkAxis(axis, floats("softmax", [x]).shape.length, "softmax");
+  if (sizeOf(x.shape) === 0) return x;
+  const top = stopGradient(max(x, [at]));
+  const weights = exp(sub(x, spread(top, x, [at])));
+  return div(weights, spread(sum(weights, [at]), x, [at]));
+}
+
+/** x − log Σ exp x along the axis, without overflow; NaN where all are −inf. */
+export function logSoftmax(x: Value, axis: number): Value {
+  const at = checkAxis(axis, floats("logSoftmax", [x]).shape.length, "logSoftmax");
+  if (sizeOf(x.shape) === 0) return x;
+  const shifted = sub(x, spread(stopGradient(max(x, [at])), x, [at]));
+  return sub(shifted, spread(log(sum(exp(shifted), [at])), x, [at]));
+}

@@ -1,0 +1,109 @@
+/** What the rules of many ops have in common: type checks and defaults. */
+import type { DType } from "../core/dtype.ts";
+import { isFloat, isInteger } from "../core/dtype.ts";
+import { ArgumentError, DTypeError, ShapeError } from "../core/errors.ts";
+import { showShape } from "../core/shape.ts";
+import { apply, type Elementwise, type PerInput, type Type, type Value } from "../graph/op.ts";
+import type { Expr } from "../kernel/expr.ts";
+import { broadcastTo } from "./move.ts";
+
+/** What an elementwise op says for itself; the rest follows from its kind. */
+export interface ElementwiseRules<I extends readonly Value[], A> {
+  readonly name: string;
+  readonly costly?: boolean;
+  infer(inputs: PerInput<I, Type>, attributes: A): Type;
+  /** Missing: no gradient. Asked only for float results; what it says about inputs that are not float is dropped. */
+  vjp?(dy: Value, inputs: I, out: Value, attributes: A): PerInput<I, Value | null>;
+  lower(args: PerInput<I, Expr>, attributes: A, dtype: DType): Expr;
+}
+
+/** An elementwise op from its own rules, with the defaults of the kind. */
+export function elementwise<I extends readonly Value[], A>(rules: ElementwiseRules<I, A>): Elementwise<I, A> {
+  const op: Elementwise<I, A> = {
+    ...rules,
+    kind: "elementwise",
+    vjp(dy, inputs, out, attributes) {
+      const flows = rules.vjp && isFloat(out.dtype) && inputs.some((x) => isFloat(x.dtype));
+      const gradients = flows ? rules.vjp!(dy, inputs, out, attributes) : [];
+      return inputs.map((x, i) => (isFloat(x.dtype) ? ((gradients as readonly (Value | null)[])[i] ?? null) : null)) as PerInput<
+        I,
+        Value | null
+      >;
+    },
+    batch(inputs, batched, attributes, size) {
+      return apply<I, A>(op, batchAll(inputs, batched, size), attributes);
+    },
+  };
+  return op;
+}
+
+/** Every input with the new leading axis: those without it are repeated along it. */
+export function batchAll<I extends readonly Value[]>(inputs: I, batched: PerInput<I, boolean>, size: number): I {
+  return inputs.map((x, i) => ((batched as readonly boolean[])[i] ? x : repeat(x, size))) as readonly Value[] as I;
+}
+
+/** The default of elementwise ops: the same op, all inputs batched. */
+export function batchElementwise(
+  op: Elementwise<any, any>,
+  inputs: readonly Value[],
+  batched: readonly boolean[],
+  attributes: unknown,
+  size: number,
+): Value {
+  return apply(op, batchAll(inputs, batched, size), attributes);
+}
+
+/** x repeated along a new leading axis: [2, 3] → [size, 2, 3]. */
+export function repeat(x: Value, size: number): Value {
+  return broadcastTo(
+    x,
+    [size, ...x.shape],
+    x.shape.map((_, i) => i + 1),
+  );
+}
+
+/** The inputs' common type. Errors: shapes or dtypes that differ. */
+export function sameTypes(who: string, inputs: readonly Type[]): Type {
+  const first = inputs[0]!;
+  for (const { shape, dtype } of inputs) {
+    if (showShape(shape) !== showShape(first.shape))
+      throw new ShapeError(`${who}: shapes differ: ${showShape(first.shape)} and ${showShape(shape)}`, {
+        why: "values of a graph are combined element by element",
+        help: "broadcast or reshape one of them first",
+      });
+    if (dtype !== first.dtype)
+      throw new DTypeError(`${who}: element types differ: ${first.dtype} and ${dtype}`, { help: "cast one of them first" });
+  }
+  return { shape: first.shape, dtype: first.dtype };
+}
+
+const TO_FLOAT = 'cast it first, as in x.cast("float32")';
+
+/** The inputs' common type, which must be a number type that is computed with: not bool, not uint8. */
+export function numbers(who: string, inputs: readonly Type[]): Type {
+  const type = sameTypes(who, inputs);
+  if (type.dtype === "bool") throw new DTypeError(`${who}: bool is not a number`, { help: TO_FLOAT });
+  if (type.dtype === "uint8") throw new DTypeError(`${who}: uint8 is for storage only`, { help: 'cast it first, as in x.cast("int32")' });
+  return type;
+}
+
+export function floats(who: string, inputs: readonly Type[]): Type {
+  const type = sameTypes(who, inputs);
+  if (!isFloat(type.dtype)) throw new DTypeError(`${who}: needs float32 or float64, not ${type.dtype}`, { help: TO_FLOAT });
+  return type;
+}
+
+export function integers(who: string, inputs: readonly Type[]): Type {
+  const type = numbers(who, inputs);
+  if (!isInteger(type.dtype)) throw new DTypeError(`${who}: needs int32 or uint32, not ${type.dtype}`, { help: "cast it first" });
+  return type;
+}
+
+/** Rejects what is not a whole number of at least `least`. */
+export function checkCount(who: string, name: string, value: number, least: number): void {
+  if (Number.isSafeInteger(value) && value >= least) return;
+  throw new ArgumentError(`${who}: ${name} is ${value}`, { why: `it must be a whole number ≥ ${least}` });
+}
+
+/** All axes 0 … rank − 1. */
+export const axesOf = (rank: number): number[] => Array.from({ length: rank }, (_, i) => i);

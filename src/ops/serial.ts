@@ -1,0 +1,110 @@
+/** Along an axis, one element after another: cumulative sums and products, sorting. */
+import { ShapeError } from "../core/errors.ts";
+import { checkAxis, showShape } from "../core/shape.ts";
+import { type ArgsortAttributes, apply, type CumulateAttributes, type Serial, type Type, type Value } from "../graph/op.ts";
+import { add, mul } from "./elementwise.ts";
+import { takeAlong } from "./indexed.ts";
+import { flip, moveAxis, sliceAxis } from "./move.ts";
+import { pad } from "./place.ts";
+import { axesOf, checkCount, numbers } from "./rules.ts";
+
+export interface CumulateOptions {
+  /** From the last element to the first. */
+  readonly reverse?: boolean;
+  /** Without the element itself: begins with 0 (sum) or 1 (product). */
+  readonly exclusive?: boolean;
+}
+
+/** yᵢ = Σ x₀ … xᵢ along the axis. */
+export function cumsum(x: Value, axis: number, options: CumulateOptions = {}): Value {
+  return cumulate(x, axis, "sum", options);
+}
+
+/** yᵢ = Π x₀ … xᵢ along the axis; its gradient is right where elements are 0, too. */
+export function cumprod(x: Value, axis: number, options: CumulateOptions = {}): Value {
+  return cumulate(x, axis, "product", options);
+}
+
+function cumulate(x: Value, axis: number, combine: "sum" | "product", { reverse = false, exclusive = false }: CumulateOptions): Value {
+  const at = checkAxis(axis, x.shape.length, combine === "sum" ? "cumsum" : "cumprod");
+  const last = x.shape.length - 1;
+  const along = moveAxis(x, at, last);
+  const shifted = exclusive ? shift(along, reverse ? 1 : -1, combine === "sum" ? 0 : 1) : along;
+  return moveAxis(apply(cumulateOp, [shifted], { combine, reverse }), last, at);
+}
+
+/** yᵢ = xᵢ₊ₙ along the last axis, `value` where there is none. */
+function shift(x: Value, by: number, value: number): Value {
+  const last = x.shape.length - 1;
+  const length = x.shape[last]!;
+  const moved = Math.min(Math.abs(by), length);
+  const rest = sliceAxis(x, last, by > 0 ? moved : 0, length - moved);
+  const only = (n: number): number[] => axesOf(x.shape.length).map((d) => (d === last ? n : 0));
+  return pad(rest, { low: only(by < 0 ? moved : 0), high: only(by > 0 ? moved : 0), interior: only(0), value });
+}
+
+function serialType(who: string, x: Type): Type {
+  if (x.shape.length === 0) throw new ShapeError(`${who}: a scalar has no axis`);
+  return numbers(who, [x]);
+}
+
+/** Along the last axis. */
+export const cumulateOp: Serial<CumulateAttributes> = {
+  kind: "serial",
+  template: "cumulate",
+  name: "cumulate",
+  infer: ([x], { combine }) => serialType(combine === "sum" ? "cumsum" : "cumprod", x),
+  vjp(dy, [x], _, { combine, reverse }) {
+    if (combine === "sum") return [apply(cumulateOp, [dy], { combine, reverse: !reverse })];
+    const last = [x.shape.length - 1];
+    return [reverse ? flip(cumprodGradient(flip(dy, last), flip(x, last)), last) : cumprodGradient(dy, x)];
+  },
+  batch: ([x], _, attributes) => apply(cumulateOp, [x], attributes),
+};
+
+/**
+ * dxᵢ = (Π_{j<i} xⱼ) · rᵢ with rᵢ = dyᵢ + xᵢ₊₁ · rᵢ₊₁: a linear recurrence, solved by doubling in log₂ n steps without a division.
+ */
+function cumprodGradient(dy: Value, x: Value): Value {
+  const last = x.shape.length - 1;
+  let [factor, r] = [shift(x, 1, 0), dy];
+  for (let step = 1; step < x.shape[last]!; step *= 2) {
+    r = add(r, mul(factor, shift(r, step, 0)));
+    factor = mul(factor, shift(factor, step, 0));
+  }
+  return mul(cumprod(x, last, { exclusive: true }), r);
+}
+
+/** int32 indices that sort along the axis; equal elements keep their order. NaN counts as the largest. */
+export function argsort(x: Value, axis: number, { descending = false }: { descending?: boolean } = {}): Value {
+  const at = checkAxis(axis, x.shape.length, "argsort");
+  const last = x.shape.length - 1;
+  return moveAxis(apply(argsortOp, [moveAxis(x, at, last)], { descending }), last, at);
+}
+export const argsortOp: Serial<ArgsortAttributes> = {
+  kind: "serial",
+  template: "argsort",
+  name: "argsort",
+  infer: ([x]) => ({ shape: serialType("argsort", x).shape, dtype: "int32" }),
+  vjp: () => [null],
+  batch: ([x], _, attributes) => apply(argsortOp, [x], attributes),
+};
+
+/** The elements in order along the axis. */
+export function sort(x: Value, axis: number, options: { descending?: boolean } = {}): Value {
+  return takeAlong(x, argsort(x, axis, options), axis, "sort");
+}
+
+/** The `count` largest along the axis, largest first, and their indices. */
+export function topK(
+  x: Value,
+  count: number,
+  axis: number,
+  { smallest = false }: { smallest?: boolean } = {},
+): { values: Value; indices: Value } {
+  const at = checkAxis(axis, x.shape.length, "topK");
+  checkCount("topK", "the count", count, 0);
+  if (count > x.shape[at]!) throw new ShapeError(`topK: ${count} of ${x.shape[at]} along axis ${at} of ${showShape(x.shape)}`);
+  const indices = sliceAxis(argsort(x, at, { descending: !smallest }), at, 0, count);
+  return { values: takeAlong(x, indices, at, "topK"), indices };
+}

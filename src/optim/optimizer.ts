@@ -1,0 +1,211 @@
+import { isFloat } from "../core/dtype.ts";
+import { ArgumentError, DTypeError, GraphError, ShapeError } from "../core/errors.ts";
+import { sameShape, showShape } from "../core/shape.ts";
+import { assignAll, matchState, snapshot } from "../nn/state.ts";
+import { full, gradients, Tensor, tensor, type TensorLike, Variable, variable } from "../tensor/index.ts";
+import { reachedBy } from "./reached.ts";
+import type { Rule } from "./rules.ts";
+import { checkRate, type Schedule } from "./schedules.ts";
+
+/** Options of every optimiser. */
+export interface Common {
+  /** The learning rate, or how it changes with the step number. */
+  readonly lr: number | Schedule;
+  /** λ: each gradient gets λ · p added (`adamW`: p shrinks by lr · λ instead). Default 0, for `adamW` 0.01. */
+  readonly weightDecay?: number;
+  /** All gradients together are scaled down to this Euclidean norm where it is larger. Pascanu, Mikolov and Bengio 2013. */
+  readonly clipNorm?: number;
+  /** Each element of each gradient is cut to ± this, before `clipNorm`. */
+  readonly clipValue?: number;
+}
+
+/** Updates a list of variables from the gradients of a loss. */
+export interface Optimizer {
+  readonly parameters: readonly Variable[];
+  /** A float64 cell: `optimizer.lr.assign(0.01)` takes effect without a new program. Under a schedule it shows the last rate used, and assigning throws. */
+  readonly lr: Variable<[]>;
+  /** How many updates were made: a float64 cell. */
+  readonly step: Variable<[]>;
+  /**
+   * gradients(loss, parameters), clipping, update, in that order, now: several in one step run one after the other, in program order.
+   * Call it in the compiled function that built the loss.
+   *
+   * @throws GraphError for parameters that the loss does not reach, unless `unused` is "skip": then they and their memory stay
+   */
+  minimize(loss: Tensor<[]>, options?: { readonly unused?: "error" | "skip" }): void;
+  /** The update for gradients made elsewhere, one for each of `parameters`, in order; clipping included. */
+  apply(grads: readonly Tensor[]): void;
+  /** Step number, rate and memory by name: a snapshot. */
+  stateDict(): Record<string, Tensor>;
+  /** Checks everything, then assigns all or nothing. */
+  loadStateDict(state: Readonly<Record<string, Tensor>>): void;
+}
+
+/** A parameter with the cells of what is remembered about it. */
+interface Slot {
+  readonly parameter: Variable;
+  readonly memory: readonly Variable[];
+}
+
+/** An optimiser from its rule. `coupledDecay` is added to the gradients. */
+export function makeOptimizer(parameters: readonly Variable[], rule: Rule, options: Common, coupledDecay: number): Optimizer {
+  return new RuleOptimizer(parameters, rule, options, coupledDecay);
+}
+
+class RuleOptimizer implements Optimizer {
+  readonly parameters: readonly Variable[];
+  readonly lr: Variable<[]>;
+  readonly step: Variable<[]>;
+  readonly #rule: Rule;
+  readonly #slots: readonly Slot[];
+  readonly #schedule: Schedule | undefined;
+  /** `lr.assign` without the checks that users meet. */
+  readonly #setRate: (value: TensorLike) => void;
+  readonly #coupledDecay: number;
+  readonly #clipNorm: number | undefined;
+  readonly #clipValue: number | undefined;
+
+  constructor(parameters: readonly Variable[], rule: Rule, { lr, clipNorm, clipValue }: Common, coupledDecay: number) {
+    this.parameters = checkParameters(parameters, rule.name);
+    this.#rule = rule;
+    this.#coupledDecay = coupledDecay;
+    this.#clipNorm = clipNorm === undefined ? undefined : checkBound(clipNorm, `${rule.name}: clipNorm`);
+    this.#clipValue = clipValue === undefined ? undefined : checkBound(clipValue, `${rule.name}: clipValue`);
+    this.#schedule = typeof lr === "function" ? lr : undefined;
+    this.step = counter("step", scalar(0));
+    this.lr = counter("lr", this.#schedule ? rateAt(this.#schedule, scalar(0)) : scalar(checkRate(lr as number, `${rule.name}: lr`)));
+    this.#setRate = guardRate(this.lr, rule.name, this.#schedule !== undefined);
+    this.#slots = parameters.map((parameter, i) => ({ parameter, memory: rule.slots.map(({ name, start }) => memoryOf(parameter, name, start, i)) }));
+  }
+
+  minimize(loss: Tensor<[]>, { unused = "error" }: { readonly unused?: "error" | "skip" } = {}): void {
+    if (unused === "error") return this.#update(this.#slots, gradients(loss, [...this.parameters]) as Tensor[]);
+    if (unused !== "skip") throw new ArgumentError(`minimize: unused is ${JSON.stringify(unused)}`, { help: '"error" or "skip"' });
+    const reached = reachedBy(loss, this.parameters);
+    const slots = this.#slots.filter(({ parameter }) => reached.has(parameter));
+    if (slots.length === 0) throw new GraphError("minimize: the loss reaches none of the parameters", { help: "build the loss from the model that the optimiser was made for" });
+    this.#update(slots, gradients(loss, slots.map(({ parameter }) => parameter)) as Tensor[]);
+  }
+
+  apply(grads: readonly Tensor[]): void {
+    checkGradients(grads, this.parameters, this.#rule.name);
+    this.#update(this.#slots, grads);
+  }
+
+  stateDict(): Record<string, Tensor> {
+    return snapshot(this.#cells());
+  }
+
+  loadStateDict(state: Readonly<Record<string, Tensor>>): void {
+    const cells = { named: this.#cells(), aliases: new Map<string, string>() };
+    const found = matchState(`${this.#rule.name}.loadStateDict`, cells, state);
+    const rate = found.get(this.lr)!;
+    found.delete(this.lr);
+    assignAll(found);
+    this.#setRate(rate);
+  }
+
+  #cells(): Map<string, Variable> {
+    const cells = new Map<string, Variable>([
+      ["step", this.step],
+      ["lr", this.lr],
+    ]);
+    this.#slots.forEach(({ memory }, i) => this.#rule.slots.forEach(({ name }, j) => cells.set(`${i}.${name}`, memory[j]!)));
+    return cells;
+  }
+
+  #update(slots: readonly Slot[], raw: readonly Tensor[]): void {
+    const before = this.step.value;
+    const lr = this.#schedule ? rateAt(this.#schedule, before) : this.lr.value;
+    const scalars = inDTypes(this.#rule.prepare({ lr, before }));
+    const grads = clip(raw, this.#clipValue, this.#clipNorm);
+    // All new values are made before the first is assigned: a gradient may be a function of another parameter.
+    const updates = slots.map(({ parameter, memory }, i) => {
+      const g = this.#coupledDecay === 0 ? grads[i]! : grads[i]!.add(parameter.value.mul(this.#coupledDecay));
+      return this.#rule.update({ p: parameter.value, g, memory: memory.map((cell) => cell.value) }, scalars(parameter));
+    });
+    slots.forEach(({ parameter, memory }, i) => {
+      parameter.assign(updates[i]!.p);
+      memory.forEach((cell, j) => cell.assign(updates[i]!.memory[j]!));
+    });
+    this.step.assign(before.add(1));
+    if (this.#schedule) this.#setRate(lr);
+  }
+}
+
+/** Scalars in a parameter's dtype, cast once for each dtype. */
+function inDTypes(scalars: readonly Tensor<[]>[]): (parameter: Variable) => readonly Tensor<[]>[] {
+  const cast = new Map<string, readonly Tensor<[]>[]>();
+  return ({ dtype }) => {
+    if (!cast.has(dtype)) cast.set(dtype, scalars.map((x) => x.cast(dtype)));
+    return cast.get(dtype)!;
+  };
+}
+
+/** g · min(1, limit / (‖all g‖ + 1e-6)), as PyTorch's clip_grad_norm_; before that each element is cut. */
+function clip(grads: readonly Tensor[], value: number | undefined, norm: number | undefined): readonly Tensor[] {
+  const cut = value === undefined ? grads : grads.map((g) => g.clip(-value, value));
+  if (norm === undefined) return cut;
+  const squares = cut.map((g) => g.square().sum() as Tensor);
+  const total = squares.reduce((sum, x) => sum.add(x)).sqrt();
+  const scale = total.add(1e-6).reciprocal().mul(norm).minimum(1);
+  return cut.map((g) => g.mul(scale.cast(g.dtype)));
+}
+
+const scalar = (value: number): Tensor<[]> => tensor(value, { dtype: "float64" }) as Tensor<[]>;
+const counter = (name: string, value: Tensor<[]>): Variable<[]> => variable(value, { name, trainable: false });
+
+function memoryOf(parameter: Variable, name: string, start: number, index: number): Variable {
+  const zeros = full(parameter.shape, start, { dtype: parameter.dtype });
+  return variable(zeros, { name: `${parameter.name || index}.${name}`, trainable: false });
+}
+
+function rateAt(schedule: Schedule, step: Tensor<[]>): Tensor<[]> {
+  const rate: unknown = schedule(step);
+  if (!(rate instanceof Tensor) || rate.shape.length !== 0)
+    throw new ArgumentError("a schedule must answer a scalar tensor", {
+      why: `this one answered ${rate instanceof Tensor ? showShape(rate.shape) : String(rate)}`,
+      help: "compute with the step it is given, as in (step) => step.mul(-0.01).exp()",
+    });
+  return rate.cast("float64");
+}
+
+/** Puts a check before `lr.assign`; answers the unchecked one. */
+function guardRate(lr: Variable<[]>, who: string, scheduled: boolean): (value: TensorLike) => void {
+  const assign = lr.assign.bind(lr);
+  const guarded = (value: TensorLike): void => {
+    if (scheduled)
+      throw new ArgumentError(`${who}: the rate follows a schedule`, { why: "the next step would compute it anew", help: "make the optimiser with lr: number to set it by hand" });
+    if (typeof value === "number") checkRate(value, `${who}: lr`);
+    assign(value instanceof Tensor ? value.cast("float64") : value);
+  };
+  Object.defineProperty(lr, "assign", { value: guarded });
+  return assign;
+}
+
+function checkParameters(parameters: readonly Variable[], who: string): readonly Variable[] {
+  if (!Array.isArray(parameters) || parameters.length === 0)
+    throw new ArgumentError(`${who}: there are no parameters`, { why: "an optimiser updates at least one variable", help: `${who}(model.parameters(), { lr: … })` });
+  parameters.forEach((p: unknown, i) => {
+    if (!(p instanceof Variable)) throw new ArgumentError(`${who}: parameter ${i} is no variable`, { help: `${who}(model.parameters(), { lr: … })` });
+    if (!isFloat(p.dtype)) throw new DTypeError(`${who}: parameter ${i} is ${p.dtype}`, { why: "only floats can take a step along a gradient" });
+    if (!p.trainable) throw new ArgumentError(`${who}: parameter ${i} is not trainable`, { why: "it was made with trainable: false", help: "leave it out of the list" });
+    if (parameters.indexOf(p) !== i) throw new ArgumentError(`${who}: parameters ${parameters.indexOf(p)} and ${i} are the same variable`, { why: "it would be updated twice" });
+  });
+  return [...parameters];
+}
+
+function checkGradients(grads: readonly Tensor[], parameters: readonly Variable[], who: string): void {
+  if (grads.length !== parameters.length)
+    throw new ArgumentError(`${who}: ${grads.length} gradients for ${parameters.length} parameters`, { help: "one for each, in the order of optimizer.parameters" });
+  grads.forEach((g, i) => {
+    const p = parameters[i]!;
+    if (!sameShape(g.shape, p.shape)) throw new ShapeError(`${who}: gradient ${i} is ${showShape(g.shape)}, its parameter ${showShape(p.shape)}`);
+    if (g.dtype !== p.dtype) throw new DTypeError(`${who}: gradient ${i} is ${g.dtype}, its parameter ${p.dtype}`, { help: `g.cast("${p.dtype}")` });
+  });
+}
+
+function checkBound(value: number, who: string): number {
+  if (typeof value === "number" && value > 0 && Number.isFinite(value)) return value;
+  throw new ArgumentError(`${who} is ${String(value)}`, { help: "a finite number above 0; leave it out for no clipping" });
+}

@@ -1,0 +1,70 @@
+/** Graph → better graph: lists of named rules, in stages. */
+import type { Value } from "../graph/op.ts";
+import { casts, choices, powers, products, sums } from "./algebra.ts";
+import { constants } from "./constants.ts";
+import { contracts } from "./contracts.ts";
+import { expansions } from "./lowering.ts";
+import { broadcasts, hoists, reshapes, slices } from "./moves.ts";
+import { places } from "./places.ts";
+import { reductions } from "./reductions.ts";
+import { type Rule, rewrite } from "./rewrite.ts";
+import { splits } from "./split.ts";
+
+export type { Rule, Uses } from "./rewrite.ts";
+export { rewrite } from "./rewrite.ts";
+
+/** One walk over the graph with a list of rules. */
+export interface Stage {
+  readonly name: string;
+  readonly rules: readonly Rule[];
+}
+
+const simplifications: readonly Rule[] = [
+  ...constants,
+  ...sums,
+  ...products,
+  ...powers,
+  ...choices,
+  ...casts,
+  ...reshapes,
+  ...broadcasts,
+  ...hoists,
+  ...slices,
+  ...places,
+  ...reductions,
+  ...contracts,
+];
+
+/** What every program needs, however little it is optimised. */
+export const REQUIRED: readonly Stage[] = [{ name: "expand", rules: expansions }];
+
+/**
+ * All stages in order. Each shares equal subgraphs and drops what nothing uses. "simplify" stands twice because some rules may only
+ * swallow what has one use, and that is known exactly only of a graph that the first walk has left as it is.
+ */
+export const STAGES: readonly Stage[] = [
+  ...REQUIRED,
+  { name: "simplify", rules: simplifications },
+  { name: "simplify again", rules: simplifications },
+  { name: "split", rules: splits },
+];
+
+/** Every rule by its stage, for listings and tests. */
+export const RULES: readonly Rule[] = [...expansions, ...simplifications, ...splits];
+
+export interface OptimiseOptions {
+  /** 0: only what every program needs; 1 (default): all rules. */
+  readonly level?: 0 | 1;
+  /** Sees the graph after each stage. */
+  readonly onStage?: (name: string, outputs: readonly Value[]) => void;
+}
+
+/** An equal graph that is cheaper to run. Arguments, variables and their order stay as they are. */
+export function optimise(outputs: readonly Value[], { level = 1, onStage }: OptimiseOptions = {}): Value[] {
+  let values = [...outputs];
+  for (const stage of level === 0 ? REQUIRED : STAGES) {
+    values = rewrite(values, stage.rules);
+    onStage?.(stage.name, values);
+  }
+  return values;
+}

@@ -1,0 +1,45 @@
+/**
+ * What runs programs. A device prints and compiles a program's kernels, links its steps into a table in the heap,
+ * and walks the table on all its threads. One program runs at a time.
+ */
+import type { Buffer, Program, Target } from "../kernel/program.ts";
+import type { Heap } from "./heap.ts";
+
+/** How a run ended. A failed check names the smallest position (a linear index) and the value found there. */
+export type Status =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly check: number; readonly position: number; readonly value: number }
+  | { readonly ok: false; readonly aborted: true };
+
+export interface LoadOptions {
+  /** 1: the caller's thread (or the first worker) runs the whole program. Default: all threads, unless the program's work is too little. */
+  readonly threads?: "one" | "all" | undefined;
+}
+
+export interface LoadedProgram {
+  /** Runs on all threads and returns when all are done. Throws DeviceError where a thread died or trapped. */
+  run(): Status;
+  /** As `run`; on a device whose caller waits, the event loop goes on meanwhile. */
+  runAsync(): Promise<Status>;
+  /** Asks for all addresses again: for when a buffer was moved. */
+  relink(): void;
+  /** Gives the step table back; kernels stay with the device. */
+  dispose(): void;
+}
+
+export interface Device {
+  readonly name: "wasm" | "native";
+  readonly target: Target;
+  readonly heap: Heap;
+  readonly threads: number;
+  /**
+   * `addresses` gives the address of every buffer that is not scratch; it is asked again when the scratch arena has moved.
+   * Throws DeviceError if a kernel cannot be compiled, MemoryError if scratch or table do not fit.
+   */
+  load(program: Program, addresses: (buffer: Buffer) => number, options?: LoadOptions): LoadedProgram;
+  /** Stops the threads. Programs loaded here cannot run any more. */
+  close(): void;
+}
+
+/** Below this many scalar operations a program runs on one thread: waking others takes longer. */
+export const WORK_FOR_THREADS = 20_000;

@@ -1,0 +1,107 @@
+/**
+ * Compiled libraries on disk, one name per kernel. Files appear under their name complete (written elsewhere, then renamed), carry
+ * a checksum behind their last byte (which loaders ignore), and several names may be links to one file.
+ */
+import { createHash } from "node:crypto";
+import { accessSync, appendFileSync, constants, copyFileSync, linkSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+
+const CHECKSUM_BYTES = 32;
+
+/** Where the cache is unless said: GRADUS_CACHE, or gradus/ in XDG_CACHE_HOME or ~/.cache. */
+export function defaultCacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
+  return environment["GRADUS_CACHE"] || join(environment["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "gradus");
+}
+
+export class NativeCache {
+  /** Searched in this order; the last one is written to. */
+  readonly directories: readonly string[];
+  private counter = 0;
+
+  /** A directory that cannot be written is still read; what is new then goes to a temporary one that goes with the process. */
+  constructor(directory: string = defaultCacheDirectory()) {
+    this.directories = writable(directory) ? [directory] : [directory, temporary()];
+  }
+
+  private get target(): string {
+    return this.directories.at(-1)!;
+  }
+
+  /** The intact file under a name, if there is one. A damaged one is removed where that is allowed. */
+  find(name: string): string | undefined {
+    for (const directory of this.directories) {
+      const file = join(directory, name);
+      const state = inspect(file);
+      if (state === "intact") return file;
+      if (state === "damaged") this.drop(file);
+    }
+    return undefined;
+  }
+
+  /** Takes a compiled file in under all these names. */
+  store(file: string, names: readonly string[]): void {
+    appendFileSync(file, checksum(readFileSync(file)));
+    for (const name of names) this.place(name, (to) => linkOrCopy(file, to));
+  }
+
+  /** Puts one file under its name at once, however many processes try. */
+  private place(name: string, write: (to: string) => void): void {
+    const passing = join(this.target, `.${name}.${process.pid}.${this.counter++}`);
+    rmSync(passing, { force: true });
+    write(passing);
+    renameSync(passing, join(this.target, name));
+    // A rename onto a link to the same file leaves both.
+    rmSync(passing, { force: true });
+  }
+
+  drop(file: string): void {
+    try {
+      rmSync(file, { force: true });
+    } catch {
+      // Not ours to remove: it is written again elsewhere.
+    }
+  }
+
+  /** A fresh directory on the same file system, for a compiler's files. */
+  workspace(): string {
+    return mkdtempSync(join(this.target, ".work-"));
+  }
+}
+
+const checksum = (bytes: Uint8Array): Buffer => createHash("sha256").update(bytes).digest();
+
+function inspect(file: string): "intact" | "damaged" | "absent" {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(file);
+  } catch {
+    return "absent";
+  }
+  const end = bytes.length - CHECKSUM_BYTES;
+  return end > 0 && checksum(bytes.subarray(0, end)).equals(bytes.subarray(end)) ? "intact" : "damaged";
+}
+
+function linkOrCopy(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch {
+    copyFileSync(from, to);
+  }
+}
+
+function writable(directory: string): boolean {
+  try {
+    mkdirSync(directory, { recursive: true });
+    accessSync(directory, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function temporary(): string {
+  const directory = mkdtempSync(join(tmpdir(), "gradus-"));
+  process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}

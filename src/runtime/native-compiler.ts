@@ -1,0 +1,175 @@
+/** C text → functions in this process, by way of the system's compiler and the cache. */
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { DeviceError } from "../core/errors.ts";
+import type { Code } from "../kernel/program.ts";
+import { NativeCache } from "./native-cache.ts";
+import { SHIM_SOURCE, type Shim } from "./native-shim.ts";
+import { findToolchain, type Toolchain } from "./native-toolchain.ts";
+
+/** A printer of C (`renderC`): functions called as `nameOf` says, in one translation unit. */
+export type RenderC = (codes: Code | readonly Code[], nameOf?: (code: Code) => string) => string;
+
+/** What is compiled: an exported symbol (also the library's name in the cache), and its size for a fair division. */
+interface Unit {
+  readonly symbol: string;
+  readonly weight: number;
+}
+
+/** Bytes of text that are worth a compiler process of their own. */
+const LEAST_GROUP = 4_000;
+
+export class NativeCompiler {
+  readonly toolchain: Toolchain;
+  readonly shim: Shim;
+  /** How many kernels were compiled, not found. */
+  compiled = 0;
+  private readonly cache: NativeCache;
+  private readonly render: RenderC;
+  private readonly addresses = new Map<string, number>();
+
+  /** Throws DeviceError where there is no compiler, or it cannot make a library that loads. */
+  constructor(render: RenderC, cache: NativeCache = new NativeCache()) {
+    const toolchain = findToolchain(cache);
+    if (typeof toolchain === "string") throw unavailable(toolchain);
+    this.toolchain = toolchain;
+    this.cache = cache;
+    this.render = render;
+    this.shim = this.loadShim();
+  }
+
+  /** The address of each kernel's function. Missing ones are compiled together, on all cores. */
+  functions(codes: readonly Code[]): number[] {
+    const missing = codes.filter((code, i) => !this.addresses.has(code.key) && codes.findIndex((c) => c.key === code.key) === i);
+    const units = new Map<string, Unit & { code: Code }>();
+    for (const code of missing) {
+      const text = this.render(code);
+      const symbol = `gradus_${this.key(text)}`;
+      units.set(code.key, { symbol, weight: text.length, code });
+    }
+    // By symbol: kernels of different keys may have the same text.
+    const absent = new Map([...units.values()].filter((unit) => !this.find(unit)).map((unit) => [unit.symbol, unit]));
+    if (absent.size) this.compile([...absent.values()]);
+    for (const [key, unit] of units) {
+      const address = this.addresses.get(unit.symbol) ?? this.find(unit);
+      if (!address) throw new DeviceError(`native: a kernel was compiled but cannot be loaded`, { why: this.why || "its library has no such function" });
+      this.addresses.set(key, address);
+    }
+    return codes.map((code) => this.addresses.get(code.key)!);
+  }
+
+  private why = "";
+
+  private key(text: string): string {
+    return createHash("sha256").update(this.toolchain.fingerprint).update("\0").update(text).digest("hex").slice(0, 40);
+  }
+
+  /** The function from the cache, 0 if it is not there or its library does not load (which is then thrown away). */
+  private find({ symbol }: Unit): number {
+    const known = this.addresses.get(symbol);
+    if (known) return known;
+    const file = this.cache.find(`${symbol}.so`);
+    if (!file) return 0;
+    const library = this.shim.open(file);
+    const address = typeof library === "number" ? this.shim.symbol(library, symbol) : 0;
+    if (address) this.addresses.set(symbol, address);
+    else {
+      this.why = String(library);
+      this.cache.drop(file);
+    }
+    return address;
+  }
+
+  /** One translation unit per core, each with its share of the text; every kernel is then a name of its own for its unit's library. */
+  private compile(units: readonly (Unit & { code: Code })[]): void {
+    const groups = divide(units, availableParallelism());
+    const symbols = new Map(units.map(({ code, symbol }) => [code, symbol]));
+    const texts = groups.map((group) => this.render(group.map(({ code }) => code), (code) => symbols.get(code)!));
+    this.compiled += units.length;
+    this.compileTexts(texts, groups.map((group) => group.map(({ symbol }) => `${symbol}.so`)));
+  }
+
+  private compileTexts(texts: readonly string[], names: readonly (readonly string[])[]): void {
+    const work = this.cache.workspace();
+    try {
+      const libraries = compileAll(this.toolchain, work, texts);
+      libraries.forEach((library, i) => this.cache.store(library, names[i]!));
+    } finally {
+      rmSync(work, { recursive: true, force: true });
+    }
+  }
+
+  private loadShim(): Shim {
+    const name = `shim_${this.key(SHIM_SOURCE)}.node`;
+    let failure: unknown;
+    // Twice: a file that does not load is made again once.
+    for (let attempt = 0; attempt < 2; attempt++) {
+      if (!this.cache.find(name)) this.compileTexts([SHIM_SOURCE], [[name]]);
+      const file = this.cache.find(name)!;
+      try {
+        return createRequire(import.meta.url)(file) as Shim;
+      } catch (cause) {
+        failure = cause;
+        this.cache.drop(file);
+      }
+    }
+    throw new DeviceError("native: the compiled library cannot be loaded", {
+      why: failure instanceof Error ? failure.message : String(failure),
+      help: "set GRADUS_CACHE to a directory from which programs may be run, or use the wasm device",
+      cause: failure,
+    });
+  }
+}
+
+/** Whether kernels can be compiled here, or why not. */
+export function nativeAvailable(cache: NativeCache = new NativeCache()): { readonly available: true } | { readonly available: false; readonly reason: string } {
+  const toolchain = findToolchain(cache);
+  return typeof toolchain === "string" ? { available: false, reason: toolchain } : { available: true };
+}
+
+export function unavailable(reason: string): DeviceError {
+  return new DeviceError("the native device is not available here", {
+    why: reason,
+    help: 'install a C compiler (Debian: apt install gcc) or name one in GRADUS_CC; device "wasm" needs none',
+  });
+}
+
+/** Groups of about equal weight, largest first to the lightest. */
+function divide<T extends Unit>(units: readonly T[], cores: number): T[][] {
+  const total = units.reduce((sum, { weight }) => sum + weight, 0);
+  const count = Math.max(1, Math.min(cores, units.length, Math.floor(total / LEAST_GROUP)));
+  const groups = Array.from({ length: count }, () => ({ weight: 0, units: [] as T[] }));
+  for (const unit of [...units].sort((a, b) => b.weight - a.weight)) {
+    const lightest = groups.reduce((least, group) => (group.weight < least.weight ? group : least));
+    lightest.units.push(unit);
+    lightest.weight += unit.weight;
+  }
+  return groups.map((group) => group.units);
+}
+
+const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
+
+/** Libraries for these texts, in this order; all compilers at once, and back when all are done. */
+function compileAll({ command, flags }: Toolchain, work: string, texts: readonly string[]): string[] {
+  const jobs = texts.map((text, i) => {
+    const job = { source: join(work, `${i}.c`), library: join(work, `${i}.so`), messages: join(work, `${i}.txt`) };
+    writeFileSync(job.source, text);
+    return job;
+  });
+  const line = (job: (typeof jobs)[number]): string =>
+    `${[...command, ...flags, "-o", job.library, job.source].map(quoted).join(" ")} > ${quoted(job.messages)} 2>&1`;
+  if (jobs.length) spawnSync("/bin/sh", ["-c", `${jobs.map(line).join(" & ")} & wait`], { stdio: "ignore" });
+  for (const { library, messages } of jobs)
+    if (!existsSync(library)) {
+      const said = existsSync(messages) ? readFileSync(messages, "utf8").trim().split("\n").slice(0, 5).join("\n") : "";
+      throw new DeviceError(`native: ${command.join(" ")} could not compile a kernel`, {
+        why: said || "it wrote nothing and said nothing",
+        help: "name another compiler in GRADUS_CC, or use the wasm device",
+      });
+    }
+  return jobs.map(({ library }) => library);
+}

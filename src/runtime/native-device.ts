@@ -1,0 +1,186 @@
+/** The native device: kernels as machine code from the system's C compiler, run by a pool of threads over the shared heap. */
+import { availableParallelism } from "node:os";
+import { DeviceError } from "../core/errors.ts";
+import type { Buffer, Program, Target } from "../kernel/program.ts";
+import { type Device, type LoadedProgram, type LoadOptions, type Status, WORK_FOR_THREADS } from "./device.ts";
+import type { Heap } from "./heap.ts";
+import { LinkedProgram, ScratchArena } from "./link.ts";
+import type { NativeCache } from "./native-cache.ts";
+import { NativeCompiler, type RenderC } from "./native-compiler.ts";
+import { ABORTED, FINISHED } from "./native-shim.ts";
+
+export interface NativeOptions {
+  readonly heap: Heap;
+  /** The printer of kernels, `renderC`. */
+  readonly render: RenderC;
+  /** Threads, the caller's among them. Default: one per core. */
+  readonly threads?: number | undefined;
+  /** Where compiled kernels are kept. Default: the user's cache directory. */
+  readonly cache?: NativeCache | undefined;
+  /** "waits": `runAsync` leaves the event loop free meanwhile. Default: "works". */
+  readonly caller?: "works" | "waits" | undefined;
+}
+
+/** Throws DeviceError where there is no C compiler. */
+export function openNative(options: NativeOptions): NativeDevice {
+  return new NativeDevice(options);
+}
+
+export class NativeDevice implements Device {
+  readonly name = "native";
+  readonly target: Target;
+  readonly heap: Heap;
+  readonly threads: number;
+  readonly compiler: NativeCompiler;
+  private readonly caller: "works" | "waits";
+  private readonly arena: ScratchArena;
+  private readonly numbers = new Map<number, number>();
+  private pool: number;
+  private heapBuffer: ArrayBufferLike | undefined;
+  private running: Promise<unknown> | undefined;
+
+  constructor({ heap, render, threads = availableParallelism(), cache, caller = "works" }: NativeOptions) {
+    this.compiler = new NativeCompiler(render, cache);
+    this.heap = heap;
+    this.caller = caller;
+    this.pool = this.shim.openPool(threads);
+    if (!this.pool) throw new DeviceError("native: there is no memory for a pool of threads");
+    this.threads = this.shim.poolThreads(this.pool);
+    this.arena = new ScratchArena(heap, this.threads);
+    const { vectorBytes } = this.compiler.toolchain;
+    this.target = { name: "native", vectorBytes, tile: { rows: 6, vectors: 2 }, depth: 256 };
+  }
+
+  private get shim() {
+    return this.compiler.shim;
+  }
+
+  load(program: Program, addresses: (buffer: Buffer) => number, { threads }: LoadOptions = {}): LoadedProgram {
+    this.open();
+    const kernels = this.compiler.functions(program.codes).map((address) => this.numberOf(address));
+    this.arena.reserve(program);
+    const linked = new LinkedProgram(program, this.heap, this.threads);
+    const places = { addresses, arena: this.arena, kernels };
+    try {
+      linked.link(places);
+    } catch (error) {
+      linked.dispose();
+      throw error;
+    }
+    const count = (threads ?? (program.work < WORK_FOR_THREADS ? "one" : "all")) === "one" ? 1 : this.threads;
+    return new NativeProgram(this, linked, () => linked.link(places), count);
+  }
+
+  /** Runs a table; the linked program says whether a check failed. */
+  run(linked: LinkedProgram, link: () => void, threads: number): Status {
+    if (this.running) throw new DeviceError("native: a program is already running", { help: "await the call before" });
+    this.prepare(linked, link);
+    return this.status(linked, this.shim.run(this.pool, linked.table, threads));
+  }
+
+  /** As `run`; calls run one after another. */
+  async runAsync(linked: LinkedProgram, link: () => void, threads: number): Promise<Status> {
+    while (this.running) await this.running;
+    if (this.caller === "works") return this.run(linked, link, threads);
+    this.prepare(linked, link);
+    const run = this.shim.runAsync(this.pool, linked.table, threads);
+    this.running = run;
+    try {
+      return this.status(linked, await run);
+    } finally {
+      this.running = undefined;
+      if (this.closed) this.release();
+    }
+  }
+
+  private closed = false;
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    if (this.running) this.shim.abort(this.pool);
+    else this.release();
+  }
+
+  /** The threads end, and the arena goes back, once nothing runs. */
+  private release(): void {
+    if (!this.pool) return;
+    this.shim.closePool(this.pool);
+    this.pool = 0;
+    this.arena.dispose();
+  }
+
+  private open(): void {
+    if (this.closed) throw new DeviceError("native: the device is closed");
+  }
+
+  private prepare(linked: LinkedProgram, link: () => void): void {
+    this.open();
+    const { buffer } = this.heap.memory;
+    if (buffer !== this.heapBuffer) {
+      this.heapBuffer = buffer;
+      this.shim.setHeap(this.pool, new Uint8Array(buffer, 0, 1));
+    }
+    if (linked.stale(this.arena)) link();
+  }
+
+  private status(linked: LinkedProgram, result: number): Status {
+    if (result === ABORTED) {
+      linked.clearChecks();
+      return { ok: false, aborted: true };
+    }
+    const status = linked.status();
+    if (status.ok && result !== FINISHED) throw new DeviceError("native: a program stopped without a failed check");
+    return status;
+  }
+
+  private numberOf(address: number): number {
+    let number = this.numbers.get(address);
+    if (number === undefined) {
+      number = this.shim.addKernel(this.pool, address);
+      if (number < 0) throw new DeviceError("native: there is no memory for the table of kernels");
+      this.numbers.set(address, number);
+    }
+    return number;
+  }
+}
+
+class NativeProgram implements LoadedProgram {
+  private readonly device: NativeDevice;
+  private readonly linked: LinkedProgram;
+  private readonly link: () => void;
+  private readonly threads: number;
+  private disposed = false;
+
+  constructor(device: NativeDevice, linked: LinkedProgram, link: () => void, threads: number) {
+    this.device = device;
+    this.linked = linked;
+    this.link = link;
+    this.threads = threads;
+  }
+
+  run(): Status {
+    this.check();
+    return this.device.run(this.linked, this.link, this.threads);
+  }
+
+  async runAsync(): Promise<Status> {
+    this.check();
+    return this.device.runAsync(this.linked, this.link, this.threads);
+  }
+
+  relink(): void {
+    this.check();
+    this.link();
+  }
+
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.linked.dispose();
+  }
+
+  private check(): void {
+    if (this.disposed) throw new DeviceError("native: the program was disposed of");
+  }
+}

@@ -1,0 +1,191 @@
+/** The N-API addon through which JavaScript reaches kernels: C without headers, compiled once by the system's compiler. */
+import { STEPPER_SOURCE } from "./native-stepper.ts";
+
+/** What the addon exports. Addresses are numbers: user space has 47 bits of them. */
+export interface Shim {
+  /** The handle of a library, or why it cannot be loaded. */
+  open(path: string): number | string;
+  /** The address of a symbol, 0 where there is none. */
+  symbol(library: number, name: string): number;
+  openPool(threads: number): number;
+  /** Threads the pool really has, the caller's included. */
+  poolThreads(pool: number): number;
+  closePool(pool: number): void;
+  addKernel(pool: number, address: number): number;
+  /** Where the heap is: a view of its first byte. */
+  setHeap(pool: number, heap: Uint8Array): void;
+  /** One call of a kernel: the address of its argument block in the heap, its blocks, its thread's number. */
+  callOnce(pool: number, kernel: number, block: number, begin: number, end: number, thread: number): void;
+  /** Walks the step table at a heap address: FINISHED, STOPPED or ABORTED. */
+  run(pool: number, table: number, threads: number): number;
+  runAsync(pool: number, table: number, threads: number): Promise<number>;
+  /** Ends the run that is going on at its next step. */
+  abort(pool: number): void;
+}
+
+export const FINISHED = 0;
+export const STOPPED = 1;
+export const ABORTED = 2;
+
+const NODE_API = `
+typedef void *Env;
+typedef void *Value;
+typedef void *Info;
+typedef Value (*Callback)(Env env, Info info);
+extern int napi_get_cb_info(Env env, Info info, size *count, Value *arguments, Value *receiver, void **data);
+extern int napi_create_function(Env env, const char *name, size length, Callback callback, void *data, Value *result);
+extern int napi_set_named_property(Env env, Value object, const char *name, Value value);
+extern int napi_get_value_double(Env env, Value value, double *result), napi_create_double(Env env, double value, Value *result);
+extern int napi_get_value_string_utf8(Env env, Value value, char *text, size room, size *length);
+extern int napi_create_string_utf8(Env env, const char *text, size length, Value *result);
+extern int napi_get_typedarray_info(Env env, Value array, int *type, size *length, void **data, Value *buffer, size *offset);
+extern int napi_create_promise(Env env, void **deferred, Value *promise), napi_resolve_deferred(Env env, void *deferred, Value value);
+extern int napi_create_async_work(Env env, Value resource, Value name, void (*execute)(Env, void *), void (*complete)(Env, int, void *), void *data, void **result);
+extern int napi_queue_async_work(Env env, void *work), napi_delete_async_work(Env env, void *work);
+extern void *dlopen(const char *path, int flags), *dlsym(void *library, const char *name);
+extern char *dlerror(void);
+
+enum { RTLD_NOW = 2, WHOLE = -1 };
+`;
+
+const ADDON = `
+#define ARGUMENTS(n) Value given[n]; size count = n; napi_get_cb_info(env, info, &count, given, 0, 0)
+
+static double number(Env env, Value value) {
+  double result = 0;
+  napi_get_value_double(env, value, &result);
+  return result;
+}
+static void *pointer(Env env, Value value) {
+  return (void *)(size)number(env, value);
+}
+static Value to_number(Env env, double value) {
+  Value result = 0;
+  napi_create_double(env, value, &result);
+  return result;
+}
+static Value to_address(Env env, const void *address) {
+  return to_number(env, (double)(size)address);
+}
+
+static Value open_library(Env env, Info info) {
+  ARGUMENTS(1);
+  char path[4096];
+  size length = 0;
+  napi_get_value_string_utf8(env, given[0], path, sizeof path, &length);
+  void *library = dlopen(path, RTLD_NOW);
+  if (library) return to_address(env, library);
+  const char *why = dlerror();
+  Value text = 0;
+  napi_create_string_utf8(env, why ? why : "dlopen failed", (size)WHOLE, &text);
+  return text;
+}
+static Value find_symbol(Env env, Info info) {
+  ARGUMENTS(2);
+  char name[256];
+  size length = 0;
+  napi_get_value_string_utf8(env, given[1], name, sizeof name, &length);
+  return to_address(env, dlsym(pointer(env, given[0]), name));
+}
+static Value open_pool_(Env env, Info info) {
+  ARGUMENTS(1);
+  return to_address(env, open_pool((int)number(env, given[0])));
+}
+static Value pool_threads(Env env, Info info) {
+  ARGUMENTS(1);
+  return to_number(env, ((Pool *)pointer(env, given[0]))->workers + 1);
+}
+static Value close_pool_(Env env, Info info) {
+  ARGUMENTS(1);
+  close_pool(pointer(env, given[0]));
+  return 0;
+}
+static Value add_kernel_(Env env, Info info) {
+  ARGUMENTS(2);
+  return to_number(env, add_kernel(pointer(env, given[0]), (Kernel)pointer(env, given[1])));
+}
+static Value set_heap(Env env, Info info) {
+  ARGUMENTS(2);
+  Pool *pool = pointer(env, given[0]);
+  int type;
+  size length, offset;
+  void *data = 0;
+  Value buffer;
+  napi_get_typedarray_info(env, given[1], &type, &length, &data, &buffer, &offset);
+  pool->heap = data;
+  return 0;
+}
+static Value call_once(Env env, Info info) {
+  ARGUMENTS(6);
+  char *heap = ((Pool *)pointer(env, given[0]))->heap;
+  const int *arguments = (const int *)(heap + (long)number(env, given[2]));
+  ((Kernel)pointer(env, given[1]))(heap, arguments, (long)number(env, given[3]), (long)number(env, given[4]), (int)number(env, given[5]));
+  return 0;
+}
+static Value run(Env env, Info info) {
+  ARGUMENTS(3);
+  return to_number(env, run_pool(pointer(env, given[0]), (long)number(env, given[1]), (int)number(env, given[2])));
+}
+static Value abort_run(Env env, Info info) {
+  ARGUMENTS(1);
+  Pool *pool = pointer(env, given[0]);
+  __atomic_store_n(&pool->aborted, 1, __ATOMIC_SEQ_CST);
+  change(pool, &pool->generation);
+  return 0;
+}
+
+/* A run on a thread of Node's own pool, for callers that do not wait. */
+typedef struct {
+  Pool *pool;
+  long table;
+  int threads, result;
+  void *deferred, *work;
+} Job;
+
+static void execute(Env env, void *data) {
+  Job *job = data;
+  job->result = run_pool(job->pool, job->table, job->threads);
+}
+static void complete(Env env, int status, void *data) {
+  Job *job = data;
+  napi_resolve_deferred(env, job->deferred, to_number(env, status ? ABORTED : job->result));
+  napi_delete_async_work(env, job->work);
+  free(job);
+}
+static Value run_async(Env env, Info info) {
+  ARGUMENTS(3);
+  Job *job = calloc(1, sizeof *job);
+  Value promise = 0, name = 0;
+  job->pool = pointer(env, given[0]);
+  job->table = (long)number(env, given[1]);
+  job->threads = (int)number(env, given[2]);
+  napi_create_promise(env, &job->deferred, &promise);
+  napi_create_string_utf8(env, "gradus", (size)WHOLE, &name);
+  napi_create_async_work(env, 0, name, execute, complete, job, &job->work);
+  napi_queue_async_work(env, job->work);
+  return promise;
+}
+
+static void export(Env env, Value exports, const char *name, Callback callback) {
+  Value function = 0;
+  napi_create_function(env, name, (size)WHOLE, callback, 0, &function);
+  napi_set_named_property(env, exports, name, function);
+}
+Value napi_register_module_v1(Env env, Value exports) {
+  export(env, exports, "open", open_library);
+  export(env, exports, "symbol", find_symbol);
+  export(env, exports, "openPool", open_pool_);
+  export(env, exports, "poolThreads", pool_threads);
+  export(env, exports, "closePool", close_pool_);
+  export(env, exports, "addKernel", add_kernel_);
+  export(env, exports, "setHeap", set_heap);
+  export(env, exports, "callOnce", call_once);
+  export(env, exports, "run", run);
+  export(env, exports, "runAsync", run_async);
+  export(env, exports, "abort", abort_run);
+  return exports;
+}
+int node_api_module_get_api_version_v1(void) { return 8; }
+`;
+
+export const SHIM_SOURCE = `${STEPPER_SOURCE}${NODE_API}${ADDON}`;

@@ -1,0 +1,119 @@
+/** The system's C compiler: which one, for which machine. */
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { accessSync, constants, readFileSync, realpathSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { delimiter, isAbsolute, join } from "node:path";
+import type { NativeCache } from "./native-cache.ts";
+
+export interface Toolchain {
+  /** The program and what always comes first on its command line. */
+  readonly command: readonly string[];
+  readonly flags: readonly string[];
+  /** Stands for the compiler's version, the instruction sets it targets, and the flags. */
+  readonly fingerprint: string;
+  /** Bytes of the widest vectors kernels should use. */
+  readonly vectorBytes: 16 | 32;
+  readonly version: string;
+}
+
+/**
+ * -ffp-contract=off: a·b − p must round twice unless an fma was asked for. -fwrapv: integers wrap.
+ * No pattern may become a call of memcpy: tails are a few elements.
+ */
+const FLAGS = ["-O2", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fwrapv", "-fno-tree-loop-distribute-patterns", "-fPIC", "-shared", "-w"];
+
+/** Finds GRADUS_CC, cc, gcc or clang and asks it about the machine (once: the answer is cached). Otherwise says why there is none. */
+export function findToolchain(cache: NativeCache, environment: NodeJS.ProcessEnv = process.env): Toolchain | string {
+  if (process.platform === "win32") return "the native target needs a Unix shell and a C compiler called as cc";
+  const asked = environment["GRADUS_CC"];
+  for (const name of asked ? [asked] : ["cc", "gcc", "clang"]) {
+    const command = locate(name, environment);
+    const found = command && probe(command, cache);
+    if (found) return found;
+  }
+  return asked ? `GRADUS_CC is ${JSON.stringify(asked)}, which is no working C compiler` : "no C compiler (cc, gcc or clang) is on the PATH";
+}
+
+/** The words of a command ("gcc", "/opt/my cc", "zig cc"), its program as a path. */
+function locate(name: string, environment: NodeJS.ProcessEnv): string[] | undefined {
+  for (const words of [[name], name.trim().split(/\s+/)]) {
+    const program = words[0]!;
+    const places = isAbsolute(program) ? [program] : (environment["PATH"] ?? "").split(delimiter).map((directory) => join(directory, program));
+    const path = places.find(executable);
+    if (path) return [path, ...words.slice(1)];
+  }
+  return undefined;
+}
+
+function executable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+interface Answer {
+  readonly machine: readonly string[];
+  readonly macros: string;
+}
+
+function probe(command: readonly string[], cache: NativeCache): Toolchain | undefined {
+  const answer = recall(command, cache) ?? ask(command, cache);
+  if (!answer) return undefined;
+  const { machine, macros } = answer;
+  const flags = [...FLAGS, ...machine, ...(process.platform === "darwin" ? ["-undefined", "dynamic_lookup"] : [])];
+  const version = /__VERSION__ "(.*)"/.exec(macros)?.[1] ?? "unknown version";
+  return {
+    command,
+    flags,
+    version,
+    fingerprint: digest([command.join(" "), flags.join(" "), macros]),
+    vectorBytes: /^#define __AVX__ /m.test(macros) ? 32 : 16,
+  };
+}
+
+const digest = (parts: readonly string[]): string => createHash("sha256").update(parts.join("\0")).digest("hex").slice(0, 32);
+
+/** What the answer depends on: the compiler's file and the machine's processor. */
+function answerName(command: readonly string[]): string {
+  const program = realpathSync(command[0]!);
+  const { size, mtimeMs } = statSync(program);
+  let flags = "";
+  try {
+    flags = /^(flags|Features)\s*:.*$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[0] ?? "";
+  } catch {
+    // Only Linux has it.
+  }
+  return `compiler-${digest([program, ...command.slice(1), String(size), String(mtimeMs), process.arch, cpus()[0]?.model ?? "", flags])}.json`;
+}
+
+function recall(command: readonly string[], cache: NativeCache): Answer | undefined {
+  for (const directory of cache.directories)
+    try {
+      const answer: Answer = JSON.parse(readFileSync(join(directory, answerName(command)), "utf8"));
+      if (Array.isArray(answer.machine) && typeof answer.macros === "string") return answer;
+    } catch {
+      // Not there, or not readable: ask again.
+    }
+  return undefined;
+}
+
+function ask(command: readonly string[], cache: NativeCache): Answer | undefined {
+  for (const machine of [["-march=native"], ["-mcpu=native"], []]) {
+    const { status, stdout } = spawnSync(command[0]!, [...command.slice(1), ...machine, "-dM", "-E", "-x", "c", "/dev/null"], { encoding: "utf8", maxBuffer: 2 ** 24 });
+    if (status !== 0 || !stdout.includes("__STDC__")) continue;
+    const answer = { machine, macros: stdout };
+    const file = join(cache.directories.at(-1)!, answerName(command));
+    try {
+      writeFileSync(`${file}.${process.pid}`, JSON.stringify(answer));
+      renameSync(`${file}.${process.pid}`, file);
+    } catch {
+      // Asked again next time.
+    }
+    return answer;
+  }
+  return undefined;
+}

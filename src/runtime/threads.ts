@@ -1,0 +1,243 @@
+/** The workers of a WebAssembly device: started, told what to do through the control block, and replaced when one has died. */
+import { DeviceError } from "../core/errors.ts";
+import type { Heap } from "./heap.ts";
+import { COMMAND, CONTROL, controlBytes, OUTCOME } from "./wasm-stepper.ts";
+import { type DoneMessage, type KernelsMessage, WORKER_SOURCE, type WorkerMessage } from "./wasm-worker.ts";
+
+/** A worker of Node or of a browser. */
+interface WorkerHandle {
+  readonly post: (message: WorkerMessage) => void;
+  /** Resolves when it has stopped. */
+  readonly terminate: () => Promise<unknown>;
+  /** Whether the process waits for it. */
+  readonly hold: (held: boolean) => void;
+}
+
+interface Listener {
+  readonly message: (message: DoneMessage) => void;
+  readonly died: (why: string) => void;
+}
+
+interface NodeWorker {
+  postMessage(message: unknown): void;
+  terminate(): Promise<number>;
+  ref(): void;
+  unref(): void;
+  on(event: string, listener: (value: unknown) => void): void;
+}
+
+interface NodeModules {
+  getBuiltinModule?(name: string): unknown;
+}
+
+/** A module of Node, or undefined in a browser: there is no import, so that bundles for browsers stay clean. */
+export function nodeModule<T>(name: string): T | undefined {
+  const node = (globalThis as { process?: NodeModules }).process;
+  return node?.getBuiltinModule?.(name) as T | undefined;
+}
+
+function startWorker(listener: Listener): WorkerHandle {
+  const node = nodeModule<{ Worker: new (code: string, options: object) => NodeWorker }>("node:worker_threads");
+  if (!node) return startBrowserWorker(listener);
+  // Without execArgv a worker would load what the process was started with, as a TypeScript loader.
+  const worker = new node.Worker(WORKER_SOURCE, { eval: true, execArgv: [] });
+  worker.unref();
+  worker.on("message", (message) => listener.message(message as DoneMessage));
+  worker.on("error", (error) => listener.died(error instanceof Error ? error.message : String(error)));
+  worker.on("exit", () => listener.died("it has ended"));
+  return {
+    post: (message) => worker.postMessage(message),
+    terminate: () => worker.terminate(),
+    hold: (held) => (held ? worker.ref() : worker.unref()),
+  };
+}
+
+function startBrowserWorker(listener: Listener): WorkerHandle {
+  const url = URL.createObjectURL(new Blob([WORKER_SOURCE], { type: "text/javascript" }));
+  const worker = new Worker(url);
+  worker.onmessage = (event) => {
+    URL.revokeObjectURL(url);
+    listener.message(event.data as DoneMessage);
+  };
+  worker.onerror = (event) => listener.died(event.message);
+  return {
+    post: (message) => worker.postMessage(message),
+    terminate: () => {
+      worker.terminate();
+      // Nobody says when it has stopped.
+      return new Promise(() => {});
+    },
+    hold: () => {},
+  };
+}
+
+/** After so many, no more are started: something outside kills them. */
+const MOST_DEATHS = 20;
+
+export interface TeamOptions {
+  readonly heap: Heap;
+  readonly stepper: WebAssembly.Module;
+  readonly threads: number;
+  /** 1 where the caller is thread 0 itself. */
+  readonly firstThread: 0 | 1;
+  /** How long nothing may move before a thread is taken for dead, in milliseconds. */
+  readonly patience: number;
+}
+
+export class Team {
+  /** Address of the control block. */
+  control: number;
+  private readonly options: TeamOptions;
+  /** All kernels so far: a worker that is started later needs them too. */
+  private readonly kernels: KernelsMessage[] = [];
+  private workers: WorkerHandle[] = [];
+  private cells: Int32Array;
+  private posted = 0;
+  private death: string | undefined;
+  private deaths = 0;
+  private ended: ((outcome: number) => void) | undefined;
+
+  constructor(options: TeamOptions) {
+    this.options = options;
+    [this.control, this.cells] = this.makeControl();
+    this.startWorkers();
+  }
+
+  /** Gives kernels to all workers. */
+  add(message: KernelsMessage): void {
+    this.kernels.push(message);
+    this.post(() => message);
+  }
+
+  /** Whether all workers have everything they were sent; waits for that up to so many milliseconds. */
+  ready(milliseconds: number): boolean {
+    if (this.death !== undefined) {
+      if (this.deaths > MOST_DEATHS) return false;
+      this.restart();
+    }
+    const end = performance.now() + milliseconds;
+    const all = this.posted * this.workers.length;
+    for (;;) {
+      const handled = Atomics.load(this.cells, CONTROL.handled >> 2);
+      if (handled === all) return true;
+      const left = end - performance.now();
+      if (left <= 0) return false;
+      try {
+        Atomics.wait(this.cells, CONTROL.handled >> 2, handled, left);
+      } catch {
+        // A browser's main thread must not wait.
+        return false;
+      }
+    }
+  }
+
+  /** Has all workers walk a table; they must be ready. `tell`: thread 0 is to resolve `outcomeLater`. */
+  begin(table: number, tell = false): void {
+    if (this.cells[CONTROL.epoch >> 2]! > 2 ** 30)
+      this.cells.fill(0, CONTROL.counters >> 2).fill(0, CONTROL.epoch >> 2, (CONTROL.epoch >> 2) + 1);
+    this.cells[CONTROL.table >> 2] = table;
+    this.cells[CONTROL.outcome >> 2] = 0;
+    this.command(tell ? COMMAND.runAndTell : COMMAND.run);
+  }
+
+  /** How the workers' run ended, where one of them is thread 0. */
+  outcome(): number {
+    const at = CONTROL.outcome >> 2;
+    while (Atomics.load(this.cells, at) === 0) Atomics.wait(this.cells, at, 0);
+    return this.cells[at]! - 1;
+  }
+
+  /** The same without waiting; to be called before `begin`. */
+  outcomeLater(): Promise<number> {
+    this.workers[0]!.hold(true);
+    return new Promise<number>((resolve) => {
+      this.ended = (outcome) => {
+        this.ended = undefined;
+        this.workers[0]!.hold(false);
+        resolve(outcome);
+      };
+    });
+  }
+
+  /** Makes the workers leave their run at the next barrier. */
+  abort(): void {
+    Atomics.store(this.cells, CONTROL.aborted >> 2, 1);
+    Atomics.notify(this.cells, CONTROL.generation >> 2);
+  }
+
+  /** Why the last run was aborted. */
+  failure(): string {
+    const length = this.cells[CONTROL.messageLength >> 2]!;
+    if (length === 0) return this.death === undefined ? "one of its threads no longer answers" : `one of its workers died: ${this.death}`;
+    const bytes = new Uint8Array(this.options.heap.memory.buffer, this.control + CONTROL.message, length);
+    return new TextDecoder().decode(bytes.slice());
+  }
+
+  /** New workers and a new control block, so that old ones, wherever they are, disturb nobody. */
+  restart(): void {
+    this.stop();
+    [this.control, this.cells] = this.makeControl();
+    this.startWorkers();
+    for (const message of this.kernels) this.post(() => message);
+  }
+
+  /** Stops all workers. */
+  stop(): void {
+    const { control } = this;
+    const workers = this.workers;
+    this.workers = [];
+    this.abort();
+    void Promise.all(workers.map((worker) => worker.terminate())).then(() => this.options.heap.free(control));
+  }
+
+  private startWorkers(): void {
+    const { heap, stepper, threads, firstThread } = this.options;
+    this.death = undefined;
+    this.posted = 0;
+    for (let thread = firstThread; thread < threads; thread++) this.workers.push(this.startOne(this.control));
+    this.post((i) => ({ start: { memory: heap.memory, stepper, control: this.control, thread: firstThread + i, threads } }));
+  }
+
+  private startOne(control: number): WorkerHandle {
+    return startWorker({
+      message: ({ done }) => {
+        if (this.control === control) this.ended?.(done);
+      },
+      died: (why) => {
+        // Those of an earlier team were sent away.
+        if (this.control !== control || this.workers.length === 0) return;
+        this.death ??= why;
+        this.deaths++;
+        this.abort();
+        this.ended?.(OUTCOME.aborted);
+      },
+    });
+  }
+
+  private post(message: (i: number) => WorkerMessage): void {
+    this.workers.forEach((worker, i) => {
+      worker.post(message(i));
+    });
+    Atomics.store(this.cells, CONTROL.posted >> 2, ++this.posted);
+    this.command(COMMAND.messages);
+  }
+
+  private command(kind: number): void {
+    const at = CONTROL.sequence >> 2;
+    const next = (this.cells[at]! & ~COMMAND.kinds) + COMMAND.next;
+    Atomics.store(this.cells, at, next | kind);
+    Atomics.notify(this.cells, at);
+  }
+
+  private makeControl(): [number, Int32Array] {
+    const { heap, threads, patience } = this.options;
+    if (!heap.shared)
+      throw new DeviceError("wasm: threads need a shared memory", { help: "use one thread, or serve the page with COOP and COEP headers" });
+    const bytes = controlBytes(threads);
+    const control = heap.allocate(bytes, "the control block of threads");
+    heap.clear(control, bytes);
+    const cells = new Int32Array(heap.memory.buffer, control, bytes >> 2);
+    cells[CONTROL.patience >> 2] = Math.ceil(patience / 100);
+    return [control, cells];
+  }
+}

@@ -1,0 +1,193 @@
+/** The WebAssembly device: runs anywhere, on as many threads as the memory can be shared with. */
+import { ArgumentError, DeviceError, type GradusError } from "../core/errors.ts";
+import type { Buffer, Code, Program, Target } from "../kernel/program.ts";
+import { entryName, renderWasm } from "../render/wasm.ts";
+import { type Device, type LoadedProgram, type LoadOptions, type Status, WORK_FOR_THREADS } from "./device.ts";
+import { Heap } from "./heap.ts";
+import { LinkedProgram, ScratchArena } from "./link.ts";
+import { Team } from "./threads.ts";
+import { cores, hasRelaxedSimd } from "./wasm-features.ts";
+import { controlBytes, OUTCOME, renderStepper, type Stepper } from "./wasm-stepper.ts";
+
+export interface WasmDeviceOptions {
+  readonly heap?: Heap | undefined;
+  /** Default: the machine's cores; always 1 where memory cannot be shared. */
+  readonly threads?: number | undefined;
+  /** Whether the calling thread works too, or leaves everything but the smallest programs to workers so that its event loop goes on. */
+  readonly caller?: "works" | "waits" | undefined;
+  /** Whether to use the fused multiply-add where the engine has it. Default: true. */
+  readonly relaxed?: boolean | undefined;
+  /** Milliseconds in which no thread moves until one is taken for dead. */
+  readonly patience?: number | undefined;
+}
+
+/** Above this many operations a program waits for workers that are still starting; others run on one thread meanwhile, to the same bits. */
+const WORK_TO_WAIT_FOR = 20_000_000;
+const START_LIMIT = 20_000;
+const PATIENCE = 30_000;
+
+const TARGET: Target = { name: "wasm", vectorBytes: 16, tile: { rows: 5, vectors: 2 }, depth: 256 };
+
+export class WasmDevice implements Device {
+  readonly name = "wasm";
+  readonly target = TARGET;
+  readonly heap: Heap;
+  readonly threads: number;
+  readonly relaxed: boolean;
+  private readonly caller: "works" | "waits";
+  private readonly arena: ScratchArena;
+  private readonly table = new WebAssembly.Table({ initial: 64, element: "anyfunc" });
+  private readonly numbers = new Map<string, number>();
+  private readonly stepper: Stepper;
+  private readonly team: Team | undefined;
+  /** Control block of runs on the calling thread alone. */
+  private readonly control: number;
+  private last: Promise<unknown> = Promise.resolve();
+  private running = false;
+  private closed = false;
+
+  constructor({
+    heap = new Heap(),
+    threads = cores(),
+    caller = "works",
+    relaxed = true,
+    patience = PATIENCE,
+  }: WasmDeviceOptions = {}) {
+    if (!Number.isInteger(threads) || threads < 1) throw new ArgumentError(`wasm: ${threads} is not a number of threads`);
+    this.heap = heap;
+    this.threads = heap.shared ? threads : 1;
+    this.caller = heap.shared ? caller : "works";
+    this.relaxed = relaxed && hasRelaxedSimd();
+    this.arena = new ScratchArena(heap, this.threads);
+    this.control = heap.allocate(controlBytes(1), "a control block");
+    heap.clear(this.control, controlBytes(1));
+    const stepper = new WebAssembly.Module(renderStepper(heap.shared));
+    this.stepper = new WebAssembly.Instance(stepper, this.imports()).exports as unknown as Stepper;
+    const firstThread = this.caller === "works" ? 1 : 0;
+    if (this.threads > firstThread) this.team = new Team({ heap, stepper, threads: this.threads, firstThread, patience });
+  }
+
+  load(program: Program, addresses: (buffer: Buffer) => number, options: LoadOptions = {}): LoadedProgram {
+    this.checkOpen();
+    const kernels = this.kernels(program.codes);
+    this.arena.reserve(program);
+    const linked = new LinkedProgram(program, this.heap, this.threads);
+    const relink = (): void => linked.link({ addresses, arena: this.arena, kernels });
+    const together =
+      this.threads > 1 || this.caller === "waits" ? (options.threads ?? (program.work < WORK_FOR_THREADS ? "one" : "all")) : "one";
+    const patience = options.threads === "all" || program.work >= WORK_TO_WAIT_FOR || this.caller === "waits" ? START_LIMIT : 0;
+    let disposed = false;
+    const prepare = (): boolean => {
+      this.checkOpen();
+      if (disposed) throw new DeviceError("wasm: this program was disposed of");
+      if (linked.stale(this.arena)) relink();
+      return together === "all" && this.team !== undefined && this.team.ready(patience);
+    };
+    return {
+      run: () => this.run(linked, prepare),
+      runAsync: () => this.runAsync(linked, prepare),
+      relink,
+      dispose: () => {
+        if (!disposed) linked.dispose();
+        disposed = true;
+      },
+    };
+  }
+
+  /** Resolves when all workers have started; programs run before that too. */
+  async ready(): Promise<void> {
+    while (this.team && !this.closed && !this.team.ready(0)) await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.team?.stop();
+    this.arena.dispose();
+    this.heap.free(this.control);
+  }
+
+  private run(linked: LinkedProgram, prepare: () => boolean): Status {
+    if (this.running) throw new DeviceError("wasm: another program is still running", { help: "await it first" });
+    return this.finish(linked, prepare() ? this.runTogether(linked.table) : this.runAlone(linked.table));
+  }
+
+  private runAsync(linked: LinkedProgram, prepare: () => boolean): Promise<Status> {
+    const result = this.last.then(async () => {
+      if (this.caller === "works" || !prepare()) return this.run(linked, prepare);
+      this.running = true;
+      try {
+        const outcome = this.team!.outcomeLater();
+        this.team!.begin(linked.table, true);
+        return this.finish(linked, await outcome);
+      } finally {
+        this.running = false;
+      }
+    });
+    this.last = result.catch(() => {});
+    return result;
+  }
+
+  private runAlone(table: number): number {
+    try {
+      return this.stepper.run(table, this.control, 0, 1);
+    } catch (error) {
+      throw trapped(error);
+    }
+  }
+
+  private runTogether(table: number): number {
+    const team = this.team!;
+    team.begin(table);
+    if (this.caller === "waits") return team.outcome();
+    try {
+      return this.stepper.run(table, team.control, 0, this.threads);
+    } catch (error) {
+      team.restart();
+      throw trapped(error);
+    }
+  }
+
+  private finish(linked: LinkedProgram, outcome: number): Status {
+    if (outcome !== OUTCOME.aborted) return linked.status();
+    linked.clearChecks();
+    const why = this.team!.failure();
+    if (this.closed) return { ok: false, aborted: true };
+    this.team!.restart();
+    throw new DeviceError("wasm: a program was stopped", {
+      why,
+      help: "the device has started new threads; what the program writes is undefined",
+    });
+  }
+
+  /** For each code, its number in the table of functions; those not met before are compiled, into one module. */
+  private kernels(codes: readonly Code[]): number[] {
+    const missing = [...new Map(codes.filter(({ key }) => !this.numbers.has(key)).map((code) => [code.key, code])).values()];
+    if (missing.length) this.compile(missing);
+    return codes.map(({ key }) => this.numbers.get(key)!);
+  }
+
+  private compile(codes: readonly Code[]): void {
+    const first = this.numbers.size;
+    const module = new WebAssembly.Module(renderWasm(codes, { relaxed: this.relaxed, shared: this.heap.shared }));
+    const { exports } = new WebAssembly.Instance(module, this.imports());
+    while (this.table.length < first + codes.length) this.table.grow(this.table.length);
+    const names = codes.map((_, i) => entryName(i));
+    codes.forEach(({ key }, i) => {
+      this.table.set(first + i, exports[names[i]!] as () => void);
+      this.numbers.set(key, first + i);
+    });
+    this.team?.add({ kernels: { module, names, first } });
+  }
+
+  private imports(): WebAssembly.Imports {
+    return { env: { memory: this.heap.memory, table: this.table } };
+  }
+
+  private checkOpen(): void {
+    if (this.closed) throw new DeviceError("wasm: the device is closed");
+  }
+}
+
+const trapped = (error: unknown): GradusError =>
+  new DeviceError("wasm: a kernel trapped", { why: error instanceof Error ? error.message : String(error), cause: error });

@@ -1,0 +1,160 @@
+/** A kernel while it is made: which values are computed in it, under which views, and what it writes. */
+import type { ContractSlot, Form, Move, Value } from "../graph/op.ts";
+import { inputSlots } from "../graph/form.ts";
+import { type Affine, axisForm, constantForm, Domain, type View, viewKey } from "./affine.ts";
+import { labelsOf, rolesOf, weightOf } from "./classify.ts";
+
+/** How a consumer wants a value: computed on the spot, read through moves from memory, or in memory as it is. */
+export type Want = "compute" | "load" | "memory";
+
+export interface Demand {
+  readonly cluster: Cluster;
+  readonly want: Want;
+  readonly view: View;
+}
+
+/** A value computed in a cluster, once for each view of it. */
+interface Member {
+  readonly want: Want;
+  readonly views: Map<string, { view: View; inner: readonly number[] }>;
+}
+
+export class Cluster {
+  readonly domain: Domain;
+  readonly shape: readonly number[];
+  readonly members = new Map<Value, Member>();
+  /** Written at every point of the domain (or of its independent axes), in the order they were added. */
+  readonly stores: Value[] = [];
+  /** The contraction whose epilogue this cluster is. */
+  base: Value | undefined;
+  /** An op that is a kernel by itself: serial, scatter-add, place. */
+  readonly special: Value | undefined;
+  weight = 0;
+  /** Operations repeated because a smaller value is stretched over the domain. */
+  repeated = 0;
+  /** Clusters that read what this one writes. */
+  readonly consumers = new Set<Cluster>();
+  readonly id: number;
+
+  constructor(id: number, shape: readonly number[], special?: Value) {
+    this.id = id;
+    this.shape = shape;
+    this.domain = new Domain(shape);
+    this.special = special;
+  }
+
+  get identity(): View {
+    return this.domain.identity(this.shape.length);
+  }
+
+  isIdentity(view: View): boolean {
+    return viewKey(this.domain.currentView(view)) === viewKey(this.identity);
+  }
+
+  /** The axes of what is stored, without those that only reductions made. */
+  get storeAxes(): number[] {
+    const own = new Set(this.shape.flatMap((_, a) => this.domain.partsOf(a)));
+    return this.domain.order.filter((a) => own.has(a));
+  }
+
+  /** Axes of what is stored that a view does not move along. */
+  missing(view: View): number[] {
+    const used = new Set(this.domain.currentView(view).flatMap((f) => f.terms.map(([a]) => a)));
+    return this.storeAxes.filter((a) => !used.has(a) && this.domain.sizes[a] !== 1);
+  }
+
+  get hasReductions(): boolean {
+    return this.domain.order.length > this.storeAxes.length || this.domain.inner.size > 0;
+  }
+
+  viewsOf(v: Value): { view: View; inner: readonly number[] }[] {
+    const member = this.members.get(v);
+    return member ? [...member.views.values()].map(({ view, inner }) => ({ view: this.domain.currentView(view), inner })) : [];
+  }
+
+  join(v: Value, want: Want, views: readonly View[]): void {
+    const member = this.members.get(v) ?? { want, views: new Map() };
+    this.members.set(v, member);
+    for (const view of views) {
+      const key = viewKey(this.domain.currentView(view));
+      if (member.views.has(key)) continue;
+      member.views.set(key, { view, inner: this.innerAxes(v, view) });
+      this.weight += weightOf(v);
+    }
+  }
+
+  /** The loop axes a reduction runs over: those of the domain its result does not move along, where they fit, else new ones. */
+  private innerAxes(v: Value, view: View): readonly number[] {
+    const sizes = reducedSizes(v);
+    if (sizes.length === 0) return [];
+    const missing = this.missing(view);
+    const fits = v !== this.base && sameSizes(missing.map((a) => this.domain.sizes[a]!), sizes);
+    const axes = fits ? missing : sizes.map((n) => this.domain.addAxis(n));
+    for (const a of axes) {
+      this.domain.inner.add(a);
+      if (v.op.kind === "reduce" && v.op.combine.startsWith("arg")) this.domain.whole.add(a);
+    }
+    return axes;
+  }
+
+  /** What a value computed here under a view wants of its input `i`. Throws NotAffine where a move has no affine view here. */
+  demand(v: Value, i: number, view: View, inner: readonly number[], want: Want): Demand {
+    const { op } = v;
+    const input = v.inputs[i]!;
+    const of = (w: Want, at: View): Demand => ({ cluster: this, want: w, view: at });
+    switch (op.kind) {
+      case "move":
+        return of(want, (op as Move).source(view, this.domain, v.attributes, input, v));
+      case "reduce":
+        return of("compute", reducedView(v, view, inner));
+      case "contract":
+        return of(v === this.base ? "load" : "compute", operandView(v, i, view, inner));
+      case "indexed": {
+        const batch = (v.attributes as { batch?: number }).batch ?? 0;
+        if (i === 0) return of("memory", []);
+        return of("compute", view.slice(0, input.shape.length).map((f, a) => (a < batch ? view[a]! : f)));
+      }
+      default:
+        return of("compute", view);
+    }
+  }
+}
+
+export const sameSizes = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a.every((n, i) => n === b[i]);
+
+/** Sizes of the axes a reduction or contraction sums over. */
+export function reducedSizes(v: Value): number[] {
+  if (v.op.kind === "reduce") {
+    const { axes } = v.attributes as { axes: readonly number[] };
+    return axes.map((a) => v.inputs[0]!.shape[a]!);
+  }
+  if (v.op.kind === "contract") {
+    const form = v.attributes as Form;
+    return rolesOf(form).k.map((label) => form.axes[label]!.size);
+  }
+  return [];
+}
+
+/** The view of a reduction's input: the result's axes with the reduced ones put back, running over `inner`. */
+function reducedView(v: Value, view: View, inner: readonly number[]): View {
+  const { axes } = v.attributes as { axes: readonly number[] };
+  let kept = 0;
+  return v.inputs[0]!.shape.map((_, a) => {
+    const at = axes.indexOf(a);
+    return at >= 0 ? axisForm(inner[at]!) : view[kept++]!;
+  });
+}
+
+/** The view of an input of a contraction: each of its labels where the result has it, or on its axis of the sum. */
+export function operandView(v: Value, i: number, view: View, inner: readonly number[]): View {
+  const form = v.attributes as Form;
+  const at = new Map<number, Affine>();
+  labelsOf(form, form.result).forEach((label, axis) => {
+    at.set(label, view[axis]!);
+  });
+  rolesOf(form).k.forEach((label, n) => {
+    at.set(label, axisForm(inner[n]!));
+  });
+  const slot: ContractSlot = inputSlots(form)[i]!;
+  return labelsOf(form, slot).map((label) => at.get(label) ?? constantForm(0));
+}

@@ -1,0 +1,288 @@
+/**
+ * Graph → program: values are fused into kernels, kernels ordered so that nothing that can fail comes after the first write to a
+ * variable, barriers set where one kernel needs another, and scratch memory planned.
+ */
+import { bytesOf, type DType, type TypedArray } from "../core/dtype.ts";
+import type { Site } from "../core/errors.ts";
+import { sizeOf, stridesOf } from "../core/shape.ts";
+import type { ArgumentAttributes, ConstantAttributes, Value, VariableAttributes } from "../graph/op.ts";
+import { topological } from "../graph/walk.ts";
+import { constant, type Expr, load, scalar } from "../kernel/expr.ts";
+import type { LoweringContext } from "../kernel/kernel.ts";
+import { lowerKernel } from "../kernel/lower/index.ts";
+import type { Buffer, Check, Place, Program, Target } from "../kernel/program.ts";
+import { copyKernel } from "./build.ts";
+import { fuse } from "./fuse.ts";
+import { planMemory } from "./memory.ts";
+import { type Call, linkSteps } from "./steps.ts";
+import { ancestorsOf, clusterUnit, inOrder, readsOnlyWhereItWrites, renameBuffer, type Unit, unitOf, writersOf } from "./units.ts";
+
+export interface Assignment {
+  readonly cell: object;
+  readonly value: Value;
+}
+
+export interface ScheduleInput {
+  readonly outputs: readonly Value[];
+  readonly assignments: readonly Assignment[];
+  /** Scalars or tensors that must be finite, or nothing is committed. */
+  readonly guards?: readonly { readonly value: Value; readonly label: string }[];
+  readonly target: Target;
+  /** 0: one kernel for each value, no memory shared. */
+  readonly optimize?: 0 | 1;
+}
+
+/** A program, and which buffers carry what goes in and comes out. */
+export interface Scheduled {
+  readonly program: Program;
+  readonly arguments: readonly { readonly index: number; readonly buffer: number }[];
+  readonly variables: readonly { readonly cell: object; readonly buffer: number; readonly written: boolean }[];
+  readonly constants: readonly { readonly data: TypedArray; readonly buffer: number }[];
+  /** For each output its buffer. */
+  readonly outputs: readonly number[];
+}
+
+export function schedule(input: ScheduleInput): Scheduled {
+  return new Scheduler(input).run();
+}
+
+class Scheduler {
+  private readonly input: ScheduleInput;
+  private readonly buffers: Buffer[] = [];
+  private readonly checks: Check[] = [];
+  private readonly memory = new Map<Value, number>();
+  private readonly checkOf = new Map<Value, number>();
+  private readonly argumentBuffers: { index: number; buffer: number }[] = [];
+  private readonly variables = new Map<object, { buffer: number; written: boolean }>();
+  private readonly constants: { data: TypedArray; buffer: number }[] = [];
+  private units: Unit[] = [];
+
+  constructor(input: ScheduleInput) {
+    this.input = input;
+  }
+
+  run(): Scheduled {
+    const { outputs, assignments, guards = [], optimize = 1 } = this.input;
+    const roots = [...outputs, ...assignments.map((a) => a.value), ...guards.map((g) => g.value)];
+    const values = topological(roots);
+    const fusion = fuse(values, new Set(roots), optimize > 0);
+    for (const v of values) if (v.op.kind === "leaf") this.addLeaf(v);
+    for (const v of fusion.home.keys()) this.memory.set(v, this.addBuffer(v.dtype, sizeOf(v.shape), "scratch"));
+    for (const v of values) if (fusion.aliases.has(v)) this.memory.set(v, this.memory.get(fusion.aliases.get(v)!)!);
+    const memory = {
+      bufferOf: (v: Value) => this.memory.get(v),
+      checkFor: (v: Value) => this.checkFor(v, v.attributes as { label: string; bound: number }),
+    };
+    // Clusters were made from the results backwards.
+    for (const cluster of fusion.clusters.toReversed()) if (sizeOf(cluster.shape) > 0) this.units.push(clusterUnit(cluster, memory));
+    for (const g of guards) this.units.push(this.guardUnit(g.value, g.label));
+    const results = this.addOutputs(outputs);
+    for (const a of assignments) this.assign(a);
+    const program = this.assemble(optimize > 0);
+    return {
+      program,
+      arguments: this.argumentBuffers,
+      variables: [...this.variables].map(([cell, { buffer, written }]) => ({ cell, buffer, written })),
+      constants: this.constants,
+      outputs: results,
+    };
+  }
+
+  // ---- buffers
+
+  private addBuffer(dtype: DType, elements: number, place: Place): number {
+    return this.buffers.push({ id: this.buffers.length, dtype, bytes: elements * bytesOf(dtype), place }) - 1;
+  }
+
+  private addLeaf(v: Value): void {
+    if (v.op.kind !== "leaf" || v.op.source === "iota") return;
+    const size = sizeOf(v.shape);
+    switch (v.op.source) {
+      case "constant": {
+        if (size === 1) return;
+        const buffer = this.addBuffer(v.dtype, size, "constant");
+        this.constants.push({ data: (v.attributes as ConstantAttributes).data, buffer });
+        this.memory.set(v, buffer);
+        return;
+      }
+      case "argument": {
+        const { index } = v.attributes as ArgumentAttributes;
+        const known = this.argumentBuffers.find((a) => a.index === index);
+        const buffer = known?.buffer ?? this.addBuffer(v.dtype, size, "argument");
+        if (!known) this.argumentBuffers.push({ index, buffer });
+        this.memory.set(v, buffer);
+        return;
+      }
+      case "variable":
+        this.memory.set(v, this.variable((v.attributes as VariableAttributes).cell, v).buffer);
+    }
+  }
+
+  private variable(cell: object, type: { dtype: DType; shape: readonly number[] }): { buffer: number; written: boolean } {
+    let known = this.variables.get(cell);
+    if (!known) {
+      known = { buffer: this.addBuffer(type.dtype, sizeOf(type.shape), "variable"), written: false };
+      this.variables.set(cell, known);
+    }
+    return known;
+  }
+
+  private checkFor(v: Value, { label, bound }: { label: string; bound: number }): number {
+    const known = this.checkOf.get(v);
+    if (known !== undefined) return known;
+    const check = this.addCheck({ what: "index", label, bound, site: v.site });
+    this.checkOf.set(v, check);
+    return check;
+  }
+
+  private addCheck(check: { what: Check["what"]; label: string; bound: number; site: Site | undefined }): number {
+    return this.checks.push(check) - 1;
+  }
+
+  // ---- what stands around the clusters
+
+  private guardUnit(v: Value, label: string): Unit {
+    const check = this.addCheck({ what: "finite", label, bound: 0, site: v.site });
+    const x = this.valueExpr(v);
+    const zero = constant(0, v.dtype);
+    // x · 0 is 0 for finite x and NaN for all others.
+    const bad = scalar("ne", [scalar("mul", [x, zero], v.dtype), zero], "bool");
+    return unitOf([{ kind: "rows", outer: v.shape, inner: [], stores: [], guards: [{ check, bad }] }], "guard");
+  }
+
+  private valueExpr(v: Value): Expr {
+    const buffer = this.memory.get(v);
+    if (buffer === undefined) return constant((v.attributes as ConstantAttributes).data[0]!, v.dtype);
+    return load({ buffer, offset: 0, strides: stridesOf(v.shape) }, v.dtype);
+  }
+
+  private copyUnit(v: Value, to: number, label: string): Unit {
+    const access = { buffer: to, offset: 0, strides: stridesOf(v.shape) };
+    const buffer = this.memory.get(v);
+    if (buffer !== undefined) return unitOf([copyKernel({ ...access, buffer }, access, v.shape, v.dtype)], label);
+    const value = this.valueOfLeaf(v);
+    return unitOf([{ kind: "rows", outer: v.shape, inner: [], stores: [{ to: access, value }], guards: [] }], label);
+  }
+
+  /** A leaf without memory: a scalar constant or positions. */
+  private valueOfLeaf(v: Value): Expr {
+    if (v.op.kind === "leaf" && v.op.source === "iota") {
+      const axis = (v.attributes as { axis: number }).axis;
+      const at: Expr = { op: "index", axis, dtype: "int32" };
+      return v.dtype === "int32" ? at : scalar("cast", [at], v.dtype);
+    }
+    return constant((v.attributes as ConstantAttributes).data[0]!, v.dtype);
+  }
+
+  private addOutputs(outputs: readonly Value[]): number[] {
+    const of = new Map<Value, number>();
+    return outputs.map((v) => {
+      const known = of.get(v);
+      if (known !== undefined) return known;
+      const own = this.memory.get(v);
+      const assigned = this.input.assignments.some((a) => a.value === v);
+      let buffer: number;
+      const shared = own !== undefined && (this.buffers[own]!.place !== "scratch" || assigned || [...of.values()].includes(own));
+      if (own === undefined || shared || sizeOf(v.shape) === 0) {
+        buffer = this.addBuffer(v.dtype, sizeOf(v.shape), "output");
+        if (sizeOf(v.shape) > 0) this.units.push(this.copyUnit(v, buffer, "copy"));
+      } else {
+        buffer = own;
+        this.buffers[own] = { ...this.buffers[own]!, place: "output" };
+      }
+      of.set(v, buffer);
+      return buffer;
+    });
+  }
+
+  /**
+   * Puts a value into a variable: its kernel writes there directly where every other reader of the old content comes before it or is the
+   * same kernel at the same place, and nothing that can fail needs it; else it is copied at the end.
+   */
+  private assign({ cell, value }: Assignment): void {
+    const variable = this.variable(cell, value);
+    variable.written = true;
+    const own = this.memory.get(value);
+    if (own === variable.buffer) return;
+    if (sizeOf(value.shape) === 0) return;
+    const writers = writersOf(this.units);
+    const writer = own === undefined ? undefined : writers.get(own);
+    const readers = this.units.filter((u) => u.reads.has(variable.buffer));
+    if (writer && own !== undefined && this.buffers[own]!.place === "scratch" && this.canWriteInPlace(writer, own, variable.buffer, readers, writers)) {
+      this.rename(own, variable.buffer);
+      for (const [v, b] of this.memory) if (b === own) this.memory.set(v, variable.buffer);
+      for (const r of readers) if (r !== writer) writer.after.add(r);
+      return;
+    }
+    const direct = this.copyUnit(value, variable.buffer, "assign");
+    for (const r of readers) direct.after.add(r);
+    this.units.push(direct);
+    if (this.isOrdered()) return;
+    // Somebody who must run later reads the old content: take the value now, put it in at the end.
+    this.units.pop();
+    const temporary = this.addBuffer(value.dtype, sizeOf(value.shape), "scratch");
+    const take = this.copyUnit(value, temporary, "take");
+    const access = { buffer: temporary, offset: 0, strides: stridesOf(value.shape) };
+    const put = unitOf([copyKernel(access, { ...access, buffer: variable.buffer }, value.shape, value.dtype)], "assign");
+    for (const r of readers) put.after.add(r);
+    this.units.push(take, put);
+    for (const u of this.units) if (u !== put && u.writes.has(own ?? -1)) put.after.add(u);
+  }
+
+  private isOrdered(): boolean {
+    try {
+      inOrder(this.units, new Set());
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  private canWriteInPlace(writer: Unit, own: number, variable: number, readers: readonly Unit[], writers: Map<number, Unit>): boolean {
+    const fallible = ancestorsOf(this.units.filter((u) => u.fallible), writers);
+    if (fallible.has(writer)) return false;
+    if (readers.includes(writer) && !writer.kernels.every((k) => readsOnlyWhereItWrites(k, own, variable))) return false;
+    // A reader that itself needs the new value cannot come before it is written.
+    return readers.every((r) => r === writer || !ancestorsOf([r], writers).has(writer));
+  }
+
+  private rename(from: number, to: number): void {
+    for (const u of this.units) {
+      if (!u.reads.has(from) && !u.writes.has(from)) continue;
+      u.kernels = u.kernels.map((k) => renameBuffer(k, from, to));
+      if (u.reads.delete(from)) u.reads.add(to);
+      if (u.writes.delete(from)) u.writes.add(to);
+    }
+  }
+
+  // ---- the program
+
+  private assemble(optimised: boolean): Program {
+    const writers = writersOf(this.units);
+    const firsts = ancestorsOf(this.units.filter((u) => u.fallible), writers);
+    const ordered = inOrder(this.units, firsts);
+    const context: LoweringContext = {
+      target: this.input.target,
+      dtypeOf: (b) => this.buffers[b]!.dtype,
+      allocate: (bytes, dtype) => this.addBuffer(dtype, Math.ceil(bytes / bytesOf(dtype)), "scratch"),
+    };
+    let threadBytes = 0;
+    const calls: (Call | "commit")[] = [];
+    let committed = firsts.size === 0;
+    for (const unit of ordered) {
+      if (!committed && !firsts.has(unit)) {
+        calls.push("commit");
+        committed = true;
+      }
+      for (const kernel of unit.kernels) {
+        const lowered = lowerKernel(kernel, context, optimised);
+        threadBytes = Math.max(threadBytes, lowered.threadBytes);
+        calls.push(...lowered.calls.map((c) => ({ ...c, label: unit.label })));
+      }
+    }
+    if (!committed) calls.push("commit");
+    const { steps, codes, lives, work } = linkSteps(calls, this.buffers);
+    const scratchBytes = planMemory(lives, optimised);
+    return { codes, buffers: this.buffers, steps, checks: this.checks, scratchBytes, threadBytes, work };
+  }
+}

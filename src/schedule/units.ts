@@ -1,0 +1,225 @@
+/** Units of work: a few kernels that run one after another, with what they read and write, and the order between units. */
+import { InternalError } from "../core/errors.ts";
+import { sizeOf, stridesOf } from "../core/shape.ts";
+import type { ArgsortAttributes, CumulateAttributes, IndexedAttributes, IndexAlgebra, Place, Value } from "../graph/op.ts";
+import { type Access, constant, type Expr, load, rewrite, scalar } from "../kernel/expr.ts";
+import type { Kernel, Operand, Rows, Serial } from "../kernel/kernel.ts";
+import { nodesOf } from "../kernel/lower/axes.ts";
+import { Domain, type View } from "./affine.ts";
+import { buildKernel, type Memory } from "./build.ts";
+import type { Cluster } from "./cluster.ts";
+
+export interface Unit {
+  kernels: Kernel[];
+  /** What its steps are called in print. */
+  readonly label: string;
+  readonly reads: Set<number>;
+  readonly writes: Set<number>;
+  /** Whether a check in it can fail. */
+  fallible: boolean;
+  /** Units that must have run before, for other reasons than reading what they write. */
+  readonly after: Set<Unit>;
+}
+
+export function unitOf(kernels: Kernel[], label: string): Unit {
+  const unit: Unit = { kernels, label, reads: new Set(), writes: new Set(), fallible: false, after: new Set() };
+  for (const k of kernels) {
+    for (const a of readsOf(k)) unit.reads.add(a.buffer);
+    for (const a of writesOf(k)) unit.writes.add(a.buffer);
+    if (k.kind === "rows") unit.fallible ||= k.guards.length > 0 || nodesOf(k).some((e) => e.op === "inRange");
+  }
+  return unit;
+}
+
+/** Every place a kernel reads. */
+export function readsOf(k: Kernel): Access[] {
+  if (k.kind === "serial") return [...k.reads];
+  const loads = nodesOf({ stores: k.stores, guards: k.kind === "rows" ? k.guards : [] }).flatMap((e) => (e.op === "load" || e.op === "loadAt" ? [e.from] : []));
+  if (k.kind === "rows") return loads;
+  return [...loads, { ...k.a, strides: [] }, { ...k.b, strides: [] }];
+}
+
+export const writesOf = (k: Kernel): Access[] => (k.kind === "serial" ? [k.write] : k.stores.map((s) => s.to));
+
+/** The kernels of a cluster. */
+export function clusterUnit(cluster: Cluster, memory: Memory): Unit {
+  const v = cluster.special;
+  if (!v) return unitOf([buildKernel(cluster, memory)], cluster.stores.map((s) => s.op.name).join("+"));
+  const kernels = v.op.kind === "place" ? placeKernels(v, memory) : v.op.kind === "serial" ? [serialKernel(v, memory)] : scatterKernels(v, memory);
+  return unitOf(kernels, v.op.name);
+}
+
+const whole = (buffer: number, shape: readonly number[]): Access => ({ buffer, offset: 0, strides: stridesOf(shape) });
+
+function inMemory(v: Value, memory: Memory): number {
+  const buffer = memory.bufferOf(v);
+  if (buffer === undefined) throw new InternalError(`%${v.id} (${v.op.name}) should be in memory`);
+  return buffer;
+}
+
+/** v, read from memory as it is; a scalar constant has none and needs none. */
+function read(v: Value, memory: Memory): Expr {
+  const buffer = memory.bufferOf(v);
+  const { data } = v.attributes as { data?: ArrayLike<number> };
+  if (buffer === undefined && data) return constant(data[0]!, v.dtype);
+  return load(whole(inMemory(v, memory), v.shape), v.dtype);
+}
+
+function placeKernels(v: Value, memory: Memory): Kernel[] {
+  const op = v.op as Place;
+  const to = whole(inMemory(v, memory), v.shape);
+  const covered = !op.overlaps(v.attributes) && v.inputs.reduce((n, x) => n + sizeOf(x.shape), 0) === sizeOf(v.shape);
+  const kernels: Kernel[] = [];
+  const fill: Rows = { kind: "rows", outer: v.shape, inner: [], stores: [{ to, value: constant(op.fill(v.attributes), v.dtype) }], guards: [] };
+  if (!covered) kernels.push(fill);
+  v.inputs.forEach((x, i) => {
+    const domain = new Domain(x.shape);
+    const target = op.target(domain.identity(x.shape.length), domain as IndexAlgebra<View[number]>, v.attributes, i, v.inputs);
+    const value = read(x, memory);
+    const store = accessOf(to, target, x.shape.length);
+    if (!op.overlaps(v.attributes)) {
+      kernels.push({ kind: "rows", outer: x.shape, inner: [], stores: [{ to: store, value }], guards: [] });
+      return;
+    }
+    kernels.push(...accumulating(x, value, store, target));
+  });
+  return kernels;
+}
+
+/** Adds x to where it goes, one step along an axis that collides with another at a time, so that no two elements meet. */
+function accumulating(x: Value, value: Expr, store: Access, target: View): Kernel[] {
+  const colliding = target.filter((f) => f.terms.length > 1).flatMap((f) => f.terms.map(([a]) => a));
+  const axis = colliding.reduce((a, b) => (x.shape[b]! < x.shape[a]! ? b : a));
+  return Array.from({ length: x.shape[axis]! }, (_, i) => {
+    const at = (a: Access): Access => ({ ...a, offset: a.offset + i * a.strides[axis]!, strides: a.strides.with(axis, 0) });
+    const to = at(store);
+    const from = value.op === "load" ? { ...value, from: at(value.from) } : value;
+    const sum = scalar("add", [load(to, x.dtype), from], x.dtype);
+    return { kind: "rows", outer: x.shape.with(axis, 1), inner: [], stores: [{ to, value: sum }], guards: [] };
+  });
+}
+
+function accessOf(to: Access, target: View, rank: number): Access {
+  const strides = new Array<number>(rank).fill(0);
+  let offset = to.offset;
+  target.forEach((form, axis) => {
+    offset += form.offset * to.strides[axis]!;
+    for (const [a, c] of form.terms) strides[a]! += c * to.strides[axis]!;
+  });
+  return { buffer: to.buffer, offset, strides };
+}
+
+function serialKernel(v: Value, memory: Memory): Serial {
+  const x = v.inputs[0]!;
+  const common = { kind: "serial" as const, sizes: x.shape, dtype: x.dtype as Serial["dtype"], reads: [whole(inMemory(x, memory), x.shape)], write: whole(inMemory(v, memory), v.shape) };
+  if (v.op.kind === "serial" && v.op.template === "argsort") {
+    return { ...common, template: "argsort", descending: (v.attributes as ArgsortAttributes).descending };
+  }
+  const { combine, reverse } = v.attributes as CumulateAttributes;
+  return { ...common, template: "cumulate", combine, reverse };
+}
+
+function scatterKernels(v: Value, memory: Memory): Kernel[] {
+  const [x, indices, updates] = v.inputs as [Value, Value, Value];
+  const { batch } = v.attributes as IndexedAttributes;
+  const to = whole(inMemory(v, memory), v.shape);
+  const copy: Rows = { kind: "rows", outer: v.shape, inner: [], stores: [{ to, value: read(x, memory) }], guards: [] };
+  const count = sizeOf(indices.shape.slice(batch));
+  const row = sizeOf(x.shape.slice(batch + 1));
+  const scatter: Serial = {
+    kind: "serial",
+    template: "scatterAdd",
+    sizes: [sizeOf(x.shape.slice(0, batch)), count, row],
+    bound: x.shape[batch]!,
+    dtype: x.dtype as Serial["dtype"],
+    reads: [whole(inMemory(indices, memory), indices.shape), whole(inMemory(updates, memory), updates.shape)],
+    write: to,
+  };
+  return [copy, scatter];
+}
+
+/** Units in an order in which everything is there when it is needed; those in `first` and what they need come before all others. */
+export function inOrder(units: readonly Unit[], first: ReadonlySet<Unit>): Unit[] {
+  const writers = writersOf(units);
+  const done = new Set<Unit>();
+  const visit = (root: Unit): void => {
+    const stack: { unit: Unit; waits: Unit[] }[] = [{ unit: root, waits: needsOf(root, writers) }];
+    const open = new Set<Unit>([root]);
+    while (stack.length > 0) {
+      const top = stack.at(-1)!;
+      const next = top.waits.pop();
+      if (!next) {
+        done.add(top.unit);
+        open.delete(top.unit);
+        stack.pop();
+      } else if (!done.has(next)) {
+        if (open.has(next)) throw new InternalError(`the kernels ${next.label} and ${top.unit.label} wait for each other`);
+        open.add(next);
+        stack.push({ unit: next, waits: needsOf(next, writers) });
+      }
+    }
+  };
+  for (const u of units) if (first.has(u) && !done.has(u)) visit(u);
+  for (const u of units) if (!done.has(u)) visit(u);
+  return [...done];
+}
+
+export function writersOf(units: readonly Unit[]): Map<number, Unit> {
+  const writers = new Map<number, Unit>();
+  for (const u of units) for (const b of u.writes) writers.set(b, u);
+  return writers;
+}
+
+/** What must have run before a unit, the last ones first. */
+export function needsOf(unit: Unit, writers: ReadonlyMap<number, Unit>): Unit[] {
+  const needs = new Set(unit.after);
+  for (const b of unit.reads) {
+    const writer = writers.get(b);
+    if (writer && writer !== unit) needs.add(writer);
+  }
+  return [...needs].reverse();
+}
+
+/** Everything that must have run before these, and these. */
+export function ancestorsOf(roots: Iterable<Unit>, writers: ReadonlyMap<number, Unit>): Set<Unit> {
+  const found = new Set<Unit>(roots);
+  const stack = [...found];
+  while (stack.length > 0) {
+    for (const u of needsOf(stack.pop()!, writers)) {
+      if (found.has(u)) continue;
+      found.add(u);
+      stack.push(u);
+    }
+  }
+  return found;
+}
+
+/** The same kernel with one buffer in place of another. */
+export function renameBuffer(k: Kernel, from: number, to: number): Kernel {
+  const access = (a: Access): Access => (a.buffer === from ? { ...a, buffer: to } : a);
+  if (k.kind === "serial") return { ...k, reads: k.reads.map(access), write: access(k.write) };
+  const guards = k.kind === "rows" ? k.guards : [];
+  const roots = rewrite([...k.stores.map((s) => s.value), ...guards.map((g) => g.bad)], (e) => (e.op === "load" || e.op === "loadAt" ? { ...e, from: access(e.from) } : e));
+  const stores = k.stores.map((s, i) => ({ to: access(s.to), value: roots[i]! }));
+  if (k.kind === "rows") return { ...k, stores, guards: guards.map((g, i) => ({ ...g, bad: roots[stores.length + i]! })) };
+  const operand = (o: Operand): Operand => (o.buffer === from ? { ...o, buffer: to } : o);
+  return { ...k, stores, a: operand(k.a), b: operand(k.b) };
+}
+
+/** Whether each read of `variable` is at the very element that the kernel then writes from `own`. */
+export function readsOnlyWhereItWrites(k: Kernel, own: number, variable: number): boolean {
+  if (k.kind === "serial" || (k.kind === "product" && (k.a.buffer === variable || k.b.buffer === variable))) return false;
+  const store = k.stores.find((s) => s.to.buffer === own)?.to;
+  const guards = k.kind === "rows" ? k.guards : [];
+  for (const e of nodesOf({ stores: k.stores, guards })) {
+    if ((e.op !== "load" && e.op !== "loadAt") || e.from.buffer !== variable) continue;
+    if (e.op === "loadAt" || !store || e.from.offset !== store.offset || e.from.strides.join() !== store.strides.join()) return false;
+  }
+  return store !== undefined && !(k.kind === "rows" && insideReduction(k, variable));
+}
+
+/** Whether a reduction of the kernel reads a buffer: then other elements than the one at hand are read. */
+function insideReduction(k: Rows, buffer: number): boolean {
+  const reductions = nodesOf(k).filter((e) => e.op === "reduce");
+  return reductions.some((r) => nodesOf({ stores: [{ to: k.stores[0]!.to, value: r }], guards: [] }).some((e) => e.op === "load" && e.from.buffer === buffer));
+}

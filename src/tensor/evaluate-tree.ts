@@ -1,0 +1,15 @@
+import { GraphError } from "../core/errors.ts";
+import { currentTrace, type Device, theRuntime } from "./context.ts";
+import { flatten, type Like, type Tree, unflatten } from "./tree.ts";
+
+/** Several tensors at once, in one program. The answer is the same tree, computed: variables become the tensors they hold now. */
+export async function evaluate<T extends Tree>(tree: T, options: { readonly device?: Device } = {}): Promise<Like<T>> {
+  const trace = currentTrace();
+  if (trace) throw new GraphError(`evaluate: values are not known while ${trace.name} is tracing`, { help: "return them from the function" });
+  const { leaves, structure } = flatten(tree, "evaluate");
+  const held = leaves.map((leaf) => leaf.content());
+  const open = held.filter((x) => !x.storage);
+  if (open.length > 0) await theRuntime().realise(open, options);
+  await Promise.all(held.map((x) => x.storage?.read()));
+  return unflatten(structure, held) as Like<T>;
+}

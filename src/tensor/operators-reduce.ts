@@ -1,0 +1,171 @@
+/** Reductions and what runs along an axis, on top of the strict ops: axes from the end, `keepDims`, and dtypes. */
+import { isFloat } from "../core/dtype.ts";
+import { ArgumentError, DTypeError } from "../core/errors.ts";
+import { checkAxes, checkAxis, sizeOf } from "../core/shape.ts";
+import type { Value } from "../graph/op.ts";
+import * as ops from "../ops/index.ts";
+import { castTo, float, unary } from "./operators.ts";
+import type { Tensor } from "./tensor.ts";
+import type { Axes } from "./tensor-types.ts";
+
+export interface ReduceOptions<K extends boolean = boolean> {
+  /** Leaves the axes in, with size 1. */
+  readonly keepDims?: K;
+}
+
+const axesOf = (x: Value, axis: Axes, who: string): number[] =>
+  axis === undefined
+    ? x.shape.map((_, i) => i)
+    : checkAxes(typeof axis === "number" ? [axis] : axis, x.shape.length, who).toSorted((a, b) => a - b);
+
+/** The reduced axes as size 1, where they are wanted. */
+function kept(x: Value, reduced: Value, axes: readonly number[], options: ReduceOptions | undefined): Value {
+  if (!options?.keepDims) return reduced;
+  return ops.reshape(
+    reduced,
+    x.shape.map((d, i) => (axes.includes(i) ? 1 : d)),
+  );
+}
+
+type Rule = (x: Value, axes: readonly number[]) => Value;
+
+function reduce(who: string, x: Tensor, axis: Axes, options: ReduceOptions | undefined, rule: Rule): Tensor {
+  return unary(x, (v) => {
+    const axes = axesOf(v, axis, who);
+    return kept(v, rule(v, axes), axes, options);
+  });
+}
+
+/** bool and uint8 are counted in int32. */
+const counted = (x: Value): Value => (x.dtype === "bool" || x.dtype === "uint8" ? ops.cast(x, "int32") : x);
+
+/** The mean of bools is a share; that of integers is an error. */
+function meanOf(x: Value, axes: readonly number[]): Value {
+  if (!isFloat(x.dtype) && x.dtype !== "bool")
+    throw new DTypeError(`mean: needs float32 or float64, not ${x.dtype}`, { help: 'cast it first: x.cast("float32").mean(…)' });
+  return ops.mean(castTo(x, isFloat(x.dtype) ? x.dtype : "float32"), axes);
+}
+
+/** Extremes of bool and uint8 by way of int32. */
+const extreme =
+  (rule: Rule): Rule =>
+  (x, axes) =>
+    castTo(rule(counted(x), axes), x.dtype);
+
+export const sum = (x: Tensor, axis: Axes, o?: ReduceOptions): Tensor => reduce("sum", x, axis, o, (v, axes) => ops.sum(counted(v), axes));
+export const product = (x: Tensor, axis: Axes, o?: ReduceOptions): Tensor =>
+  reduce("product", x, axis, o, (v, axes) => ops.product(counted(v), axes));
+export const mean = (x: Tensor, axis: Axes, o?: ReduceOptions): Tensor => reduce("mean", x, axis, o, meanOf);
+export const max = (x: Tensor, axis: Axes, o?: ReduceOptions): Tensor => reduce("max", x, axis, o, extreme(ops.max));
+export const min = (x: Tensor, axis: Axes, o?: ReduceOptions): Tensor => reduce("min", x, axis, o, extreme(ops.min));
+export const any = (x: Tensor, axis: Axes, o?: ReduceOptions): Tensor => reduce("any", x, axis, o, truth(ops.sum, "any"));
+export const all = (x: Tensor, axis: Axes, o?: ReduceOptions): Tensor => reduce("all", x, axis, o, truth(ops.product, "all"));
+export const logSumExp = (x: Tensor, axis: Axes, o?: ReduceOptions): Tensor =>
+  reduce("logSumExp", x, axis, o, (v, axes) => float("logSumExp", (f) => ops.logSumExp(f, axes))(v));
+
+function truth(rule: Rule, who: string): Rule {
+  return (x, axes) => {
+    if (x.dtype !== "bool") throw new DTypeError(`${who}: needs bool, not ${x.dtype}`, { help: "compare it first, as in x.ne(0)" });
+    return ops.cast(rule(ops.cast(x, "int32"), axes), "bool");
+  };
+}
+
+export interface VarianceOptions<K extends boolean = boolean> extends ReduceOptions<K> {
+  /** Divide by n − correction: 1 (the default, as in PyTorch) is unbiased, 0 is the mean of squares. */
+  readonly correction?: number;
+}
+
+function varianceOf(x: Value, axes: readonly number[], correction: number): Value {
+  const n = axes.reduce((product, axis) => product * x.shape[axis]!, 1);
+  const means = kept(x, ops.mean(x, axes), axes, { keepDims: true });
+  const centred = ops.sub(
+    x,
+    ops.broadcastTo(
+      means,
+      x.shape,
+      x.shape.map((_, i) => i),
+    ),
+  );
+  const squares = ops.sum(ops.square(centred), axes);
+  // With too few elements this is 0 / 0 = NaN, as in PyTorch.
+  return ops.div(squares, ops.scalarLike(squares, Math.max(0, n - correction)));
+}
+
+export const variance = (x: Tensor, axis: Axes, o?: VarianceOptions): Tensor =>
+  reduce("variance", x, axis, o, (v, axes) => float("variance", (f) => varianceOf(f, axes, o?.correction ?? 1))(v));
+export const std = (x: Tensor, axis: Axes, o?: VarianceOptions): Tensor =>
+  reduce("std", x, axis, o, (v, axes) => float("std", (f) => ops.sqrt(varianceOf(f, axes, o?.correction ?? 1)))(v));
+
+export interface NormOptions<K extends boolean = boolean> extends ReduceOptions<K> {
+  /** 1: Σ|x|; 2, the default: √Σx²; Infinity: max |x|. */
+  readonly p?: 1 | 2 | number;
+}
+
+function normOf(x: Value, axes: readonly number[], p: number): Value {
+  if (p === 1) return ops.sum(ops.abs(x), axes);
+  if (p === Number.POSITIVE_INFINITY) return ops.max(ops.abs(x), axes);
+  if (p !== 2) throw new ArgumentError(`norm: p is ${p}`, { help: "1, 2 or Infinity" });
+  // √ has no slope at 0, where the gradient is taken as 0: the root is taken of 1 there, and not used.
+  const squares = ops.sum(ops.square(x), axes);
+  const zero = ops.eq(squares, ops.zerosLike(squares));
+  const safe = ops.sqrt(ops.select(zero, ops.onesLike(squares), squares));
+  return ops.select(zero, ops.zerosLike(squares), safe);
+}
+
+export const norm = (x: Tensor, axis: Axes, o?: NormOptions): Tensor =>
+  reduce("norm", x, axis, o, (v, axes) => float("norm", (f) => normOf(f, axes, o?.p ?? 2))(v));
+
+/** A rule along one axis; without an axis, over all elements in row-major order. */
+function position(who: string, rule: (x: Value, axis: number) => Value) {
+  return (x: Tensor, axis?: number, options?: ReduceOptions): Tensor =>
+    unary(x, (v) => {
+      if (axis === undefined) return rule(counted(ops.reshape(v, [sizeOf(v.shape)])), 0);
+      const front = checkAxis(axis, v.shape.length, who);
+      return kept(v, rule(counted(v), front), [front], options);
+    });
+}
+
+export const argmax = position("argmax", ops.argmax);
+export const argmin = position("argmin", ops.argmin);
+
+/** A rule that keeps the shape and works along one axis, the last unless said. A scalar counts as [1]. */
+function along(who: string, x: Tensor, axis: number, rule: (x: Value, axis: number) => Value): Tensor {
+  return unary(x, (v) => {
+    if (v.shape.length > 0) return rule(v, checkAxis(axis, v.shape.length, who));
+    checkAxis(axis, 1, who);
+    return ops.reshape(rule(ops.reshape(v, [1]), 0), []);
+  });
+}
+
+export const softmax = (x: Tensor, axis = -1): Tensor =>
+  along("softmax", x, axis, (v, i) => float("softmax", (f) => ops.softmax(f, i))(v));
+export const logSoftmax = (x: Tensor, axis = -1): Tensor =>
+  along("logSoftmax", x, axis, (v, i) => float("logSoftmax", (f) => ops.logSoftmax(f, i))(v));
+
+export interface CumulateOptions {
+  /** From the end to the front. */
+  readonly reverse?: boolean;
+  /** Without the element itself: the first is 0. */
+  readonly exclusive?: boolean;
+}
+export const cumsum = (x: Tensor, axis = -1, o: CumulateOptions = {}): Tensor =>
+  along("cumsum", x, axis, (v, i) => ops.cumsum(counted(v), i, { reverse: o.reverse ?? false, exclusive: o.exclusive ?? false }));
+
+export interface SortOptions {
+  readonly descending?: boolean;
+}
+export const argsort = (x: Tensor, axis = -1, o: SortOptions = {}): Tensor =>
+  along("argsort", x, axis, (v, i) => ops.argsort(counted(v), i, { descending: o.descending ?? false }));
+export const sort = (x: Tensor, axis = -1, o: SortOptions = {}): Tensor =>
+  along("sort", x, axis, (v, i) => castTo(ops.sort(counted(v), i, { descending: o.descending ?? false }), v.dtype));
+
+/** The k largest along an axis, largest first, and where they stand. */
+export function topK(x: Tensor, k: number, axis = -1): { values: Tensor; indices: Tensor } {
+  const at = checkAxis(axis, x.shape.length, "topK");
+  const size = x.shape[at]!;
+  if (!Number.isInteger(k) || k < 0 || k > size)
+    throw new ArgumentError(`topK: k is ${k}`, { why: `axis ${axis} has ${size} elements`, help: `a whole number 0 … ${size}` });
+  const order = argsort(x, axis, { descending: true });
+  const indices = unary(order, (v) => ops.sliceAxis(v, at, 0, k));
+  return { values: unary(x, (v) => ops.takeAlong(v, indices.node(), at)), indices };
+}

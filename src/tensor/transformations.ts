@@ -1,0 +1,266 @@
+/** Derivatives of what users hold, on top of the transformations of graphs. */
+import { isFloat } from "../core/dtype.ts";
+import { DTypeError, GraphError, ShapeError } from "../core/errors.ts";
+import { sameShape, showShape } from "../core/shape.ts";
+import type { Value } from "../graph/op.ts";
+import { topological } from "../graph/walk.ts";
+import * as ops from "../ops/index.ts";
+import * as graphs from "../transform/index.ts";
+import { currentTrace } from "./context.ts";
+import { asTensor } from "./create.ts";
+import { atUserLine, inUserCode } from "./site.ts";
+import { Tensor } from "./tensor.ts";
+import { type Flat, flatten, type Like, type Tree, unflatten } from "./tree.ts";
+import { ownerOf, Variable } from "./variable.ts";
+
+export interface GradientOptions {
+  /** What to do about an x that y does not depend on: an error, the default, or a gradient of zeros. */
+  readonly unused?: "error" | "zero";
+}
+
+/** A tensor through which gradients can be taken. */
+const tracked = (value: Value): Tensor => new Tensor(value, { tracked: true });
+
+/** Numbers count as tensors where a function is called with its point. */
+const numbersToo = { leaf: (x: unknown) => (typeof x === "number" ? asTensor(x, undefined, "tensor") : undefined) };
+
+/**
+ * ∂y/∂x for each x of a tree, as the same tree: tensors like any others, so they can be differentiated again.
+ *
+ * @throws GraphError if y is not a scalar, if it does not depend on an x (unless `unused: "zero"`), if an x was assigned after y was built, or if
+ * an x is a plain tensor whose gradient nobody asked to keep (`tracked`); DTypeError if one of them is not a float.
+ *
+ * @example
+ * const { W, b } = gradients(loss, { W: model.W, b: model.b });
+ */
+export function gradients<T extends Tree>(y: Tensor<[]>, xs: T, options: GradientOptions = {}): Like<T> {
+  return atUserLine(() => {
+    const { leaves, paths, structure } = flatten(xs, "gradients");
+    const names = leaves.map((x, i) => nameOf(x, paths[i]!));
+    const root = checkScalar(y, "gradients").node();
+    checkCurrent(root, leaves);
+    leaves.forEach((x, i) => checkSource(x, names[i]!));
+    const values = leaves.map((x) => x.node());
+    const found = graphs.gradients(root, values);
+    const missing = names.filter((_, i) => !found[i]);
+    if (missing.length > 0 && options.unused !== "zero")
+      throw new GraphError(`gradients: y does not depend on ${missing.join(", ")}`, {
+        why: "no path of the graph leads there: it may have been left out, assigned, or cut by detach or a comparison",
+        help: 'leave it out, or say { unused: "zero" }',
+      });
+    return unflatten(
+      structure,
+      found.map((g, i) => tracked(g ?? ops.zerosLike(values[i]!))),
+    ) as Like<T>;
+  });
+}
+
+function nameOf(x: Tensor, path: string): string {
+  if (x instanceof Variable && x.name) return x.name;
+  return path || String(x);
+}
+
+function checkScalar(y: Tensor, who: string): Tensor {
+  if (!(y instanceof Tensor)) throw new GraphError(`${who}: the function must return a tensor`, { help: "a scalar, like a loss" });
+  if (y.shape.length > 0)
+    throw new GraphError(`${who}: y is ${showShape(y.shape)}, not a scalar`, {
+      why: "the gradient of several numbers is not one tensor",
+      help: "y.sum() or y.mean() first; jacobian(f) for all of them",
+    });
+  if (!isFloat(y.dtype))
+    throw new DTypeError(`${who}: ${y.dtype} has no gradient`, { why: "only floats change continuously", help: 'compute in floats: x.cast("float32")' });
+  return y;
+}
+
+function checkSource(x: Tensor, name: string): void {
+  if (!isFloat(x.dtype))
+    throw new DTypeError(`gradients: ${name} is ${x.dtype}, and has no gradient`, { why: "only floats change continuously" });
+  if (!x.isTracked && !currentTrace())
+    throw new GraphError(`gradients: ${name} is a plain tensor`, {
+      why: "how it is used is forgotten once it has been computed",
+      help: "compute with x.tracked() in its place, or make it a variable; grad(f) does it by itself",
+    });
+}
+
+/** A cell stands for its present content: if y read an earlier one, the gradient would be of something else. */
+function checkCurrent(root: Value, leaves: readonly Tensor[]): void {
+  const present = new Map(leaves.filter((x) => x instanceof Variable).map((x) => [x, x.node()]));
+  if (present.size === 0) return;
+  for (const v of topological([root])) {
+    const owner = ownerOf(v);
+    if (owner && present.has(owner) && present.get(owner) !== v)
+      throw new GraphError(`gradients: ${owner.label()} was assigned after y was built`, {
+        why: "y depends on what the cell held before",
+        help: "take the gradients before assigning",
+      });
+  }
+}
+
+interface Called {
+  readonly inputs: readonly Flat[];
+  readonly xs: readonly Tensor[];
+  readonly result: any;
+}
+
+/** Calls f with stand-ins that gradients can be taken with respect to, for the first `count` arguments. */
+function call(f: (...args: any[]) => unknown, args: readonly unknown[], who: string, count = args.length): Called {
+  const inputs = args.slice(0, count).map((x) => flatten(x, who, numbersToo));
+  const stands = inputs.map((flat) => flat.leaves.map((x) => (isFloat(x.dtype) ? x.tracked() : x)));
+  const trees = inputs.map((flat, i) => unflatten(flat.structure, stands[i]!));
+  return { inputs, xs: stands.flat(), result: inUserCode(() => f(...trees, ...args.slice(count))) };
+}
+
+/** Trees for the arguments from a flat list of gradients. */
+function split(called: Called, values: readonly (Value | null)[]): any[] {
+  let next = 0;
+  return called.inputs.map((flat) =>
+    unflatten(
+      flat.structure,
+      flat.leaves.map((leaf) => tracked(values[next++] ?? ops.zerosLike(leaf.node()))),
+    ),
+  );
+}
+
+/** f's gradient in its first argument, as a function: zeros where f does not use it. */
+export function grad<A extends Tree, B extends Tree[]>(f: (x: A, ...rest: B) => Tensor<[]>): (x: A, ...rest: B) => Like<A> {
+  return (x, ...rest) => valueAndGradOf("grad", f, x, rest)[1];
+}
+
+/** f's value and its gradient in the first argument. */
+export function valueAndGrad<A extends Tree, B extends Tree[]>(
+  f: (x: A, ...rest: B) => Tensor<[]>,
+): (x: A, ...rest: B) => [value: Tensor<[]>, grad: Like<A>] {
+  return (x, ...rest) => valueAndGradOf("valueAndGrad", f, x, rest);
+}
+
+function valueAndGradOf(who: string, f: (...args: any[]) => unknown, x: unknown, rest: readonly unknown[]): [Tensor<[]>, any] {
+  return atUserLine(() => {
+    const called = call(f, [x, ...rest], who, 1);
+    const y = checkScalar(called.result, who);
+    const nodes = called.xs.map((v) => v.node());
+    return [y as Tensor<[]>, split(called, graphs.gradients(y.node(), nodes))[0]];
+  });
+}
+
+/** Checks that `given` is a tree like `like`, with its shapes, and answers its values. */
+function matching(given: unknown, like: readonly Flat[], who: string): Value[] {
+  const found = (like.length === 1 ? [given] : (given as readonly unknown[])).map((tree) => flatten(tree, who, numbersToo));
+  const [leaves, wanted] = [found.flatMap((f) => f.leaves), like.flatMap((f) => f.leaves)];
+  if (leaves.length !== wanted.length) throw new GraphError(`${who}: ${leaves.length} tensors for ${wanted.length}`);
+  return leaves.map((x, i) => {
+    const w = wanted[i]!;
+    if (!sameShape(x.shape, w.shape)) throw new ShapeError(`${who}: ${showShape(x.shape)} for ${showShape(w.shape)}`);
+    const value = x.node();
+    return value.dtype === w.dtype ? value : ops.cast(value, w.dtype);
+  });
+}
+
+/** f's result, and how it moves when the arguments move by `tangents`: J · t. */
+export function jvp<A extends Tree[], R extends Tree>(f: (...xs: A) => R, xs: A, tangents: Like<A>): [R, Like<R>] {
+  return atUserLine(() => {
+    const called = call(f, xs, "jvp");
+    const moves = called.inputs.flatMap((flat, i) => matching((tangents as unknown[])[i], [flat], "jvp"));
+    const out = flatten(called.result, "jvp");
+    const floats = out.leaves.filter((y) => isFloat(y.dtype));
+    const [ys, inputs] = [floats.map((y) => y.node()), called.xs.map((x) => x.node())];
+    const kept = inputs.map((x, i) => [x, moves[i]!] as const).filter(([x]) => isFloat(x.dtype));
+    const moved = graphs.jvp(
+      ys,
+      kept.map(([x]) => x),
+      kept.map(([, t]) => t),
+    );
+    const byTensor = new Map(floats.map((y, i) => [y, moved[i]!]));
+    const leaves = out.leaves.map((y) => tracked(byTensor.get(y) ?? ops.zerosLike(y.node())));
+    return [called.result as R, unflatten(out.structure, leaves) as Like<R>];
+  });
+}
+
+/** f's result, and the function that pulls a gradient of the result back to the arguments: dyᵀ · J. */
+export function vjp<A extends Tree[], R extends Tree>(f: (...xs: A) => R, ...xs: A): [R, (dy: Like<R>) => Like<A>] {
+  const called = atUserLine(() => call(f, xs, "vjp"));
+  const out = flatten(called.result, "vjp");
+  const pull = (dy: Like<R>): Like<A> =>
+    atUserLine(() => {
+      const seeds = matching(dy, [out], "vjp");
+      const pairs = out.leaves.map((y, i) => [y.node(), seeds[i]!] as const).filter(([y]) => isFloat(y.dtype));
+      const found = graphs.vjp(
+        pairs.map(([y]) => y),
+        pairs.map(([, seed]) => seed),
+        called.xs.map((x) => x.node()),
+      );
+      return split(called, found) as Like<A>;
+    });
+  return [called.result as R, pull];
+}
+
+function single(f: (x: any) => unknown, x: unknown, who: string): { y: Value; x: Value } {
+  const called = call(f, [x], who);
+  if (called.xs.length !== 1 || !(called.result instanceof Tensor)) throw new GraphError(`${who}: the function takes one tensor and gives one`);
+  return { y: called.result.node(), x: called.xs[0]!.node() };
+}
+
+/** ∂y/∂x for every element of y and of x: shape [...y.shape, ...x.shape]. */
+export function jacobian(f: (x: Tensor) => Tensor): (x: Tensor) => Tensor {
+  return (at) =>
+    atUserLine(() => {
+      const { y, x } = single(f, at, "jacobian");
+      return tracked(graphs.jacobian(y, [x])[0]!);
+    });
+}
+
+/** ∂²y/∂x² of a scalar: shape [...x.shape, ...x.shape]. */
+export function hessian(f: (x: Tensor) => Tensor<[]>): (x: Tensor) => Tensor {
+  return (at) =>
+    atUserLine(() => {
+      const checked = (x: Tensor): Tensor => checkScalar(f(x), "hessian");
+      const { y, x } = single(checked, at, "hessian");
+      return tracked(graphs.hessian(y, x));
+    });
+}
+
+/** Hessian times vector, at about the price of two gradients: the Hessian is never made. */
+export function hvp<T extends Tree>(f: (x: T) => Tensor<[]>, x: T, v: Like<T>): Like<T> {
+  return atUserLine(() => {
+    const called = call(f, [x], "hvp");
+    const y = checkScalar(called.result, "hvp").node();
+    const vs = matching(v, called.inputs, "hvp");
+    const found = graphs.hvp(
+      y,
+      called.xs.map((s) => s.node()),
+      vs,
+    );
+    return split(called, found)[0] as Like<T>;
+  });
+}
+
+/**
+ * f with a gradient of its own: `backward` gets the gradient and the value of y and the arguments, and answers a gradient for each argument (null where none
+ * flows). It is written with tensors, so it can be differentiated again.
+ *
+ * @example
+ * const straightThrough = customGradient((x: Tensor) => x.gt(0).cast("float32"), (dy) => [dy]);
+ */
+export function customGradient<A extends Tensor[]>(
+  f: (...xs: A) => Tensor,
+  backward: (dy: Tensor, y: Tensor, ...xs: A) => { [I in keyof A]: Tensor | null },
+): (...xs: A) => Tensor {
+  return (...xs) => {
+    const y = f(...xs);
+    return atUserLine(() => {
+      const rule: ops.Backward = (dy, out, ...inputs) =>
+        backward(tracked(dy), tracked(out), ...(inputs.map(tracked) as A)).map((g) => g && g.node());
+      const inputs = xs.map((x) => x.node());
+      const value = ops.custom(y.node(), inputs, rule);
+      return new Tensor(value, { tracked: xs.some((x) => x.isTracked) });
+    });
+  };
+}
+
+/** The same tree, seen as constants by every gradient. */
+export function stopGradient<T extends Tree>(x: T): Like<T> {
+  const { leaves, structure } = flatten(x, "stopGradient");
+  return unflatten(
+    structure,
+    leaves.map((leaf) => leaf.detach()),
+  ) as Like<T>;
+}

@@ -1,0 +1,36 @@
+import { InternalError, ShapeError } from "../core/errors.ts";
+import { sameShape, showShape } from "../core/shape.ts";
+import { type OpBase, type Value, withSite } from "../graph/op.ts";
+import { topological } from "../graph/walk.ts";
+import { repeat } from "../ops/index.ts";
+
+/**
+ * The outputs over a new leading axis of `size`: each key of `inputs` is replaced by a value that has that axis as axis 0, and so have all
+ * results. What does not depend on a key is computed once and repeated at the end.
+ *
+ * @throws ShapeError if a replacement is not its key's shape after axis 0.
+ */
+export function batchGraph(outputs: readonly Value[], inputs: ReadonlyMap<Value, Value>, size: number): Value[] {
+  for (const [x, batched] of inputs) checkReplacement(x, batched, size);
+  const done = new Map<Value, Value>(inputs);
+  for (const v of topological(outputs)) if (!done.has(v) && v.inputs.some((x) => done.has(x))) done.set(v, batchValue(v, done, size));
+  return outputs.map((y) => done.get(y) ?? withSite(y.site, () => repeat(y, size)));
+}
+
+function batchValue(v: Value, done: ReadonlyMap<Value, Value>, size: number): Value {
+  const op = v.op as OpBase<readonly Value[], unknown>;
+  const batched = v.inputs.map((x) => done.has(x));
+  const inputs = v.inputs.map((x) => done.get(x) ?? x);
+  const result = withSite(v.site, () => op.batch(inputs, batched, v.attributes, size));
+  if (!sameShape(result.shape, [size, ...v.shape]) || result.dtype !== v.dtype)
+    throw new InternalError(`vmap: ${op.name} batched to ${showShape(result.shape)}, not ${showShape([size, ...v.shape])}`, { site: v.site });
+  return result;
+}
+
+function checkReplacement(x: Value, batched: Value, size: number): void {
+  if (sameShape(batched.shape, [size, ...x.shape]) && batched.dtype === x.dtype) return;
+  throw new ShapeError(`vmap: ${batched.dtype} ${showShape(batched.shape)} for an input of ${x.dtype} ${showShape(x.shape)}`, {
+    why: `the mapped axis of ${size} comes first`,
+    site: x.site,
+  });
+}

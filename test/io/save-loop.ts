@@ -1,0 +1,41 @@
+/**
+ * The process that the crash tests kill: saves checkpoints for ever. Arguments: folder, first step, and optionally the number of the
+ * file system call at which it kills itself, so that every gap between two calls is met.
+ */
+import { CheckpointFolder, type FileCalls, nodeFiles, type StoredTensor } from "../../src/io/index.ts";
+
+const [folder, first, dieAt] = process.argv.slice(2);
+let calls = 0;
+const count = (): void => {
+  if (++calls === Number(dieAt)) process.kill(process.pid, "SIGKILL");
+};
+
+async function counted(): Promise<FileCalls> {
+  const real = await nodeFiles();
+  return {
+    create: async (path) => {
+      count();
+      const file = await real.create(path);
+      return {
+        write: async (bytes) => {
+          await file.write(bytes.subarray(0, bytes.length / 2));
+          count();
+          await file.write(bytes.subarray(bytes.length / 2));
+        },
+        sync: async () => (count(), file.sync()),
+        close: async () => (count(), file.close()),
+      };
+    },
+    rename: async (from, to) => (count(), real.rename(from, to)),
+    remove: async (path) => (count(), real.remove(path)),
+    syncDirectory: async (path) => (count(), real.syncDirectory(path)),
+  };
+}
+
+const checkpoints = await CheckpointFolder.open(folder!, { keep: 2, calls: await counted() });
+for (let step = Number(first); ; step++) {
+  const data = new Float32Array(5000).fill(step);
+  const tensors = new Map<string, StoredTensor>([["w", { dtype: "float32", shape: [data.length], data }]]);
+  await checkpoints.save(step, tensors, { step: String(step) });
+  process.stdout.write(`${step}\n`);
+}

@@ -1,0 +1,62 @@
+import { describe, expect, test } from "vitest";
+import { gradients, type Tensor, type Variable, variable } from "../../src/index.ts";
+import * as nn from "../../src/nn/index.ts";
+import { type Case, expectClose, fixture, unpack } from "./fixtures.ts";
+
+const cases = fixture("nn.json") as Record<"activations" | "layers" | "losses", Case[]>;
+const title = ({ name, options }: Case): string => `${name} ${JSON.stringify(options)}`;
+
+/** Runs a case: its floats are variables; the result and the gradients of Σ result · weights must be PyTorch's. */
+async function check(c: Case, f: (inputs: Record<string, Tensor>) => Tensor): Promise<void> {
+  const inputs: Record<string, Tensor> = {};
+  for (const [name, packed] of Object.entries(c.inputs)) inputs[name] = name in c.gradients ? variable(unpack(packed)) : unpack(packed);
+  const result = f(inputs);
+  await expectClose(result, c.result);
+  const names = Object.keys(c.gradients);
+  const grads = gradients(
+    result.mul(unpack(c.weights)).sum(),
+    names.map((name) => inputs[name] as Variable),
+    { unused: "zero" },
+  );
+  for (const [i, name] of names.entries()) await expectClose(grads[i] as Tensor, c.gradients[name]!);
+}
+
+/** The activation of a case with its options as its second argument. */
+function activation({ name, options }: Case): (x: Tensor) => Tensor {
+  const f = (nn as unknown as Record<string, (x: Tensor, option?: unknown) => Tensor>)[name]!;
+  const values = Object.values(options);
+  return (x) => (values.length > 0 ? f(x, values[0]) : f(x));
+}
+
+describe("activations have PyTorch's values and gradients, at 0 and at ±1000 too", () => {
+  for (const c of cases.activations) test(title(c), () => check(c, ({ x }) => activation(c)(x!)));
+});
+
+describe("layers have PyTorch's values and gradients", () => {
+  for (const c of cases.layers)
+    test(`${title(c)} on ${JSON.stringify(c.inputs["x"]!.shape)}`, () =>
+      check(c, ({ x, ...state }) => {
+        const layer =
+          c.name === "Linear"
+            ? new nn.Linear(c.options["in"], c.options["out"], { bias: c.options["bias"] ?? true, dtype: "float64" })
+            : new nn.Embedding(c.options["count"], c.options["features"], { dtype: "float64" });
+        return nn.functionalCall(layer, state, () => layer.forward(x!));
+      }));
+});
+
+describe("losses have PyTorch's values and gradients, for every reduction", () => {
+  for (const c of cases.losses)
+    test(`${title(c)} ${Object.keys(c.inputs).join(" ")}`, () =>
+      check(c, ({ x, target, weight, variance }) => {
+        const options = weight ? { ...c.options, weight } : c.options;
+        if (c.name === "gaussianNll") return nn.gaussianNll(x!, target!, variance!, options);
+        const loss = (nn as unknown as Record<string, (x: Tensor, t: Tensor, o: object) => Tensor>)[c.name]!;
+        return loss(x!, target!, options);
+      }));
+});
+
+test("the fixtures hold every activation and loss", () => {
+  const names = new Set([...cases.activations, ...cases.losses].map((c) => c.name));
+  for (const name of ["relu", "gelu", "softplus", "mse", "l1", "huber", "smoothL1", "bceWithLogits", "crossEntropy", "nll", "klDivergence", "gaussianNll"])
+    expect(names).toContain(name);
+});

@@ -1,0 +1,137 @@
+/** The table of edge conventions: what happens at kinks, at NaN and ±inf, and where there is nothing. */
+import { describe, expect, test } from "vitest";
+import { evaluate } from "../../src/graph/evaluate.ts";
+import type { Value } from "../../src/graph/op.ts";
+import * as o from "../../src/ops/index.ts";
+import { gradients } from "../../src/transform/gradients.ts";
+
+const inf = Number.POSITIVE_INFINITY;
+const vector = (...numbers: number[]): Value => o.constant(Float64Array.from(numbers), [numbers.length], "float64");
+const ints = (...numbers: number[]): Value => o.constant(Int32Array.from(numbers), [numbers.length], "int32");
+const rows = (...list: number[][]): Value => o.constant(Float64Array.from(list.flat()), [list.length, list[0]!.length], "float64");
+const numbers = (v: Value): number[] => [...evaluate([v])[0]!];
+/** dΣy/dx at x. */
+const slope = (f: (x: Value) => Value, x: Value): number[] => {
+  const y = f(x);
+  const [g] = gradients(o.sum(y, [...y.shape.keys()]), [x]);
+  return numbers(g!);
+};
+
+describe("At a kink the gradient", () => {
+  test("of abs and relu at 0 is 0.", () => {
+    expect(slope(o.abs, vector(-1, 0, 1))).toEqual([-1, 0, 1]);
+    expect(slope(o.relu, vector(-1, 0, 1))).toEqual([0, 0, 1]);
+  });
+  test("of maximum and minimum goes to the first of two equals.", () => {
+    const [a, b] = [vector(1, 2, 3), vector(2, 2, 2)];
+    const [da, db] = gradients(o.sum(o.maximum(a, b), [0]), [a, b]);
+    expect([numbers(da!), numbers(db!)]).toEqual([[0, 1, 1], [1, 0, 0]]); // biome-ignore format: pairs
+    const [ma, mb] = gradients(o.sum(o.minimum(a, b), [0]), [a, b]);
+    expect([numbers(ma!), numbers(mb!)]).toEqual([[1, 1, 0], [0, 0, 1]]); // biome-ignore format: pairs
+  });
+  test("of max over axes goes to the first of equals, or to a NaN.", () => {
+    expect(slope((x) => o.max(x, [1]), rows([1, 3, 3], [5, Number.NaN, 9]))).toEqual([0, 1, 0, 0, 1, 0]);
+    expect(slope((x) => o.max(x, [0, 1]), rows([1, 7], [7, 2]))).toEqual([0, 1, 0, 0]);
+    expect(slope((x) => o.min(x, [0, 1]), rows([7, 1], [1, 2]))).toEqual([0, 1, 0, 0]);
+  });
+  test("of a square root at 0 is inf, and of a square root that was not chosen NaN.", () => {
+    expect(slope(o.sqrt, vector(0, 4))).toEqual([inf, 0.25]);
+    const trap = (x: Value): Value => o.select(o.gt(x, o.zerosLike(x)), o.sqrt(x), o.zerosLike(x));
+    expect(slope(trap, vector(0, 4))).toEqual([Number.NaN, 0.25]);
+  });
+  test("of x⁰ is 0, also at 0, and again.", () => {
+    const cube = (k: number) => (x: Value) => o.pow(x, o.scalarLike(x, k));
+    expect(slope(cube(0), vector(0, 2))).toEqual([0, 0]);
+    expect(slope((x) => gradients(o.sum(cube(2)(x), [0]), [x])[0]!, vector(0, 3))).toEqual([2, 2]);
+    expect(slope((x) => gradients(o.sum(cube(1)(x), [0]), [x])[0]!, vector(0, 3))).toEqual([0, 0]);
+  });
+  test("of a product is right where factors are 0, and the second derivative too.", () => {
+    expect(slope((x) => o.product(x, [0]), vector(0, 2, 3))).toEqual([6, 0, 0]);
+    expect(slope((x) => o.product(x, [0]), vector(0, 2, 0, 5))).toEqual([0, 0, 0, 0]);
+    const second = (x: Value): Value => gradients(o.product(x, [0]), [x])[0]!;
+    expect(slope(second, vector(0, 2, 0))).toEqual([2, 0, 2]);
+    expect(slope((x) => o.cumprod(x, 0), vector(2, 0, 3, 4))).toEqual([1, 32, 0, 0]);
+  });
+  test("of steps is none.", () => {
+    const x = vector(0.5);
+    for (const f of [o.floor, o.ceil, o.trunc, o.round, o.sign]) expect(gradients(o.sum(f(x), [0]), [x])).toEqual([null]);
+  });
+});
+
+describe("NaN and infinities", () => {
+  test("survive sign, relu, maximum, minimum, max and argmax.", () => {
+    expect(numbers(o.sign(vector(Number.NaN, -inf, -0)))).toEqual([Number.NaN, -1, -0]);
+    expect(numbers(o.relu(vector(Number.NaN, -inf, inf)))).toEqual([Number.NaN, 0, inf]);
+    expect(numbers(o.maximum(vector(Number.NaN, 1), vector(1, Number.NaN)))).toEqual([Number.NaN, Number.NaN]);
+    expect(numbers(o.minimum(vector(Number.NaN, 1), vector(1, Number.NaN)))).toEqual([Number.NaN, Number.NaN]);
+    expect(numbers(o.max(rows([1, Number.NaN, 2]), [1]))).toEqual([Number.NaN]);
+    expect(numbers(o.argmax(rows([1, Number.NaN, inf, Number.NaN]), 1))).toEqual([1]);
+    expect(numbers(o.argmin(rows([1, 0, 0]), 1))).toEqual([1]);
+  });
+  test("are found by isNaN and isFinite.", () => {
+    expect(numbers(o.isNaN(vector(Number.NaN, inf, 1)))).toEqual([1, 0, 0]);
+    expect(numbers(o.isFinite(vector(Number.NaN, inf, -inf, 1)))).toEqual([0, 0, 0, 1]);
+  });
+  test("are sorted last, or first when descending; equals keep their order.", () => {
+    expect(numbers(o.argsort(vector(3, Number.NaN, 1, 1, -inf), 0))).toEqual([4, 2, 3, 0, 1]);
+    expect(numbers(o.argsort(vector(3, Number.NaN, 1, 1, -inf), 0, { descending: true }))).toEqual([1, 0, 2, 3, 4]);
+  });
+});
+
+describe("Log-sum-exp and softmax", () => {
+  test("neither overflow at ±1000.", () => {
+    expect(numbers(o.logSumExp(vector(1000, 1000), [0]))[0]).toBeCloseTo(1000 + Math.log(2), 12);
+    expect(numbers(o.softmax(vector(1000, -1000), 0))).toEqual([1, 0]);
+    expect(numbers(o.logSoftmax(vector(1000, -1000), 0))).toEqual([0, -2000]);
+  });
+  test("give a weight of 0 to −inf.", () => {
+    expect(numbers(o.softmax(vector(0, -inf, 0), 0))).toEqual([0.5, 0, 0.5]);
+    expect(slope((x) => o.logSumExp(x, [0]), vector(0, -inf, 0))).toEqual([0.5, 0, 0.5]);
+  });
+  test("of nothing but −inf are −inf with a gradient of 0, and NaN.", () => {
+    expect(numbers(o.logSumExp(rows([-inf, -inf], [0, 0]), [1]))).toEqual([-inf, Math.log(2)]);
+    expect(slope((x) => o.logSumExp(x, [1]), rows([-inf, -inf], [0, 0]))).toEqual([0, 0, 0.5, 0.5]);
+    expect(numbers(o.softmax(vector(-inf, -inf), 0))).toEqual([Number.NaN, Number.NaN]);
+  });
+  test("keep inf and NaN.", () => {
+    expect(numbers(o.logSumExp(rows([inf, 1], [Number.NaN, 1]), [1]))).toEqual([inf, Number.NaN]);
+  });
+});
+
+describe("Of nothing", () => {
+  const nothing = o.constant(new Float64Array(0), [2, 0], "float64");
+  test("the sum is 0, the product 1, the mean NaN, log-sum-exp −inf.", () => {
+    expect(numbers(o.sum(nothing, [1]))).toEqual([0, 0]);
+    expect(numbers(o.product(nothing, [1]))).toEqual([1, 1]);
+    expect(numbers(o.mean(nothing, [1]))).toEqual([Number.NaN, Number.NaN]);
+    expect(numbers(o.logSumExp(nothing, [1]))).toEqual([-inf, -inf]);
+  });
+  test("a matrix product over an inner size of 0 is zeros.", () => {
+    expect(numbers(o.matmul(nothing, o.constant(new Float64Array(0), [0, 3], "float64")))).toEqual([0, 0, 0, 0, 0, 0]);
+  });
+  test("softmax keeps the shape.", () => {
+    expect(o.softmax(nothing, 1).shape).toEqual([2, 0]);
+  });
+});
+
+describe("Integers", () => {
+  test("divide toward −∞, and by 0 to 0.", () => {
+    const [a, b] = [ints(7, -7, 7, -7, 5), ints(2, 2, -2, -2, 0)];
+    expect(numbers(o.floorDiv(a, b))).toEqual([3, -4, -4, 3, 0]);
+    expect(numbers(o.mod(a, b))).toEqual([1, 1, -1, -1, 0]);
+  });
+  test("wrap.", () => {
+    const big = ints(2 ** 31 - 1, -(2 ** 31));
+    expect(numbers(o.add(big, ints(1, -1)))).toEqual([-(2 ** 31), 2 ** 31 - 1]);
+    expect(numbers(o.mul(big, ints(3, 3)))).toEqual([2147483645, -(2 ** 31)]);
+  });
+  test("are made from floats by truncation, saturating, NaN to 0.", () => {
+    expect(numbers(o.cast(vector(2.9, -2.9, 1e20, -inf, Number.NaN), "int32"))).toEqual([2, -2, 2 ** 31 - 1, -(2 ** 31), 0]);
+    expect(numbers(o.cast(vector(-1, 1e20, 3.5), "uint32"))).toEqual([0, 2 ** 32 - 1, 3]);
+    expect(numbers(o.cast(vector(0, 0.1, Number.NaN), "bool"))).toEqual([0, 1, 1]);
+    expect(numbers(o.cast(ints(-1, 300), "uint8"))).toEqual([255, 44]);
+  });
+  test("are rounded to even from halves.", () => {
+    expect(numbers(o.round(vector(0.5, 1.5, 2.5, -0.5, -1.5, 0.49999999999999994)))).toEqual([0, 2, 2, -0, -2, 0]);
+  });
+});

@@ -1,0 +1,130 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { int, type LoopModule } from "../../src/kernel/loop.ts";
+import type { Code } from "../../src/kernel/program.ts";
+import { renderC } from "../../src/render/c.ts";
+import { defaultCacheDirectory, NativeCache } from "../../src/runtime/native-cache.ts";
+import { nativeAvailable, NativeCompiler } from "../../src/runtime/native-compiler.ts";
+import { findToolchain } from "../../src/runtime/native-toolchain.ts";
+
+const root = mkdtempSync(join(tmpdir(), "gradus-test-"));
+const found = nativeAvailable(new NativeCache(join(root, "probe")));
+const why = found.available ? "" : ` (skipped: ${found.reason})`;
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+/** A kernel that writes a number at the address in its first argument. */
+function writes(value: number): Code {
+  const entry: LoopModule["entry"] = { name: "w", parameters: [int("a"), int("b"), int("e"), int("t")], body: [{ do: "word", at: { op: "argument", i: 0, as: "address" }, value }] };
+  return { key: `writes ${value}`, module: { lanes: 8, helpers: [], entry } };
+}
+
+/** What the kernels write, as compiled by a new compiler on this cache; and how many it had to compile. */
+function use(directory: string, values: readonly number[]): { written: number[]; compiled: number } {
+  const compiler = new NativeCompiler(renderC, new NativeCache(directory));
+  const pool = compiler.shim.openPool(1);
+  const memory = new Int32Array(16);
+  memory[0] = 32;
+  compiler.shim.setHeap(pool, new Uint8Array(memory.buffer));
+  const written = compiler.functions(values.map(writes)).map((kernel) => {
+    compiler.shim.callOnce(pool, kernel, 0, 0, 1, 0);
+    return memory[8]!;
+  });
+  compiler.shim.closePool(pool);
+  return { written, compiled: compiler.compiled };
+}
+
+const kernels = (directory: string): string[] => readdirSync(directory).filter((name) => name.startsWith("gradus_"));
+let counter = 0;
+const fresh = (): string => join(root, `cache-${counter++}`);
+
+describe.skipIf(!found.available)(`the cache of compiled kernels${why}`, () => {
+  test("keeps each kernel under a name of its own, and only compiles what is missing", () => {
+    const directory = fresh();
+    expect(use(directory, [1, 2, 3, 2])).toEqual({ written: [1, 2, 3, 2], compiled: 3 });
+    expect(kernels(directory)).toHaveLength(3);
+    expect(use(directory, [3, 4, 1])).toEqual({ written: [3, 4, 1], compiled: 1 });
+    expect(use(directory, [4, 2])).toEqual({ written: [4, 2], compiled: 0 });
+    expect(readdirSync(directory).filter((name) => name.startsWith("."))).toEqual([]);
+  });
+
+  const flipped = (bytes: Uint8Array): Uint8Array => bytes.map((byte, i) => (i === 2000 ? byte ^ 1 : byte));
+  const damages: [string, (bytes: Uint8Array) => Uint8Array][] = [
+    ["cut off", (bytes) => bytes.subarray(0, 5000)],
+    ["empty", () => new Uint8Array()],
+    ["overwritten", (bytes) => bytes.map(() => 120)],
+    ["changed in one bit", flipped],
+  ];
+  test.each(damages)("compiles a kernel again whose file is %s", (_, damage) => {
+    const directory = fresh();
+    const value = 100 + counter;
+    expect(use(directory, [value]).compiled).toBe(1);
+    for (const name of kernels(directory)) {
+      const bytes = readFileSync(join(directory, name));
+      // A new file: this process still has the old one mapped.
+      rmSync(join(directory, name));
+      writeFileSync(join(directory, name), damage(bytes));
+    }
+    expect(use(directory, [value])).toEqual({ written: [value], compiled: 1 });
+    expect(use(directory, [value])).toEqual({ written: [value], compiled: 0 });
+  });
+
+  test("works uncached where the directory cannot be written", () => {
+    expect(use("/dev/null/cache", [7, 8])).toEqual({ written: [7, 8], compiled: 2 });
+  });
+
+  test("is shared by processes that compile the same kernels at once", async () => {
+    const directory = fresh();
+    const script = join(root, "process.mjs");
+    const source = (path: string): string => new URL(`../../src/${path}`, import.meta.url).href;
+    writeFileSync(
+      script,
+      `import { renderC } from ${JSON.stringify(source("render/c.ts"))};
+import { NativeCache } from ${JSON.stringify(source("runtime/native-cache.ts"))};
+import { NativeCompiler } from ${JSON.stringify(source("runtime/native-compiler.ts"))};
+const code = (value) => ({ key: String(value), module: { lanes: 8, helpers: [], entry: { name: "w", parameters: [], body: [{ do: "word", at: 64, value }] } } });
+const compiler = new NativeCompiler(renderC, new NativeCache(${JSON.stringify(directory)}));
+const pool = compiler.shim.openPool(1);
+const memory = new Int32Array(32);
+compiler.shim.setHeap(pool, new Uint8Array(memory.buffer));
+const values = Array.from({ length: 12 }, (_, i) => i + 1);
+compiler.functions(values.map(code)).forEach((kernel, i) => {
+  compiler.shim.callOnce(pool, kernel, 0, 0, 1, 0);
+  if (memory[16] !== values[i]) throw new Error("wrong kernel");
+});
+console.log("fine");`,
+    );
+    const run = (): Promise<string> =>
+      new Promise((resolve) => {
+        const child = spawn(process.execPath, ["--import", "tsx", script], { cwd: new URL("../..", import.meta.url).pathname });
+        let said = "";
+        child.stdout.on("data", (text) => (said += text));
+        child.stderr.on("data", (text) => (said += text));
+        child.on("close", () => resolve(said.trim()));
+      });
+    expect(await Promise.all([run(), run(), run()])).toEqual(["fine", "fine", "fine"]);
+    expect(kernels(directory)).toHaveLength(12);
+  });
+});
+
+describe("finding a compiler", () => {
+  test("says what GRADUS_CC should have been", () => {
+    const cache = new NativeCache(fresh());
+    expect(findToolchain(cache, { GRADUS_CC: "/no/such/compiler" })).toBe('GRADUS_CC is "/no/such/compiler", which is no working C compiler');
+    expect(findToolchain(cache, { GRADUS_CC: "/bin/true" })).toContain("no working C compiler");
+    expect(findToolchain(cache, { PATH: "/nowhere" })).toBe("no C compiler (cc, gcc or clang) is on the PATH");
+  });
+
+  test.skipIf(!found.available)("takes a compiler with arguments", () => {
+    const toolchain = findToolchain(new NativeCache(fresh()), { GRADUS_CC: "cc -pipe", PATH: process.env["PATH"] });
+    expect(toolchain).toMatchObject({ command: [expect.stringMatching(/\/cc$/), "-pipe"] });
+  });
+
+  test("the cache stands where the environment says", () => {
+    expect(defaultCacheDirectory({ GRADUS_CACHE: "/a", XDG_CACHE_HOME: "/b" })).toBe("/a");
+    expect(defaultCacheDirectory({ XDG_CACHE_HOME: "/b" })).toBe("/b/gradus");
+    expect(defaultCacheDirectory({})).toMatch(/\.cache\/gradus$/);
+  });
+});

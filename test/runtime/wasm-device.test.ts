@@ -1,0 +1,82 @@
+import { afterAll, describe, expect, test } from "vitest";
+import { DeviceError } from "../../src/core/errors.ts";
+import { Heap } from "../../src/runtime/heap.ts";
+import { WasmDevice } from "../../src/runtime/wasm-device.ts";
+import { deviceSuite, loadOn } from "./device-suite.ts";
+import { addWord, buffer, callStep, hang, of, program, trap } from "./programs.ts";
+
+deviceSuite("WebAssembly", (threads) => new WasmDevice({ threads }));
+deviceSuite("WebAssembly whose caller waits", (threads) => new WasmDevice({ threads, caller: "waits" }));
+
+const counting = program({ codes: [addWord], buffers: [buffer(0, 1)], steps: [callStep(0, [of(0), 1], 100)] });
+const count = (device: WasmDevice): void => {
+  const single = loadOn(device, { ...counting, steps: [callStep(0, [of(0), 1])] });
+  single.words(0, 1)[0] = 0;
+  expect(single.run()).toEqual({ ok: true });
+  expect(single.words(0, 1)[0]).toBe(1);
+};
+
+describe("a WebAssembly device that met trouble", () => {
+  test.each([1, 2, 3])("explains a trap and goes on, on %i threads", (threads) => {
+    const device = new WasmDevice({ threads });
+    const bad = loadOn(device, program({ codes: [trap], buffers: [], steps: [callStep(0, [], 20), { do: "barrier" }] }));
+    for (let i = 0; i < 3; i++) {
+      expect(() => bad.run()).toThrow(DeviceError);
+      expect(() => bad.run()).toThrow(/out of bounds/);
+      count(device);
+    }
+    device.close();
+  });
+
+  test("explains a trap of a worker while the caller waits", async () => {
+    const device = new WasmDevice({ threads: 2, caller: "waits" });
+    const bad = loadOn(device, program({ codes: [trap], buffers: [], steps: [callStep(0, [], 20), { do: "barrier" }] }));
+    await expect(bad.loaded.runAsync()).rejects.toThrow(/out of bounds/);
+    count(device);
+    device.close();
+  });
+
+  test("gives up on a thread that no longer answers", () => {
+    const device = new WasmDevice({ threads: 2, patience: 300 });
+    const stuck = loadOn(device, program({ codes: [hang], buffers: [], steps: [callStep(0, [0], 2), { do: "barrier" }] }));
+    expect(() => stuck.run()).toThrow(/no longer answers/);
+    count(device);
+    device.close();
+  });
+
+  test("refuses to run when it is closed", () => {
+    const device = new WasmDevice({ threads: 2 });
+    const loaded = loadOn(device, counting);
+    device.close();
+    expect(() => loaded.run()).toThrow(/closed/);
+  });
+});
+
+describe("a WebAssembly device over unshared memory", () => {
+  const device = new WasmDevice({ heap: new Heap({ shared: false }), threads: 4 });
+  afterAll(() => device.close());
+
+  test("has one thread and runs", () => {
+    expect(device.threads).toBe(1);
+    count(device);
+  });
+
+  test("goes on when the memory grows", () => {
+    const loaded = loadOn(device, counting);
+    loaded.words(0, 1)[0] = 0;
+    device.heap.allocate(50_000_000);
+    expect(loaded.run()).toEqual({ ok: true });
+    expect(loaded.words(0, 1)[0]).toBe(100);
+  });
+});
+
+test("the event loop goes on while a device whose caller waits runs", async () => {
+  const device = new WasmDevice({ threads: 1, caller: "waits" });
+  const slow = loadOn(device, program({ codes: [hang], buffers: [], steps: [callStep(0, [1], 5)], work: 1e9 }));
+  let turns = 0;
+  const timer = setInterval(() => turns++, 1);
+  expect(await slow.loaded.runAsync()).toEqual({ ok: true });
+  clearInterval(timer);
+  expect(turns).toBeGreaterThan(5);
+  device.close();
+});

@@ -1,0 +1,71 @@
+/** Runs graphs on a device without the tensor surface: what schedules and targets are tested with. */
+import { type TypedArray, viewOf } from "../../src/core/dtype.ts";
+import { sizeOf } from "../../src/core/shape.ts";
+import type { Value } from "../../src/graph/op.ts";
+import { optimise } from "../../src/passes/index.ts";
+import type { Device, Status } from "../../src/runtime/device.ts";
+import { type Assignment, type Scheduled, schedule } from "../../src/schedule/index.ts";
+
+export interface RunOptions {
+  readonly optimize?: 0 | 1;
+  readonly assignments?: readonly Assignment[];
+  readonly guards?: readonly { value: Value; label: string }[];
+  readonly threads?: "one" | "all";
+}
+
+export interface Loaded {
+  readonly scheduled: Scheduled;
+  /** Writes arguments by index and variables by cell. */
+  set(which: number | object, data: ArrayLike<number>): void;
+  variable(cell: object): number[];
+  run(): Status;
+  outputs(): number[][];
+  dispose(): void;
+}
+
+export function loadGraph(device: Device, outputs: readonly Value[], options: RunOptions = {}): Loaded {
+  const { assignments = [], guards = [], optimize = 1 } = options;
+  const all = optimise([...outputs, ...assignments.map((a) => a.value), ...guards.map((g) => g.value)], { level: optimize });
+  const n = outputs.length;
+  const scheduled = schedule({
+    outputs: all.slice(0, n),
+    assignments: assignments.map((a, i) => ({ cell: a.cell, value: all[n + i]! })),
+    guards: guards.map((g, i) => ({ label: g.label, value: all[n + assignments.length + i]! })),
+    target: device.target,
+    optimize,
+  });
+  const { program } = scheduled;
+  const addresses = program.buffers.map((b) => (b.place === "scratch" ? 0 : device.heap.allocate(b.bytes)));
+  const view = (b: number): TypedArray => {
+    const { dtype, bytes } = program.buffers[b]!;
+    return viewOf(dtype, device.heap.memory.buffer, addresses[b]!, bytes / (dtype === "float64" ? 8 : dtype === "bool" || dtype === "uint8" ? 1 : 4));
+  };
+  for (const c of scheduled.constants) view(c.buffer).set(c.data as never);
+  const loaded = device.load(program, (b) => addresses[b.id]!, { threads: options.threads });
+  return {
+    scheduled,
+    set(which, data) {
+      const slot = typeof which === "number" ? scheduled.arguments.find((a) => a.index === which) : scheduled.variables.find((v) => v.cell === which);
+      if (slot) view(slot.buffer).set(data as never);
+    },
+    variable: (cell) => [...view(scheduled.variables.find((v) => v.cell === cell)!.buffer)],
+    run: () => loaded.run(),
+    outputs: () => scheduled.outputs.map((b, i) => [...view(b)].slice(0, sizeOf(outputs[i]!.shape))),
+    dispose() {
+      loaded.dispose();
+      addresses.forEach((a) => a && device.heap.free(a));
+    },
+  };
+}
+
+export function runGraph(device: Device, outputs: readonly Value[], args: readonly ArrayLike<number>[] = [], options: RunOptions = {}): number[][] {
+  const loaded = loadGraph(device, outputs, options);
+  try {
+    args.forEach((data, i) => loaded.set(i, data));
+    const status = loaded.run();
+    if (!status.ok) throw new Error(`run failed: ${JSON.stringify(status)}`);
+    return loaded.outputs();
+  } finally {
+    loaded.dispose();
+  }
+}

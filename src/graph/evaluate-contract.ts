@@ -38,7 +38,10 @@ export function computeContract(v: Value, a: Float64Array, b: Float64Array): Flo
   };
   const overLabels = (depth: number, x: number, w: number, y: number): void => {
     const loop = labels[depth];
-    if (!loop) return overWindows(0, x, w, y);
+    if (!loop) {
+      overWindows(0, x, w, y);
+      return;
+    }
     for (let i = 0; i < loop.size; i++) overLabels(depth + 1, x + i * loop.strides.x, w + i * loop.strides.w, y + i * loop.strides.y);
   };
   overLabels(0, 0, 0, 0);

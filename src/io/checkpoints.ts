@@ -1,6 +1,5 @@
 import { FormatError } from "../core/errors.ts";
 import { type FileCalls, nodeFiles, readBytes, writeAtomically } from "./files.ts";
-import { lockFolder } from "./lock.ts";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor, type TensorFile } from "./safetensors.ts";
 
 export interface Checkpoint extends TensorFile {
@@ -37,6 +36,7 @@ export class CheckpointFolder {
   /** Opens for writing: creates the folder, locks it, and removes what an interrupted write left. `keep` newest ones stay. */
   static async open(path: string, options: { keep?: number; calls?: FileCalls } = {}): Promise<CheckpointFolder> {
     const { mkdir, readdir, rm } = await import("node:fs/promises");
+    const { lockFolder } = await import("./lock.ts");
     await mkdir(path, { recursive: true });
     const release = await lockFolder(path);
     for (const name of await readdir(path)) if (name.startsWith("step-") && name.endsWith(".tmp")) await rm(`${path}/${name}`, { force: true });

@@ -4,7 +4,7 @@
  */
 import { ShapeError } from "../core/errors.ts";
 import type { Shape } from "../core/shape-types.ts";
-import type { Tensor } from "../tensor/index.ts";
+import type { Tensor } from "../index.ts";
 import type { FlattenShapes, SameShapes } from "./shapes.ts";
 
 /** A function of one tensor that keeps its shape. */

@@ -2,7 +2,7 @@
 import { isFloat, isInteger } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../core/errors.ts";
 import { checkAxis, sameShape, showShape } from "../core/shape.ts";
-import { oneHot, where, type Tensor } from "../tensor/index.ts";
+import { oneHot, where, type Tensor } from "../index.ts";
 import { checkProbability } from "./arguments.ts";
 import { checkSameShape, type LossOptions, reduce, type Reduced, type Reduction } from "./reduction.ts";
 
@@ -105,11 +105,9 @@ function hardTargets<R extends Reduction>(
   // Selected, not multiplied: a class of probability 0 has the logarithm −∞, and 0 · ∞ is NaN.
   const pick = (x: Tensor): Tensor => where(chosen, x, 0).sum(axis);
   const perClass = weight ? alongAxis(weight.cast(logs.dtype), logs, axis) : undefined;
-  let losses = pick(perClass ? logs.mul(perClass) : logs).neg();
-  if (smoothing > 0) {
-    const spread = (perClass ? logs.mul(perClass) : logs).mean(axis).neg();
-    losses = losses.mul(1 - smoothing).add(spread.mul(smoothing));
-  }
+  const costs = (perClass ? logs.mul(perClass) : logs).neg();
+  let losses = pick(costs);
+  if (smoothing > 0) losses = losses.mul(1 - smoothing).add(costs.mean(axis).mul(smoothing));
   if (kept) losses = where(kept, losses, 0);
   if ((reduction ?? "mean") !== "mean" || !(kept || perClass)) return reduce(losses, reduction, who);
   const share = perClass ? pick(perClass.broadcastTo(logs.shape)) : undefined;
@@ -135,7 +133,7 @@ function softTargets<R extends Reduction>(
   const classes = logs.shape[axis]!;
   const t = smoothing > 0 ? target.mul(1 - smoothing).add(smoothing / classes) : target;
   const weighted = weight ? t.mul(alongAxis(weight.cast(logs.dtype), logs, axis)) : t;
-  return reduce(weighted.mul(logs).sum(axis).neg(), reduction, "crossEntropy");
+  return reduce(weighted.mul(logs.neg()).sum(axis), reduction, "crossEntropy");
 }
 
 /** True at the target's class: one-hot along `axis`; a class that does not exist is an error at run time. */

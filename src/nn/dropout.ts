@@ -1,5 +1,5 @@
 import type { Shape } from "../core/shape-types.ts";
-import type { Tensor } from "../tensor/index.ts";
+import type { Tensor } from "../index.ts";
 import { checkProbability } from "./arguments.ts";
 import { checkMode, type Mode } from "./mode.ts";
 import { Module } from "./module.ts";
@@ -25,13 +25,13 @@ export class Dropout extends Module {
 
   forward<S extends Shape>(x: Tensor<S>, mode: Mode): Tensor<S> {
     const how = checkMode(mode, "Dropout");
-    return how.training && this.p > 0 ? dropout(x, this.p, how) : x;
+    return how.training && this.p > 0 ? (dropout(x, this.p, how) as Tensor<S>) : x;
   }
 }
 
 /** x · mask / (1 − p) with mask ~ Bernoulli(1 − p). */
-function dropout<S extends Shape>(x: Tensor<S>, p: number, { rng }: Extract<Mode, { training: true }>): Tensor<S> {
-  if (p === 1) return x.mul(0) as Tensor<S>;
+function dropout(x: Tensor, p: number, { rng }: Extract<Mode, { training: true }>): Tensor {
+  if (p === 1) return x.mul(0);
   const mask = rng.bernoulli(1 - p, x.shape as Shape).cast(x.dtype);
-  return x.mul(mask.mul(1 / (1 - p))) as Tensor<S>;
+  return x.mul(mask.mul(1 / (1 - p)));
 }

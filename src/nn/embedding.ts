@@ -1,6 +1,6 @@
 import { DTypeError } from "../core/errors.ts";
 import { isInteger } from "../core/dtype.ts";
-import type { DType, Tensor, Variable } from "../tensor/index.ts";
+import type { DType, Tensor, Variable } from "../index.ts";
 import { checkSize } from "./arguments.ts";
 import { normal } from "./initializers.ts";
 import { Module } from "./module.ts";

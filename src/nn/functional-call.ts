@@ -1,6 +1,5 @@
 import { FormatError } from "../core/errors.ts";
-import type { Tensor, Tree } from "../tensor/index.ts";
-import { withContents } from "../tensor/variable.ts";
+import { Tensor, type Tree, Variable, withContents } from "../index.ts";
 import { cellsOf, type Module } from "./module.ts";
 import { matchState, resolvePath } from "./state.ts";
 
@@ -21,5 +20,7 @@ export function functionalCall<R extends Tree>(model: Module, state: Readonly<Re
       why: `it has ${[...cells.named.keys()].join(", ") || "none"}`,
       help: "name them as model.stateDict() does",
     });
-  return withContents(found, f);
+  // A variable stands for its content, read now and here, so that gradients with respect to it go through.
+  const contents = [...found].map(([cell, value]) => [cell, value instanceof Variable ? new Tensor(value.node(), { tracked: true }) : value] as const);
+  return withContents(contents, f);
 }

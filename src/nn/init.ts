@@ -1,5 +1,5 @@
 import { ArgumentError } from "../core/errors.ts";
-import { Generator } from "../tensor/index.ts";
+import { Generator } from "../index.ts";
 import { Module } from "./module.ts";
 import { initializerOf } from "./parameter.ts";
 

@@ -1,7 +1,7 @@
 import { ShapeError } from "../core/errors.ts";
 import { showShape } from "../core/shape.ts";
 import type { Checked, Dense, Known, Shape } from "../core/shape-types.ts";
-import type { DType, Tensor, Variable } from "../tensor/index.ts";
+import type { DType, Tensor, Variable } from "../index.ts";
 import { checkSize } from "./arguments.ts";
 import { symmetricByFan } from "./initializers.ts";
 import { Module } from "./module.ts";

@@ -1,5 +1,5 @@
 import { ArgumentError } from "../core/errors.ts";
-import { Generator } from "../tensor/index.ts";
+import { Generator } from "../index.ts";
 
 /** How a forward pass is meant. Layers that differ in training require it, so that forgetting it is red in the editor. */
 export type Mode = { readonly training: true; readonly rng: Generator } | { readonly training: false };

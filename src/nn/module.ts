@@ -1,4 +1,4 @@
-import type { Tensor, Variable } from "../tensor/index.ts";
+import type { Tensor, Variable } from "../index.ts";
 import { nameCell, noValue } from "./parameter.ts";
 import { assignAll, type Cells, findCells, type LoadOptions, matchState, type Searchable, snapshot } from "./state.ts";
 

@@ -2,7 +2,7 @@ import { checkDType, type DType } from "../core/dtype.ts";
 import { ArgumentError, GraphError } from "../core/errors.ts";
 import { checkShape, type Shape, showShape } from "../core/shape.ts";
 import type { Plain } from "../core/shape-types.ts";
-import { Variable } from "../tensor/index.ts";
+import { Variable } from "../index.ts";
 import type { Initializer } from "./initializers.ts";
 
 export interface ParameterOptions {

@@ -1,6 +1,6 @@
 import { ArgumentError, ShapeError } from "../core/errors.ts";
 import { sameShape, showShape } from "../core/shape.ts";
-import type { Tensor } from "../tensor/index.ts";
+import type { Tensor } from "../index.ts";
 
 /** What becomes of the losses of the elements: their mean, their sum, or all of them. */
 export type Reduction = "mean" | "sum" | "none";

@@ -1,5 +1,5 @@
 /** Losses for real numbers: negative log-likelihoods of Gaussian and Laplace noise, and what lies between. */
-import { where, type Tensor } from "../tensor/index.ts";
+import { where, type Tensor } from "../index.ts";
 import { checkPositive, checkSameShape, type LossOptions, reduce, type Reduced, type Reduction } from "./reduction.ts";
 
 /**

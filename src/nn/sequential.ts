@@ -1,7 +1,6 @@
 import { ArgumentError } from "../core/errors.ts";
 import type { Checked, Known, Shape } from "../core/shape-types.ts";
-import { Tensor } from "../tensor/index.ts";
-import type { Mode } from "./mode.ts";
+import { Tensor } from "../index.ts";
 import { Module } from "./module.ts";
 import type { ChainOf, ChainShapes, LayerLike, ModeOf } from "./shapes.ts";
 
@@ -37,13 +36,14 @@ export class Sequential<const L extends readonly LayerLike[] = any> extends Modu
   }
 
   forward<S extends Shape>(x: Checked<ChainOf<L, S>, Tensor<S>>, ...mode: ModeOf<L>): Tensor<Known<ChainOf<L, S>>>;
-  forward(x: Tensor, mode?: Mode): Tensor {
-    return this.layers.reduce((h: Tensor, layer, i) => {
+  // The signature above is what callers see; a deferred conditional type cannot be implemented by anything narrower.
+  forward(x: any, ...[mode]: any): any {
+    return this.layers.reduce((h: Tensor, layer, i): Tensor => {
       // Only modules get the mode: the second argument of a function means something else (the axis of softmax).
-      const y = typeof layer === "function" ? layer(h) : layer.forward(h, mode as Mode);
+      const y = typeof layer === "function" ? layer(h) : layer.forward(h, mode);
       if (y instanceof Tensor) return y;
       throw new ArgumentError(`Sequential: layer ${i} (${describe(layer)}) answered ${describe(y)}`, { why: "every layer answers one tensor" });
-    }, x);
+    }, x as Tensor);
   }
 }
 

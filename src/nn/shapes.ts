@@ -1,6 +1,6 @@
 /** What layers do to shapes, as types that `Sequential` can chain. */
 import type { Chain, Dense, IsAny, ShapeFunction } from "../core/shape-types.ts";
-import type { Tensor } from "../tensor/index.ts";
+import type { Tensor } from "../index.ts";
 import type { Mode } from "./mode.ts";
 
 /** What `Sequential` takes: a module with `forward`, or a function of one tensor. */

@@ -1,7 +1,7 @@
 /** Layers without parameters that are functions too: as modules they have a name in `summary` and an index in `stateDict`. */
 import { checkAxis } from "../core/shape.ts";
 import type { Shape } from "../core/shape-types.ts";
-import type { Tensor } from "../tensor/index.ts";
+import type { Tensor } from "../index.ts";
 import { Module } from "./module.ts";
 import type { FlattenShapes, SameShapes } from "./shapes.ts";
 

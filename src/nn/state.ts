@@ -1,7 +1,7 @@
 /** Finding the cells of a model, naming them, and filling them all or not at all. */
 import { ArgumentError, FormatError } from "../core/errors.ts";
 import { sameShape, showShape } from "../core/shape.ts";
-import { Generator, Tensor, Variable } from "../tensor/index.ts";
+import { Generator, Tensor, Variable } from "../index.ts";
 
 /** The cells of a tree of modules. */
 export interface Cells {

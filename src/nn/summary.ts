@@ -1,7 +1,7 @@
 import { bytesOf, type DType } from "../core/dtype.ts";
 import { ArgumentError } from "../core/errors.ts";
 import { type Shape, showShape, sizeOf } from "../core/shape.ts";
-import { Generator, Tensor, type Variable, zeros } from "../tensor/index.ts";
+import { Generator, Tensor, type Variable, zeros } from "../index.ts";
 import { functionalCall } from "./functional-call.ts";
 import { inference, type Mode } from "./mode.ts";
 import { Module } from "./module.ts";

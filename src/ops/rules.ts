@@ -2,7 +2,7 @@
 import type { DType } from "../core/dtype.ts";
 import { isFloat, isInteger } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../core/errors.ts";
-import { showShape } from "../core/shape.ts";
+import { sameShape, showShape } from "../core/shape.ts";
 import { apply, type Elementwise, type PerInput, type Type, type Value } from "../graph/op.ts";
 import type { Expr } from "../kernel/expr.ts";
 import { broadcastTo } from "./move.ts";
@@ -31,7 +31,7 @@ export function elementwise<I extends readonly Value[], A>(rules: ElementwiseRul
       >;
     },
     batch(inputs, batched, attributes, size) {
-      return apply<I, A>(op, batchAll(inputs, batched, size), attributes);
+      return batchElementwise(op, inputs, batched as readonly boolean[], attributes, size);
     },
   };
   return op;
@@ -66,7 +66,7 @@ export function repeat(x: Value, size: number): Value {
 export function sameTypes(who: string, inputs: readonly Type[]): Type {
   const first = inputs[0]!;
   for (const { shape, dtype } of inputs) {
-    if (showShape(shape) !== showShape(first.shape))
+    if (!sameShape(shape, first.shape))
       throw new ShapeError(`${who}: shapes differ: ${showShape(first.shape)} and ${showShape(shape)}`, {
         why: "values of a graph are combined element by element",
         help: "broadcast or reshape one of them first",

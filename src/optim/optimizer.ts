@@ -2,7 +2,7 @@ import { isFloat } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, GraphError, ShapeError } from "../core/errors.ts";
 import { sameShape, showShape } from "../core/shape.ts";
 import { assignAll, matchState, snapshot } from "../nn/state.ts";
-import { full, gradients, Tensor, tensor, type TensorLike, Variable, variable } from "../tensor/index.ts";
+import { full, gradients, Tensor, tensor, type TensorLike, Variable, variable } from "../index.ts";
 import { reachedBy } from "./reached.ts";
 import type { Rule } from "./rules.ts";
 import { checkRate, type Schedule } from "./schedules.ts";

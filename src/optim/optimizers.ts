@@ -1,6 +1,6 @@
 /** The optimisers: PyTorch's, by its names, defaults and arithmetic. */
 import { ArgumentError } from "../core/errors.ts";
-import type { Variable } from "../tensor/index.ts";
+import type { Variable } from "../index.ts";
 import { type Common, makeOptimizer, type Optimizer } from "./optimizer.ts";
 import { adagradRule, adamRule, rmspropRule, sgdRule } from "./rules.ts";
 

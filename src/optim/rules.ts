@@ -1,5 +1,5 @@
 /** The update rules, one object each: what is remembered per parameter, and how it and the parameter change. */
-import { type Tensor, where } from "../tensor/index.ts";
+import type { Tensor } from "../index.ts";
 
 /** Numbers of one step that all parameters share, in float64. */
 export interface Step {
@@ -51,7 +51,7 @@ export const sgdRule = ({ momentum, nesterov, dampening, l1 }: SgdRule): Rule =>
   return {
     name: "sgd",
     slots: momentum === 0 ? [] : slots("momentum"),
-    prepare: ({ lr, before }) => (dampening === 0 ? [lr] : [lr, where(before.eq(0), 1, 1 - dampening).cast("float64") as Tensor<[]>]),
+    prepare: ({ lr, before }) => (dampening === 0 ? [lr] : [lr, before.eq(0).cast("float64").mul(dampening).add(1 - dampening)]),
     update: ({ p, g, memory: [v] }, [lr, share]) => {
       if (!v) return { p: shrink(p.sub(g.mul(lr!)), lr!), memory: [] };
       const next = v.mul(momentum).add(share ? g.mul(share) : g);

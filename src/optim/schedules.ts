@@ -3,7 +3,7 @@
  * the step is the number of updates already made, kept in a cell of the optimiser, so that a resumed run goes on where it stopped.
  */
 import { ArgumentError } from "../core/errors.ts";
-import { tensor, type Tensor, where } from "../tensor/index.ts";
+import { tensor, type Tensor, where } from "../index.ts";
 
 /** step (float64, 0 at the first update) → rate. */
 export type Schedule = (step: Tensor<[]>) => Tensor<[]>;

@@ -5,7 +5,6 @@ import {
   absOp,
   add,
   addOp,
-  bitcastOp,
   cast,
   castOp,
   div,
@@ -252,12 +251,6 @@ export const choices: readonly Rule[] = [
 ];
 
 export const casts: readonly Rule[] = [
-  {
-    name: "cast to the same",
-    doc: "cast(x, type of x) → x",
-    on: [castOp, bitcastOp],
-    apply: (v) => (v.inputs[0]!.dtype === v.dtype ? v.inputs[0]! : null),
-  },
   {
     name: "cast through a wider type",
     doc: "cast(cast(x, wider), t) → cast(x, t) where the wider type holds all values of x",

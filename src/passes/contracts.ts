@@ -36,15 +36,23 @@ function labelsOf(v: Value): Labels | null {
 
 /**
  * out = Σ a · b over the labels that `out` lacks, whatever the labels: those of size 1 are dropped, those that only one factor has are summed
- * first, those that only the result has are broadcast, and without a sum it is a product of broadcasts.
+ * first, those that nothing has multiply, those that only the result has are broadcast, and without a sum it is a product of broadcasts.
  */
 function multiply({ a, b, out, sizes }: Labels): Value {
   const real = (label: number): boolean => sizes[label] !== 1;
   const [left, right] = [reduced(dropped(a, real), b, out), reduced(dropped(b, real), a, out)];
   const kept = out.filter((label) => real(label) && (left.labels.includes(label) || right.labels.includes(label)));
   const sums = [...left.labels, ...right.labels].some((label) => !kept.includes(label));
-  const result = sums ? contracted(left, right, kept) : mul(along(left, kept, sizes), along(right, kept, sizes));
+  const once = sums ? contracted(left, right, kept) : mul(along(left, kept, sizes), along(right, kept, sizes));
+  const times = repeats({ a, b, out, sizes });
+  const result = times === 1 ? once : mul(once, scalarLike(once, times));
   return along({ value: result, labels: kept }, out, sizes);
+}
+
+/** How often the same is summed: over the labels that neither factor has any more. */
+function repeats({ a, b, out, sizes }: Labels): number {
+  const gone = sizes.filter((_, label) => ![a.labels, b.labels, out].some((labels) => labels.includes(label)));
+  return sizeOf(gone);
 }
 
 /** Without its axes of size 1. */
@@ -164,7 +172,6 @@ export const contracts: readonly Rule[] = [
       const [a, b] = x.inputs.map((value) => lookThrough({ value, labels: all }, broadcastOp));
       if (!a || !b) return null;
       const out = all.filter((d) => !axes.includes(d));
-      if (axes.some((d) => !a.labels.includes(d) && !b.labels.includes(d))) return null;
       const count = (labels: readonly number[]): number => sizeOf(labels.map((d) => x.shape[d]!));
       const only = (p: Labelled, q: Labelled): number => count(out.filter((d) => p.labels.includes(d) && !q.labels.includes(d)));
       const summed = count(axes.filter((d) => a.labels.includes(d) && b.labels.includes(d)));

@@ -14,10 +14,10 @@ function identityOf(object: object): number {
   return n;
 }
 
-/** Null for nodes that must stay apart: arguments and variables are told apart by those who fill them. */
+/** Null for nodes that must stay apart: arguments, variables and the numbers that programs take as arguments are told apart by those who fill them. */
 export function keyOf(v: Value): string | null {
   if (v.op.kind === "leaf") {
-    if (v.op.source === "argument" || v.op.source === "variable") return null;
+    if (v.op.source === "argument" || v.op.source === "variable" || (v.attributes as { lifted?: boolean }).lifted) return null;
     return `${identityOf(v.op)} ${v.dtype} [${v.shape}] ${encode(v.attributes)}`;
   }
   let key = `${identityOf(v.op)}`;

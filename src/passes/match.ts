@@ -1,5 +1,5 @@
 /** Looking at nodes: what the rules ask. */
-import { isFloat, type TypedArray } from "../core/dtype.ts";
+import type { TypedArray } from "../core/dtype.ts";
 import type { Shape } from "../core/shape.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { ConstantAttributes, Contract, Form, Move, Op, Place, Reduce, Value } from "../graph/op.ts";
@@ -63,13 +63,8 @@ export const isPowerOfTwo = (x: number): boolean => x !== 0 && Math.abs(x) === 2
 /** Sizes at which float32 neither overflows nor loses bits when two such numbers are multiplied. */
 export const isModerate = (x: number): boolean => Math.abs(x) >= 2 ** -40 && Math.abs(x) <= 2 ** 40;
 
-export const isFloatValue = (v: Value): boolean => isFloat(v.dtype);
-
 /** Axes 0 … rank − 1. */
 export const allAxes = (rank: number): number[] => Array.from({ length: rank }, (_, i) => i);
-
-/** True for [0, 1, 2, …]. */
-export const isIdentity = (axes: readonly number[]): boolean => axes.every((axis, i) => axis === i);
 
 export const without = (shape: Shape, axes: readonly number[]): number[] => shape.filter((_, i) => !axes.includes(i));
 

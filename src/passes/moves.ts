@@ -16,7 +16,7 @@ import {
   transpose,
   transposeOp,
 } from "../ops/index.ts";
-import { allAxes, isIdentity, match, sameNumbers, scalarUnder } from "./match.ts";
+import { allAxes, match, sameNumbers, scalarUnder } from "./match.ts";
 import type { Rule } from "./rewrite.ts";
 
 /** Axes whose size is not 1. */
@@ -27,12 +27,11 @@ const realSizes = (x: { readonly shape: readonly number[] }): number[] => realAx
 export const reshapes: readonly Rule[] = [
   {
     name: "reshape of reshape",
-    doc: "reshape(reshape(x)) → reshape(x), reshape to x's shape → x",
+    doc: "reshape(reshape(x)) → reshape(x), or x",
     on: [reshapeOp],
     apply(v) {
-      const x = v.inputs[0]!;
-      if (sameShape(x.shape, v.shape)) return x;
-      return x.op === reshapeOp ? reshape(x.inputs[0]!, v.shape) : null;
+      const inner = match(v.inputs[0]!, reshapeOp);
+      return inner && reshape(inner.x, v.shape);
     },
   },
   {
@@ -54,11 +53,10 @@ export const reshapes: readonly Rule[] = [
   },
   {
     name: "transpose of transpose",
-    doc: "transpose(transpose(x, p), q) → transpose(x, p ∘ q), transpose in order → x",
+    doc: "transpose(transpose(x, p), q) → transpose(x, p ∘ q), or x",
     on: [transposeOp],
     apply(v) {
       const { x, attributes } = match(v, transposeOp)!;
-      if (isIdentity(attributes.permutation)) return x;
       const inner = match(x, transposeOp);
       return (
         inner &&
@@ -142,12 +140,11 @@ export const broadcasts: readonly Rule[] = [
 export const slices: readonly Rule[] = [
   {
     name: "slice of slice",
-    doc: "slice(slice(x)) → slice(x), slice of everything → x",
+    doc: "slice(slice(x)) → slice(x), or x",
     on: [sliceOp],
     apply(v) {
       const outer = match(v, sliceOp)!;
       const { starts, steps, sizes } = outer.attributes;
-      if (starts.every((s) => s === 0) && steps.every((s) => s === 1) && sameShape(sizes, outer.x.shape)) return outer.x;
       const inner = match(outer.x, sliceOp);
       if (!inner || v.shape.includes(0)) return null;
       const under = inner.attributes;

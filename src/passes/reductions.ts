@@ -86,7 +86,8 @@ export const reductions: readonly Rule[] = [
       const found = reductionOf(v);
       if (!found || v.shape.length > 0 || !givesElements(found.op)) return null;
       const shaped = match(found.x, reshapeOp);
-      return shaped && shaped.x.shape.length > 0 ? reduceWith(found.op, shaped.x, allAxes(shaped.x.shape.length)) : null;
+      // Axes of size 1 are dropped by reshapes like this one.
+      return shaped && shaped.x.shape.length > 0 && !shaped.x.shape.includes(1) ? reduceWith(found.op, shaped.x, allAxes(shaped.x.shape.length)) : null;
     },
   },
   {

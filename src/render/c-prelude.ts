@@ -8,7 +8,7 @@ import type { DType } from "../core/dtype.ts";
 import type { Lane, VecBinary, VecUnary } from "../kernel/loop.ts";
 
 /** Scalar types in registers and memory. */
-export type Element = "f32" | "f64" | "i32" | "u32" | "i64" | "u64" | "u8";
+export type Element = "f32" | "f64" | "i32" | "u32" | "i64" | "u64" | "i8" | "u8";
 
 const SCALARS = {
   f32: { c: "float", bytes: 4 },
@@ -17,6 +17,7 @@ const SCALARS = {
   u32: { c: "unsigned", bytes: 4 },
   i64: { c: "long long", bytes: 8 },
   u64: { c: "unsigned long long", bytes: 8 },
+  i8: { c: "char", bytes: 1 },
   u8: { c: "unsigned char", bytes: 1 },
 } satisfies Record<Element, { c: string; bytes: number }>;
 
@@ -49,13 +50,18 @@ const X86: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   round: { f32x8: "roundps256", f32x4: "roundps", f64x4: "roundpd256", f64x2: "roundpd" },
   pmin: { f32x8: "minps256", f32x4: "minps", f64x4: "minpd256", f64x2: "minpd" },
   pmax: { f32x8: "maxps256", f32x4: "maxps", f64x4: "maxpd256", f64x2: "maxpd" },
+  extend: { i64x4: "pmovsxdq256" },
+  widen: { i32x8: "pmovzxbd256", u32x8: "pmovzxbd256", i32x4: "pmovzxbd128", u32x4: "pmovzxbd128", i64x4: "pmovzxbq256" },
   blend: { f32x8: "blendvps256", f32x4: "blendvps", f64x4: "blendvpd256", f64x2: "blendvpd" },
 };
 /** The instruction set each of them needs; 256-bit ones need AVX besides. */
-const NEEDS: Readonly<Record<string, string>> = { fma: "__FMA__", sqrt: "__SSE2__", round: "__SSE4_1__", pmin: "__SSE2__", pmax: "__SSE2__", blend: "__SSE4_1__" };
+const NEEDS: Readonly<Record<string, string>> = { extend: "__AVX2__", widen: "__SSE4_1__", fma: "__FMA__", sqrt: "__SSE2__", round: "__SSE4_1__", pmin: "__SSE2__", pmax: "__SSE2__", blend: "__SSE4_1__" };
 
 /** `roundps` immediates, without raising the inexact flag. */
 const ROUNDING = { nearest: 8, floor: 9, ceil: 10, trunc: 11 } as const;
+
+/** With the shuffle that changes lengths (Clang, GCC 12), or without. */
+const choice = (shuffled: string, otherwise: string): string => `#if __has_builtin(__builtin_shufflevector)\n${shuffled}#else\n${otherwise}#endif\n`;
 
 /** The text in front of kernels, collected while they are printed. */
 export class Prelude {
@@ -103,7 +109,7 @@ export class Prelude {
   private builtin(family: string, type: string, call: string, otherwise: string): string {
     const name = X86[family]?.[type];
     if (!name) return otherwise;
-    const avx = name.endsWith("256") ? " && defined(__AVX__)" : "";
+    const avx = name.endsWith("256") ? ` && defined(${name.startsWith("p") ? "__AVX2__" : "__AVX__"})` : "";
     const full = `__builtin_ia32_${name}`;
     return `#if defined(${NEEDS[family]})${avx} && __has_builtin(${full})\n  return ${full}(${call});\n#else\n${otherwise}#endif\n`;
   }
@@ -190,12 +196,11 @@ export class Prelude {
   private convertBody(from: Lane, to: Lane, lanes: number): string {
     const result = this.register(to, lanes);
     const own = this.type(MASK[from], lanes);
-    const other = this.type(MASK[to], lanes);
     const direct = `  return __builtin_convertvector(a, ${result});\n`;
-    const resized = (mask: string): string => (own === other ? mask : `__builtin_convertvector(${mask}, ${other})`);
+    const resized = (mask: string): string => this.resized(mask, from, to, lanes);
     if (from === to) return "  return a;\n";
     if (isMask(from)) {
-      if (isMask(to)) return direct;
+      if (isMask(to)) return `  return ${resized("a")};\n`;
       const one = { f32: "0x3f800000", f64: "0x3ff0000000000000LL", i32: "1", u32: "1" }[to as "f32" | "f64" | "i32" | "u32"];
       return `  return (${result})(${resized("a")} & ${one});\n`;
     }
@@ -212,7 +217,7 @@ export class Prelude {
     return `  ${mask} big = (${mask})(a >= 2147483648.0f);
   a = ${select}((${mask})(a == a) & ~big, a, (${t}){0});
   a = ${select}((${mask})(a < -2147483648.0f), ${splat}(-2147483648.0f), a);
-  ${result} saturated = __builtin_convertvector(big, ${result});
+  ${result} saturated = ${this.resized("big", from, "i32", lanes)};
   return (__builtin_convertvector(a, ${result}) & ~saturated) | (saturated & 0x7fffffff);
 `;
   }
@@ -223,8 +228,8 @@ export class Prelude {
     return `  ${mask} big = (${mask})(a >= 4294967296.0f), high = (${mask})(a >= 2147483648.0f);
   a = ${select}((${mask})(a > 0) & ~big, a, (${t}){0});
   a = ${select}(high & ~big, a - 2147483648.0f, a);
-  ${signed} low = __builtin_convertvector(a, ${signed}) ^ (__builtin_convertvector(high, ${signed}) & (-2147483647 - 1));
-  return (${result})(low | __builtin_convertvector(big, ${signed}));
+  ${signed} low = __builtin_convertvector(a, ${signed}) ^ (${this.resized("high", from, "i32", lanes)} & (-2147483647 - 1));
+  return (${result})(low | ${this.resized("big", from, "i32", lanes)});
 `;
   }
 
@@ -240,12 +245,31 @@ export class Prelude {
   /** f64 lanes from two words, or one of the words. */
   pair(lanes: number): string {
     const [word, wide, t] = [this.type("u32", lanes), this.type("u64", lanes), this.type("f64", lanes)];
-    const body = `  return (${t})(__builtin_convertvector(low, ${wide}) | (__builtin_convertvector(high, ${wide}) << 32));\n`;
+    const picks = Array.from({ length: 2 * lanes }, (_, i) => (i % 2 === 0 ? i / 2 : lanes + (i - 1) / 2));
+    const body = choice(
+      `  return (${t})__builtin_shufflevector(low, high, ${picks.join(", ")});\n`,
+      `  return (${t})(__builtin_convertvector(low, ${wide}) | (__builtin_convertvector(high, ${wide}) << 32));\n`,
+    );
     return this.define(`pair_x${lanes}`, t, `${word} low, ${word} high`, body);
   }
   part(op: "low" | "high", lanes: number): string {
-    const [word, wide, t] = [this.type("u32", lanes), this.type("u64", lanes), this.type("f64", lanes)];
-    return this.define(`${op}_x${lanes}`, word, `${t} a`, `  return __builtin_convertvector((${wide})a${op === "high" ? " >> 32" : ""}, ${word});\n`);
+    const [word, words, wide, t] = [this.type("u32", lanes), this.type("u32", 2 * lanes), this.type("u64", lanes), this.type("f64", lanes)];
+    const picks = Array.from({ length: lanes }, (_, i) => 2 * i + (op === "high" ? 1 : 0));
+    const body = choice(
+      `  return __builtin_shufflevector((${words})a, (${words})a, ${picks.join(", ")});\n`,
+      `  return __builtin_convertvector((${wide})a${op === "high" ? " >> 32" : ""}, ${word});\n`,
+    );
+    return this.define(`${op}_x${lanes}`, word, `${t} a`, body);
+  }
+
+  /** A mask as wide as another lane type wants it. */
+  private resized(mask: string, from: Lane, to: Lane, lanes: number): string {
+    const [own, other] = [MASK[from], MASK[to]];
+    if (own === other) return mask;
+    if (own === "i64") return `(${this.type("i32", lanes)})${this.part("low", lanes)}((${this.type("f64", lanes)})${mask})`;
+    const [narrow, wide] = [this.type("i32", lanes), this.type("i64", lanes)];
+    const body = this.builtin("extend", wide, "a", `  return __builtin_convertvector(a, ${wide});\n`);
+    return `${this.define(`extend_${wide}`, wide, `${narrow} a`, body)}(${mask})`;
   }
 
   /** The index type that goes with a shuffle of a lane type. */
@@ -291,14 +315,26 @@ export class Prelude {
 
   /** Bytes in memory to lanes: uint8 → u32, bool → a mask; the rest is as it is. */
   widen(dtype: "uint8" | "bool", to: Lane, lanes: number): string {
-    const t = this.register(to, lanes);
-    const body = `  return __builtin_convertvector(a, ${t})${dtype === "bool" ? " != 0" : ""};\n`.replace(/return (.*) != 0/, `return (${t})($1 != 0)`);
-    return this.define(`widen_${dtype}_${to}x${lanes}`, t, `${this.type("u8", lanes)} a`, body);
+    const [t, bytes] = [this.register(to, lanes), this.type("u8", lanes)];
+    let wide = `__builtin_convertvector(a, ${t})`;
+    // The builtin takes a register of 16 bytes, of which it reads the first ones.
+    const scalar = { 4: "unsigned", 8: "unsigned long long" }[lanes];
+    if (scalar) {
+      const given = `(${this.type("i8", 16)})(${this.type("u64", 2)}){(${scalar})a}`;
+      const body = this.builtin("widen", t, given, `  return ${wide};\n`).replace("return __builtin_ia32", `return (${t})__builtin_ia32`);
+      wide = `${this.define(`bytes_${t}`, t, `${bytes} a`, body)}(a)`;
+    }
+    const result = dtype === "bool" ? `(${t})(${wide} != 0)` : wide;
+    return this.define(`widen_${dtype}_${to}x${lanes}`, t, `${bytes} a`, `  return ${result};\n`);
   }
   narrow(dtype: "uint8" | "bool", from: Lane, lanes: number): string {
-    const bytes = this.type("u8", lanes);
-    const body = `  return __builtin_convertvector(${dtype === "bool" ? "a & 1" : "a"}, ${bytes});\n`;
-    return this.define(`narrow_${dtype}_${from}x${lanes}`, bytes, `${this.register(from, lanes)} a`, body);
+    const [t, bytes] = [this.register(from, lanes), this.type("u8", lanes)];
+    const width = isWide(from) ? 8 : 4;
+    const all = this.type("u8", width * lanes);
+    const value = dtype === "bool" ? "(a & 1)" : "a";
+    const picks = Array.from({ length: lanes }, (_, l) => width * l).join(", ");
+    const body = choice(`  return __builtin_shufflevector((${all})${value}, (${all})${value}, ${picks});\n`, `  return __builtin_convertvector(${value}, ${bytes});\n`);
+    return this.define(`narrow_${dtype}_${from}x${lanes}`, bytes, `${t} a`, body);
   }
 
   /** Stores that touch no lane they were not asked to. */

@@ -172,7 +172,8 @@ export function writePartial(writer: FunctionWriter, bytes: 1 | 4 | 8): void {
   const at = (offset: number): Address => ({ base: address, offset });
   if (bytes === 8) {
     const pair = when(has(2), v128.store(address, vector), when(has(1), v128.store64Lane(address, vector, 0)));
-    return writer.emit(pair);
+    writer.emit(pair);
+    return;
   }
   const two = bytes === 1 ? v128.store16Lane(address, vector, 0) : v128.store64Lane(address, vector, 0);
   const four = bytes === 1 ? v128.store32Lane(address, vector, 0) : v128.store(address, vector);
@@ -184,7 +185,10 @@ export function writePartial(writer: FunctionWriter, bytes: 1 | 4 | 8): void {
 /** (cell, word): cell = min(cell, word) as unsigned numbers, atomically where memory is shared. */
 export function writeReport(writer: FunctionWriter, shared: boolean): void {
   const [cell, word] = [local.get(0), local.get(1)];
-  if (!shared) return writer.emit(when(i64.ltU(word, i64.load(cell)), i64.store(cell, word)));
+  if (!shared) {
+    writer.emit(when(i64.ltU(word, i64.load(cell)), i64.store(cell, word)));
+    return;
+  }
   const seen = writer.local(TYPE.i64);
   writer.emit(
     block(

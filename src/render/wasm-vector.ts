@@ -205,7 +205,10 @@ function divide(scope: Scope, op: "floordiv" | "mod", args: readonly [Vec, Vec],
 export function writeDivide(writer: FunctionWriter, op: "floordiv" | "mod", isSigned: boolean): void {
   const [a, b] = [local.get(0), local.get(1)];
   writer.emit(when(i32.eqz(b), giveBack(i32.const(0))));
-  if (!isSigned) return writer.emit(op === "mod" ? i32.remU(a, b) : i32.divU(a, b));
+  if (!isSigned) {
+    writer.emit(op === "mod" ? i32.remU(a, b) : i32.divU(a, b));
+    return;
+  }
   writer.emit(when(i32.eq(b, i32.const(-1)), giveBack(op === "mod" ? i32.const(0) : i32.sub(i32.const(0), a))));
   const rest = writer.local(TYPE.i32);
   writer.emit(local.set(rest, i32.remS(a, b)));

@@ -141,13 +141,16 @@ export class LinkedProgram {
     };
     lines.forEach((line, number) => {
       const record = HEADER_WORDS + RECORD_WORDS * number;
-      if ("words" in line) return words.set(line.words, record);
+      if ("words" in line) {
+        words.set(line.words, record);
+        return;
+      }
       const { call, depth, block, moves } = line;
       const rows = movesOf(call);
       const where = rows.length ? at + moves : 0;
       words.set([RECORD.call, kernels[call.code]!, at + block, call.arguments.length, call.blocks, where, rows.length, depth], record);
       words.set(call.arguments.map(resolve), block >> 2);
-      rows.forEach((row, r) => words.set(row, (moves >> 2) + r * call.arguments.length));
+      words.set(rows.flat(), moves >> 2);
     });
     this.version = arena.version;
     this.clearChecks();

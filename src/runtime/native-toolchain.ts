@@ -19,9 +19,11 @@ export interface Toolchain {
 
 /**
  * -ffp-contract=off: a·b − p must round twice unless an fma was asked for. -fwrapv: integers wrap.
- * No pattern may become a call of memcpy: tails are a few elements.
  */
-const FLAGS = ["-O2", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fwrapv", "-fno-tree-loop-distribute-patterns", "-fPIC", "-shared", "-w"];
+const FLAGS = ["-O2", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fwrapv", "-fPIC", "-shared", "-w"];
+
+/** No loop may become a call of memcpy: tails are a few elements. */
+const NO_PATTERNS = { gcc: "-fno-tree-loop-distribute-patterns", clang: "-fno-builtin-memcpy" };
 
 /** Finds GRADUS_CC, cc, gcc or clang and asks it about the machine (once: the answer is cached). Otherwise says why there is none. */
 export function findToolchain(cache: NativeCache, environment: NodeJS.ProcessEnv = process.env): Toolchain | string {
@@ -64,7 +66,7 @@ function probe(command: readonly string[], cache: NativeCache): Toolchain | unde
   const answer = recall(command, cache) ?? ask(command, cache);
   if (!answer) return undefined;
   const { machine, macros } = answer;
-  const flags = [...FLAGS, ...machine, ...(process.platform === "darwin" ? ["-undefined", "dynamic_lookup"] : [])];
+  const flags = [...FLAGS, /__clang__/.test(macros) ? NO_PATTERNS.clang : NO_PATTERNS.gcc, ...machine, ...(process.platform === "darwin" ? ["-undefined", "dynamic_lookup"] : [])];
   const version = /__VERSION__ "(.*)"/.exec(macros)?.[1] ?? "unknown version";
   return {
     command,

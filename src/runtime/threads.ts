@@ -41,10 +41,10 @@ function startWorker(listener: Listener): WorkerHandle {
   if (!node) return startBrowserWorker(listener);
   // Without execArgv a worker would load what the process was started with, as a TypeScript loader.
   const worker = new node.Worker(WORKER_SOURCE, { eval: true, execArgv: [] });
-  worker.unref();
   worker.on("message", (message) => listener.message(message as DoneMessage));
   worker.on("error", (error) => listener.died(error instanceof Error ? error.message : String(error)));
   worker.on("exit", () => listener.died("it has ended"));
+  worker.unref();
   return {
     post: (message) => worker.postMessage(message),
     terminate: () => worker.terminate(),

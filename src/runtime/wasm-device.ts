@@ -46,13 +46,7 @@ export class WasmDevice implements Device {
   private running = false;
   private closed = false;
 
-  constructor({
-    heap = new Heap(),
-    threads = cores(),
-    caller = "works",
-    relaxed = true,
-    patience = PATIENCE,
-  }: WasmDeviceOptions = {}) {
+  constructor({ heap = new Heap(), threads = cores(), caller = "works", relaxed = true, patience = PATIENCE }: WasmDeviceOptions = {}) {
     if (!Number.isInteger(threads) || threads < 1) throw new ArgumentError(`wasm: ${threads} is not a number of threads`);
     this.heap = heap;
     this.threads = heap.shared ? threads : 1;

@@ -3,9 +3,9 @@
  * captured tensor or a generator; `Runtime` is what computes. Both are set from outside, so that the surface depends on neither.
  */
 import type { DType, TypedArray } from "../core/dtype.ts";
-import { GraphError } from "../core/errors.ts";
 import type { Shape } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
+import { InterpreterRuntime } from "./interpreter-runtime.ts";
 import type { Generator } from "./random.ts";
 import type { Tensor } from "./tensor.ts";
 import type { Variable } from "./variable.ts";
@@ -110,7 +110,8 @@ export function setRuntime(next: Runtime): void {
 }
 
 export function theRuntime(): Runtime {
-  if (!runtime) throw new GraphError("there is no runtime", { help: 'import from "gradus", which sets one' });
+  // Made here and not by whoever imports it, so that a bundler may drop modules that are only imported.
+  runtime ??= new InterpreterRuntime();
   return runtime;
 }
 

@@ -17,6 +17,9 @@ export interface DTypeOption {
   readonly dtype?: DType;
 }
 
+/** The shape of what `tensor` is given: a typed array is a vector. */
+type Literal<A> = A extends TypedArray ? [number] : ShapeOf<A>;
+
 /** The dtype a typed array stands for. */
 export function dtypeOfArray(x: TypedArray, who: string): DType {
   if (x instanceof Float32Array) return "float32";
@@ -35,9 +38,8 @@ export function dtypeOfArray(x: TypedArray, who: string): DType {
  * @example
  * tensor([[1, 2], [3, 4]]); tensor(pixels, [28, 28]); tensor([3, 1], { dtype: "int32" })
  */
-export function tensor<const A extends Nested>(values: Checked<ShapeOf<A>, A>, options?: DTypeOption): Tensor<Known<ShapeOf<A>>>;
+export function tensor<const A extends Nested | TypedArray>(values: Checked<Literal<A>, A>, options?: DTypeOption): Tensor<Known<Literal<A>>>;
 export function tensor<const S extends Shape>(values: ArrayLike<number>, shape: S, options?: DTypeOption): Tensor<Plain<S>>;
-export function tensor(values: TypedArray, options?: DTypeOption): Tensor<[number]>;
 export function tensor(values: unknown, second?: unknown, third?: unknown): Tensor {
   return atUserLine(() => {
     const shape = Array.isArray(second) ? checkShape(second, "tensor") : undefined;

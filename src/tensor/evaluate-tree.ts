@@ -3,7 +3,11 @@ import { currentTrace, type Device, theRuntime } from "./context.ts";
 import { flatten, type Like, type Tree, unflatten } from "./tree.ts";
 
 /** Several tensors at once, in one program. The answer is the same tree, computed: variables become the tensors they hold now. */
-export async function evaluate<T extends Tree>(tree: T, options: { readonly device?: Device } = {}): Promise<Like<T>> {
+export function evaluate<T extends Tree>(tree: T, options: { readonly device?: Device } = {}): Promise<Like<T>> {
+  return evaluateTree(tree, options);
+}
+
+async function evaluateTree(tree: Tree, options: { readonly device?: Device }): Promise<any> {
   const trace = currentTrace();
   if (trace) throw new GraphError(`evaluate: values are not known while ${trace.name} is tracing`, { help: "return them from the function" });
   const { leaves, structure } = flatten(tree, "evaluate");
@@ -11,5 +15,5 @@ export async function evaluate<T extends Tree>(tree: T, options: { readonly devi
   const open = held.filter((x) => !x.storage);
   if (open.length > 0) await theRuntime().realise(open, options);
   await Promise.all(held.map((x) => x.storage?.read()));
-  return unflatten(structure, held) as Like<T>;
+  return unflatten(structure, held);
 }

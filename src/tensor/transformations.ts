@@ -157,9 +157,13 @@ function matching(given: unknown, like: readonly Flat[], who: string): Value[] {
 
 /** f's result, and how it moves when the arguments move by `tangents`: J · t. */
 export function jvp<A extends Tree[], R extends Tree>(f: (...xs: A) => R, xs: A, tangents: Like<A>): [R, Like<R>] {
+  return jvpOf(f, xs, tangents);
+}
+
+function jvpOf(f: (...xs: any[]) => unknown, xs: readonly unknown[], tangents: any): [any, any] {
   return atUserLine(() => {
     const called = call(f, xs, "jvp");
-    const moves = called.inputs.flatMap((flat, i) => matching((tangents as unknown[])[i], [flat], "jvp"));
+    const moves = called.inputs.flatMap((flat, i) => matching(tangents[i], [flat], "jvp"));
     const out = flatten(called.result, "jvp");
     const floats = out.leaves.filter((y) => isFloat(y.dtype));
     const [ys, inputs] = [floats.map((y) => y.node()), called.xs.map((x) => x.node())];
@@ -171,7 +175,7 @@ export function jvp<A extends Tree[], R extends Tree>(f: (...xs: A) => R, xs: A,
     );
     const byTensor = new Map(floats.map((y, i) => [y, moved[i]!]));
     const leaves = out.leaves.map((y) => tracked(byTensor.get(y) ?? ops.zerosLike(y.node())));
-    return [called.result as R, unflatten(out.structure, leaves) as Like<R>];
+    return [called.result, unflatten(out.structure, leaves)];
   });
 }
 

@@ -4,8 +4,8 @@ import { Tensor } from "./tensor.ts";
 /** Tensors in arrays and records, nested as you like: what compile, grad, vmap and scan take and give. */
 export type Tree = Tensor | readonly Tree[] | { readonly [key: string]: Tree };
 
-/** The same tree with a plain tensor at every leaf. */
-export type Like<T> = T extends Tensor<infer S> ? Tensor<S> : { -readonly [K in keyof T]: Like<T[K]> };
+/** The same tree with a plain tensor at every leaf. Any tree at all stays that, or the type would have no end. */
+export type Like<T> = Tree extends T ? T : T extends Tensor<infer S> ? Tensor<S> : { -readonly [K in keyof T]: Like<T[K]> };
 
 /** A tree without its tensors: "leaf", what a static value was, or what its children were. */
 export type Structure =

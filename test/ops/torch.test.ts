@@ -63,16 +63,16 @@ const TRANSPOSED: Form = {
 
 type Build = (xs: readonly Value[], attributes: Attributes) => Value;
 const along =
-  (name: "sum" | "product" | "mean" | "max" | "min" | "logSumExp"): Build =>
+  (reduce: (x: Value, axes: readonly number[]) => Value): Build =>
   ([x], { axis }) =>
-    o[name](x!, [axis]);
+    reduce(x!, [axis]);
 const special: Record<string, Build> = {
-  sum: along("sum"),
-  product: along("product"),
-  mean: along("mean"),
-  max: along("max"),
-  min: along("min"),
-  logSumExp: along("logSumExp"),
+  sum: along(o.sum),
+  product: along(o.product),
+  mean: along(o.mean),
+  max: along(o.max),
+  min: along(o.min),
+  logSumExp: along(o.logSumExp),
   argmax: ([x], { axis }) => o.argmax(x!, axis),
   argmin: ([x], { axis }) => o.argmin(x!, axis),
   softmax: ([x], { axis }) => ramp(o.softmax(x!, axis), 1),

@@ -48,7 +48,10 @@ const BINARY: Record<string, (a: number, b: number) => number> = {
   sub: (a, b) => a - b,
   mul: (a, b) => a * b,
   div: (a, b) => a / b,
+  // Not Math.min: a NaN or a zero of the other sign must give a.
+  // biome-ignore lint/complexity/useMathMinMax: see above
   pmin: (a, b) => (b < a ? b : a),
+  // biome-ignore lint/complexity/useMathMinMax: see above
   pmax: (a, b) => (a < b ? b : a),
   floordiv: (a, b) => (b === 0 ? 0 : Math.floor(a / b)),
   mod,

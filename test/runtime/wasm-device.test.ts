@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { DeviceError } from "../../src/core/errors.ts";
 import { Heap } from "../../src/runtime/heap.ts";
@@ -44,6 +46,25 @@ describe("a WebAssembly device that met trouble", () => {
     device.close();
   });
 
+  test.each(["works", "waits"] as const)("replaces workers that have died, when the caller %s", async (caller) => {
+    const device = new WasmDevice({ threads: 2, caller });
+    count(device);
+    await (device as unknown as { team: { workers: { terminate(): Promise<unknown> }[] } }).team.workers.at(-1)!.terminate();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    count(device);
+    device.close();
+  });
+
+  test("fails a run whose worker dies, while the caller waits, and goes on", async () => {
+    const device = new WasmDevice({ threads: 1, caller: "waits" });
+    const endless = loadOn(device, program({ codes: [hang], buffers: [], steps: [callStep(0, [1], 2000)] }));
+    const result = endless.loaded.runAsync();
+    setTimeout(() => (device as unknown as { team: { workers: { terminate(): void }[] } }).team.workers[0]!.terminate(), 100);
+    await expect(result).rejects.toThrow(/one of its workers died/);
+    count(device);
+    device.close();
+  });
+
   test("refuses to run when it is closed", () => {
     const device = new WasmDevice({ threads: 2 });
     const loaded = loadOn(device, counting);
@@ -79,4 +100,14 @@ test("the event loop goes on while a device whose caller waits runs", async () =
   clearInterval(timer);
   expect(turns).toBeGreaterThan(5);
   device.close();
+});
+
+test("a process ends by itself while workers sleep", () => {
+  const module = fileURLToPath(new URL("../../src/runtime/wasm-device.ts", import.meta.url));
+  const code = `const { WasmDevice } = await import(${JSON.stringify(module)}); await new WasmDevice({ threads: 3 }).ready(); console.log("ready");`;
+  const output = execFileSync(process.execPath, ["--import", "tsx", "--input-type=module", "-e", code], {
+    timeout: 20_000,
+    encoding: "utf8",
+  });
+  expect(output.trim()).toBe("ready");
 });

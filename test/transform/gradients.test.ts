@@ -3,7 +3,7 @@ import { evaluate } from "../../src/graph/evaluate.ts";
 import type { Type, Value } from "../../src/graph/op.ts";
 import { withSite } from "../../src/graph/op.ts";
 import { ancestors, topological } from "../../src/graph/walk.ts";
-import { add, argument, cast, custom, exp, log, matmul, mul, relu, scalarConstant, sigmoid, stopGradient, sub, sum, tanh } from "../../src/ops/index.ts";
+import { add, argument, cast, custom, exp, log, matmul, mul, relu, scalarConstant, sigmoid, stopGradient, sum, tanh } from "../../src/ops/index.ts";
 import { gradients, vjp } from "../../src/transform/index.ts";
 
 const f64 = (...shape: number[]): Type => ({ shape, dtype: "float64" });
@@ -147,7 +147,7 @@ test("the gradients of a layer are those of the closed formulas", () => {
     [b, [0.1, 0.2, 0.1, 0.2]],
   ];
   const [dw, db] = gradients(loss, [w, b]);
-  const dz = at(mul(relu(z), add(relu(z), sub(relu(z), relu(z)))), ...inputs).map((v) => 2 * v);
+  const dz = at(relu(z), ...inputs).map((v) => 2 * v);
   expect(at(db, ...inputs)).toEqual(dz);
   const xs = inputs[0]![1];
   const closed = [0, 1, 2].flatMap((k) => [0, 1].map((j) => xs[k]! * dz[j]! + xs[3 + k]! * dz[2 + j]!));

@@ -65,32 +65,33 @@ const ONE = f32(1);
  * right with one more multiplication than a single 2ⁿ.
  */
 export function exp32(x: Expr): Expr {
-  return expBelow(pmin(x, f32(89)));
-}
-
-/** eˣ for x ≤ 89 (or NaN). */
-function expBelow(x: Expr): Expr {
-  const a = pmax(x, f32(-104));
+  const a = pmax(pmin(x, f32(89)), f32(-104));
   const { n, word } = rounded(a, LOG2E / 2, 127);
   const r = fma(n, f32(-2 * LN2_LOW), fma(n, f32(-2 * LN2_HIGH), a));
-  const p = horner(r, [1, 1, ...EXP]);
+  const p = add(fma(horner(r, EXP), mul(r, r), r), ONE);
   const scale = power32(word);
   return mul(mul(p, scale), scale);
 }
 
-/** 1/(1 + e⁻ˣ) as eˣ/(eˣ + 1): one division, nothing overflows, small results keep their digits. */
+/** For x = n·ln 2 + r: eʳ − 1, and 2 to the power of n + shift. */
+function expParts(x: Expr, shift: number): { p: Expr; scale: Expr } {
+  const { n, word } = rounded(x, LOG2E, 127 + shift);
+  const r = fma(n, f32(-LN2_LOW), fma(n, f32(-LN2_HIGH), x));
+  return { p: fma(horner(r, EXPM1), mul(r, r), r), scale: power32(word) };
+}
+
+/**
+ * 1/(1 + e⁻ˣ) as e/(e + 2⁶⁴) with e = 2⁶⁴·eˣ: one division, which also makes the denormals, and small results keep their digits.
+ */
 export function sigmoid32(x: Expr): Expr {
-  const e = expBelow(pmin(x, f32(40)));
-  return div(e, add(e, ONE));
+  const { p, scale } = expParts(pmax(pmin(x, f32(30)), f32(-104)), 64);
+  const e = mul(add(p, ONE), scale);
+  return div(e, add(e, f32(2 ** 64)));
 }
 
 /** eˣ − 1 = 2·(2ⁿ⁻¹·(eʳ − 1) + (2ⁿ⁻¹ − ½)): half of it, so that 2¹²⁸ is not needed. Tiny x is its own result. */
 export function expm1_32(x: Expr): Expr {
-  const a = pmax(pmin(x, f32(89)), f32(-20));
-  const { n, word } = rounded(a, LOG2E, 126);
-  const r = fma(n, f32(-LN2_LOW), fma(n, f32(-LN2_HIGH), a));
-  const p = fma(horner(r, EXPM1), mul(r, r), r);
-  const scale = power32(word);
+  const { p, scale } = expParts(pmax(pmin(x, f32(89)), f32(-20)), -1);
   const half = fma(scale, p, sub(scale, f32(0.5)));
   return select(lt(abs(x), f32(2 ** -25)), x, add(half, half));
 }

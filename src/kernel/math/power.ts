@@ -99,6 +99,9 @@ const EXP2 = [
   0.0001547667001837213, 1.5473661679922905e-5,
 ];
 
+/** y, or where it is infinite something that is as good: 0·y must stay 0. */
+const finite = (y: Expr, most: number): Expr => pmax(pmin(y, real(y.dtype as Float, most)), real(y.dtype as Float, -most));
+
 /** aʸ for float32 a > 0, in float64: the cast rounds once, makes denormals and infinity. */
 function size32(a: Expr, y: Expr): Expr {
   const { exponent, mantissa } = split64(cast(a, "float64"));
@@ -106,7 +109,7 @@ function size32(a: Expr, y: Expr): Expr {
   const z = mul(s, s);
   const log = fma(mul(z, s), horner(z, ATANH), add(s, s));
   const log2 = fma(log, f64(LOG2E), sub(cast(exponent, "float64"), f64(1023)));
-  const t = pmax(pmin(mul(log2, cast(y, "float64")), f64(200)), f64(-200));
+  const t = pmax(pmin(mul(log2, cast(finite(y, 1e30), "float64")), f64(200)), f64(-200));
   const { n, word } = rounded(t, 1, 1023);
   return cast(mul(horner(sub(t, n), EXP2), power64(word)), "float32");
 }
@@ -151,7 +154,8 @@ function log2InTwo(a: Expr): { first: Expr; rest: Expr } {
 }
 
 /** aʸ for float64 a > 0. */
-function size64(a: Expr, y: Expr): Expr {
+function size64(a: Expr, exponent: Expr): Expr {
+  const y = finite(exponent, 1e300);
   const { first, rest } = log2InTwo(a);
   const yHead = head(y);
   const product = mul(yHead, first);

@@ -5,6 +5,7 @@
  */
 import type { Expr } from "../expr.ts";
 import {
+  abs,
   add,
   and,
   bits,
@@ -16,6 +17,7 @@ import {
   high,
   horner,
   low,
+  lt,
   mul,
   ne,
   pair,
@@ -40,10 +42,21 @@ const HALF_PI_32 = [
 const SIN32 = [-0.16666653752326965, 0.008332106284797192, -0.0001950790174305439];
 const COS32 = [0.04166664555668831, -0.00138873013202101, 2.4430672056041658e-5];
 
-/** The remainder, which shrinks exactly from part to part while it is small, and the word that holds j. */
+/**
+ * The remainder, and the word that holds j. The first two steps are exact. After the third, a remainder that is not small takes
+ * the rest of π/2 at once, with what that step rounded away; a small one has lost nothing and takes it part by part.
+ */
 function reduce32(x: Expr): { r: Expr; word: Expr } {
   const { n, word } = rounded(x, TWO_OVER_PI, 0);
-  const r = HALF_PI_32.reduce<Expr>((rest, part) => fma(n, f32(-part), rest), x);
+  const [first, second, third, ...parts] = HALF_PI_32 as [number, number, number, ...number[]];
+  const before = fma(n, f32(-second), fma(n, f32(-first), x));
+  const product = mul(n, f32(third));
+  const after = sub(before, product);
+  const lost = sub(product, sub(before, after));
+  const rest = parts.reduce((sum, part) => sum + part, 0);
+  const atOnce = sub(after, fma(n, f32(rest), lost));
+  const byParts = parts.reduce<Expr>((r, part) => fma(n, f32(-part), r), after);
+  const r = select(lt(abs(after), f32(2 ** -12)), byParts, atOnce);
   return { r: pmax(pmin(r, f32(1)), f32(-1)), word };
 }
 

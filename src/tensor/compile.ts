@@ -1,0 +1,317 @@
+/** Functions of tensors as programs: traced once for each signature, compiled, then called. */
+import { arrayOf, type DType, type TypedArray } from "../core/dtype.ts";
+import { ArgumentError, GraphError } from "../core/errors.ts";
+import { showShape } from "../core/shape.ts";
+import type { Type, Value } from "../graph/op.ts";
+import { argument, variable as variableLeaf } from "../ops/index.ts";
+import { currentTrace, type Device, type Draw, HostStorage, runInTrace, type Storage, type Tap, type Trace } from "./context.ts";
+import { asTensor } from "./create.ts";
+import { defaultDevice, runnerFor } from "./engine.ts";
+import { Executable, type Feed, type Guard } from "./executable.ts";
+import { InterpretedProgram } from "./interpreted.ts";
+import type { Generator } from "./random.ts";
+import { theProgramRuntime } from "./running.ts";
+import { FailedStorage, type Failure } from "./slots.ts";
+import { Tensor } from "./tensor.ts";
+import type { TensorLike } from "./tensor-types.ts";
+import { flatten, type Structure, type Tree, unflatten } from "./tree.ts";
+import type { Variable } from "./variable.ts";
+import { differenceOf } from "./compare-traces.ts";
+
+/** What a call may pass where the function has a tensor: numbers and arrays too; they are inputs, never constants. */
+export type FeedOf<A> = {
+  [I in keyof A]: A[I] extends Tensor
+    ? TensorLike
+    : A[I] extends string | boolean | undefined
+      ? A[I]
+      : { readonly [K in keyof A[I]]: FeedOf<[A[I][K]]>[0] };
+};
+export type Argument = Tree | string | boolean | undefined;
+
+/** Traced once per signature. A call starts the program and returns handles; awaiting their data waits for it. */
+export interface Compiled<A extends readonly unknown[], R> {
+  (...args: FeedOf<A>): R;
+  /** How many programs were made: one for each combination of shapes, dtypes, booleans and strings. */
+  readonly programs: number;
+}
+
+export interface CompileOptions {
+  readonly device?: Device;
+  readonly threads?: number;
+  /** Traces twice and reports what differed: a random number or a clock read by the function would be frozen into the program. */
+  readonly check?: boolean;
+  /** 0: one kernel for each operation, nothing shared: slow, and what the fast program is compared with. Default 1. */
+  readonly optimize?: 0 | 1;
+  /** Which values must be finite before any variable changes. Default "loss": what optimisers minimise. */
+  readonly guard?: "none" | "loss" | "gradients";
+}
+
+/**
+ * A function as a program: forward pass, gradients and updates together, no JavaScript between kernels.
+ *
+ * @example
+ * const step = compile((x: Tensor, y: Tensor) => {
+ *   const loss = crossEntropy(model.forward(x, training(rng)), y);
+ *   optimizer.minimize(loss);
+ *   return loss;
+ * });
+ * console.log(await step(batch.x, batch.y).item());
+ */
+export function compile<A extends readonly Argument[], R extends Tree | void>(f: (...args: A) => R, options: CompileOptions = {}): Compiled<A, R> {
+  const compiled = new CompiledFunction(f as (...args: any[]) => unknown, options);
+  const call = (...args: unknown[]): unknown => compiled.call(args);
+  Object.defineProperty(call, "programs", { get: () => compiled.entries.length });
+  Object.defineProperty(call, "name", { value: f.name || "compiled" });
+  inside.set(call, compiled);
+  released.register(call, compiled.entries);
+  return call as unknown as Compiled<A, R>;
+}
+
+const inside = new WeakMap<object, CompiledFunction>();
+const released = new FinalizationRegistry<Entry[]>((entries) => {
+  for (const { program } of entries) program.dispose();
+});
+
+/** What stands behind a compiled function, for `explain`. */
+export function compiledFrom(f: object): CompiledFunction {
+  const found = inside.get(f);
+  if (found) return found;
+  throw new ArgumentError("explain: this is not a compiled function", { help: "explain(compile(f), ...args)" });
+}
+
+/** Runs programs of either kind. */
+interface Runnable {
+  run(feeds: readonly Feed[]): Storage[];
+  dispose(): void;
+}
+
+/** One signature: its trace, its program. */
+export interface Entry {
+  readonly structure: string;
+  readonly types: readonly Type[];
+  readonly trace: CompileTrace;
+  readonly outputs: readonly Value[];
+  readonly tree: Structure | undefined;
+  readonly program: Runnable;
+}
+
+/** Programs of one function after which something is probably wrong. */
+const MANY = 8;
+
+let pending: Failure | undefined;
+
+export class CompiledFunction {
+  readonly entries: Entry[] = [];
+  readonly f: (...args: any[]) => unknown;
+  readonly options: CompileOptions;
+
+  constructor(f: (...args: any[]) => unknown, options: CompileOptions) {
+    if (f.constructor.name === "AsyncFunction")
+      throw new GraphError("compile: the function is async", { why: "a program is built without waiting for anything", help: "await results outside" });
+    this.f = f;
+    this.options = options;
+  }
+
+  call(args: readonly unknown[]): unknown {
+    const outer = currentTrace();
+    if (outer) return this.f(...args);
+    throwPending();
+    const { leaves, entry } = this.prepare(args);
+    const { trace, program, outputs, tree } = entry;
+    const feeds = feedsOf(leaves, trace);
+    realiseContents(trace, leaves);
+    let results: Storage[];
+    try {
+      results = program.run(feeds);
+    } catch (error) {
+      const failure: Failure = { error: error as Error, told: false };
+      pending = failure;
+      if (!tree) return undefined;
+      const failed = new FailedStorage(failure);
+      return unflatten(
+        tree,
+        outputs.map((v) => new Tensor(v as Type, { storage: failed }).forgetNode(v)),
+      );
+    }
+    reportTaps(trace, results, outputs.length);
+    if (!tree) return undefined;
+    return unflatten(
+      tree,
+      outputs.map((v, i) => new Tensor({ shape: v.shape, dtype: v.dtype }, { storage: results[i] })),
+    );
+  }
+
+  /** The arguments as tensors, and the program for them. */
+  prepare(args: readonly unknown[]): { leaves: Tensor[]; entry: Entry } {
+    const last = this.entries.at(-1);
+    if (last && args.length === last.types.length && args.every((x, i) => x instanceof Tensor && sameType(x, last.types[i]!)) && last.structure === plain(args.length))
+      return { leaves: args as Tensor[], entry: last };
+    const flat = flatten(args, "compile", { statics: true, leaf: (x) => (isFeed(x) ? asTensor(x as TensorLike, undefined, "compile") : undefined) });
+    const structure = JSON.stringify(flat.structure);
+    const found = this.entries.find((e) => e.structure === structure && e.types.every((t, i) => sameType(flat.leaves[i]!, t)));
+    if (found) {
+      this.entries.splice(this.entries.indexOf(found), 1);
+      this.entries.push(found);
+      return { leaves: flat.leaves, entry: found };
+    }
+    const entry = this.trace(flat.leaves, flat.structure, structure);
+    this.entries.push(entry);
+    if (this.entries.length === MANY) warnMany(this.entries);
+    return { leaves: flat.leaves, entry };
+  }
+
+  private trace(leaves: readonly Tensor[], structure: Structure, key: string): Entry {
+    const types = leaves.map(({ shape, dtype }) => ({ shape, dtype }));
+    const traced = this.traceOnce(types, structure);
+    if (this.options.check) {
+      const again = this.traceOnce(types, structure);
+      const difference = differenceOf(traced.roots, again.roots);
+      if (difference) throw difference;
+    }
+    const { trace, outputs, tree } = traced;
+    const program = this.build(trace, outputs);
+    return { structure: key, types, trace, outputs, tree, program };
+  }
+
+  private traceOnce(types: readonly Type[], structure: Structure): { trace: CompileTrace; outputs: Value[]; tree: Structure | undefined; roots: Value[] } {
+    const trace = new CompileTrace(types);
+    const result = runInTrace(trace, () => {
+      const stands = types.map((t, i) => new Tensor(argument(i, t), { tracked: true }));
+      const returned = this.f(...(unflatten(structure, stands) as unknown[]));
+      if (returned === undefined) return { outputs: [], tree: undefined };
+      if (typeof (returned as { then?: unknown }).then === "function")
+        throw new GraphError("compile: the function returned a promise", { why: "a program is built without waiting for anything", help: "return tensors; await their data outside" });
+      const flat = flatten(returned, "compile: the function must return tensors in arrays and records, or nothing");
+      return { outputs: flat.leaves.map((x) => x.node()), tree: flat.structure };
+    });
+    return { trace, ...result, roots: [...result.outputs, ...trace.assignments().map((a) => a.value)] };
+  }
+
+  private build(trace: CompileTrace, outputs: readonly Value[]): Runnable {
+    const { device = defaultDevice(), threads, optimize, guard = "loss" } = this.options;
+    const spec = {
+      outputs: [...outputs, ...trace.taps.map((t) => t.value)],
+      assignments: trace.assignments(),
+      guards: trace.guards.filter((g) => guard === "gradients" || (guard === "loss" && g.kind === "loss")),
+      optimize,
+    };
+    if (device === "interpreter") return new InterpretedProgram(spec);
+    return new Executable(runnerFor(device, threads), spec);
+  }
+}
+
+const isFeed = (x: unknown): boolean => typeof x === "number" || ArrayBuffer.isView(x) || (Array.isArray(x) && isNumbers(x));
+const isNumbers = (x: readonly unknown[]): boolean => x.length > 0 && x.every((item) => typeof item === "number" || (Array.isArray(item) && isNumbers(item)));
+const sameType = (a: { shape: readonly number[]; dtype: DType }, b: Type): boolean =>
+  a.dtype === b.dtype && a.shape.length === b.shape.length && a.shape.every((d, i) => d === b.shape[i]);
+
+const plains: string[] = [];
+/** The structure of a call with n tensors and nothing else. */
+function plain(n: number): string {
+  plains[n] ??= JSON.stringify({ kind: "array", items: Array.from({ length: n }, () => ({ kind: "leaf" })) });
+  return plains[n];
+}
+
+function throwPending(): void {
+  const failure = pending;
+  pending = undefined;
+  if (failure && !failure.told) throw failure.error;
+}
+
+/** The numbers a program is fed with: arguments, then captured tensors, then the keys of its generators. */
+function feedsOf(leaves: readonly Tensor[], trace: CompileTrace): Feed[] {
+  const feeds: Feed[] = [];
+  const compute = [...leaves, ...trace.captured].filter((x) => !x.content().storage);
+  if (compute.length > 0) theProgramRuntime().realiseNow(compute.map((x) => x.content()));
+  for (const x of leaves) feeds.push(x.content().storage!);
+  for (const x of trace.captured) feeds.push(x.storage!);
+  for (const g of trace.generators) for (const word of g.nextKey()) feeds.push(Uint32Array.of(word));
+  return feeds;
+}
+
+/** Contents of cells that were assigned but never computed are computed now. */
+function realiseContents(trace: CompileTrace, _leaves: readonly Tensor[]): void {
+  let open: Tensor[] | undefined;
+  for (const cell of trace.cells.keys()) if (!cell.isComputed) (open ??= []).push(cell.content());
+  if (open) theProgramRuntime().realiseNow(open);
+}
+
+function reportTaps(trace: CompileTrace, results: readonly Storage[], from: number): void {
+  trace.taps.forEach(({ tap, value }, i) => {
+    tap.report(results[from + i]!.read() as TypedArray, value.shape);
+  });
+}
+
+function warnMany(entries: readonly Entry[]): void {
+  const shapes = entries.map((e) => e.types.map((t) => `${t.dtype} ${showShape(t.shape)}`).join(", "));
+  console.warn(`gradus: one compiled function has ${entries.length} programs, for arguments ${[...new Set(shapes)].slice(-3).join(" | ")} …; pad or drop what varies`);
+}
+
+/** What a function being compiled has read, assigned, captured, drawn and reported. */
+export class CompileTrace implements Trace {
+  readonly name = "compile";
+  readonly outer = undefined;
+  closed = false;
+  readonly cells = new Map<Variable, { value: Value; assigned: boolean }>();
+  readonly captured: Tensor[] = [];
+  readonly generators: Generator[] = [];
+  readonly taps: { readonly value: Value; readonly tap: Tap }[] = [];
+  readonly guards: (Guard & { readonly kind: "loss" | "gradients" })[] = [];
+  private readonly captures = new Map<Tensor, Value>();
+  private readonly keys = new Map<Generator, { key0: Value; key1: Value }>();
+  private readonly arguments: number;
+  private sites = 0;
+
+  constructor(types: readonly Type[]) {
+    this.arguments = types.length;
+  }
+
+  readCell(cell: Variable): Value {
+    const known = this.cells.get(cell);
+    if (known) return known.value;
+    if (!cell.hasValue) cell.content();
+    const value = variableLeaf(cell, { shape: cell.shape, dtype: cell.dtype });
+    this.cells.set(cell, { value, assigned: false });
+    return value;
+  }
+
+  assignCell(cell: Variable, value: Value): void {
+    if (!this.cells.has(cell) && cell.hasValue) this.readCell(cell);
+    this.cells.set(cell, { value, assigned: true });
+  }
+
+  assignments(): { cell: Variable; value: Value }[] {
+    return [...this.cells].flatMap(([cell, { value, assigned }]) => (assigned ? [{ cell, value }] : []));
+  }
+
+  capture(tensor: Tensor): Value {
+    const held = tensor.content();
+    let value = this.captures.get(held);
+    if (!value) {
+      // Numbered after the arguments; the generators' keys come after all captures, so they are numbered from the far end.
+      value = argument(this.arguments + this.captured.length, held);
+      this.captured.push(held);
+      this.captures.set(held, value);
+    }
+    return value;
+  }
+
+  draw(generator: Generator): Draw {
+    let keys = this.keys.get(generator);
+    if (!keys) {
+      const words = [0, 1].map((word) => new LateArgument(this, this.generators.length, word).value);
+      keys = { key0: words[0]!, key1: words[1]! };
+      this.generators.push(generator);
+      this.keys.set(generator, keys);
+    }
+    return { ...keys, site: this.sites++ };
+  }
+
+  tap(value: Value, tap: Tap): void {
+    this.taps.push({ value, tap });
+  }
+
+  guard(value: Value, label: string, kind: "loss" | "gradients"): void {
+    this.guards.push({ value, label, kind });
+  }
+}

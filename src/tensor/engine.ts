@@ -1,0 +1,97 @@
+/** The devices of this process: one heap, one WASM device, one native device where there is a C compiler. */
+import { ArgumentError, GraphError } from "../core/errors.ts";
+import type { Device as Runner } from "../runtime/device.ts";
+import { Heap } from "../runtime/heap.ts";
+import { WasmDevice } from "../runtime/wasm-device.ts";
+import type { Device } from "./context.ts";
+
+export interface EngineOptions {
+  /** "auto": native for compiled functions where a C compiler is found, else wasm. Default, or `GRADUS_DEVICE`. */
+  readonly device?: Device;
+  /** Default: as many as there are cores, or `GRADUS_THREADS`. */
+  readonly threads?: number;
+}
+
+type OpenNative = (heap: Heap, threads: number | undefined) => { runner: Runner } | { reason: string; error: () => Error };
+
+let chosen: EngineOptions = fromEnvironment();
+let started = false;
+let heap: Heap | undefined;
+let openNative: OpenNative | undefined;
+const runners = new Map<string, Runner>();
+let missing: { reason: string; error: () => Error } | undefined;
+
+/**
+ * Sets the defaults of this process, before the first program runs.
+ *
+ * @throws GraphError afterwards: a run stays on one device
+ * @example
+ * configure({ device: "wasm", threads: 1 });
+ */
+export function configure(options: EngineOptions): void {
+  if (started) throw new GraphError("configure: a program has run already", { why: "one process stays on one device", help: "call it first, or use compile(f, { device })" });
+  chosen = checked({ ...chosen, ...options });
+}
+
+function checked(options: EngineOptions): EngineOptions {
+  const { device, threads } = options;
+  if (device !== undefined && !["auto", "wasm", "native", "interpreter"].includes(device))
+    throw new ArgumentError(`configure: ${String(device)} is not a device`, { help: "auto, wasm, native or interpreter" });
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1))
+    throw new ArgumentError(`configure: ${String(threads)} is not a number of threads`, { help: "a whole number ≥ 1" });
+  return options;
+}
+
+function fromEnvironment(): EngineOptions {
+  const env = typeof process === "undefined" ? {} : process.env;
+  const options: { device?: Device; threads?: number } = {};
+  if (env.GRADUS_DEVICE) options.device = env.GRADUS_DEVICE as Device;
+  if (env.GRADUS_THREADS) options.threads = Number(env.GRADUS_THREADS);
+  return checked(options);
+}
+
+/** How native code is opened, on platforms that can. */
+export function setNative(open: OpenNative): void {
+  openNative = open;
+}
+
+export const theHeap = (): Heap => (heap ??= new Heap());
+
+/** What the process runs compiled functions on unless they say otherwise. */
+export function defaultDevice(): Device {
+  return chosen.device ?? "auto";
+}
+
+/** The device of this name with this many threads; "auto" chooses. Starting it ends the time for `configure`. */
+export function runnerFor(device: Exclude<Device, "interpreter">, threads = chosen.threads): Runner {
+  started = true;
+  if (device !== "wasm") {
+    const native = nativeRunner(threads);
+    if (native) return native;
+    if (device === "native") throw missing!.error();
+  }
+  return known(`wasm ${threads ?? ""}`, () => new WasmDevice({ heap: theHeap(), threads }));
+}
+
+function nativeRunner(threads: number | undefined): Runner | undefined {
+  const key = `native ${threads ?? ""}`;
+  const ready = runners.get(key);
+  if (ready || missing) return ready;
+  const opened = openNative?.(theHeap(), threads) ?? NO_NATIVE;
+  if ("reason" in opened) missing = opened;
+  else runners.set(key, opened.runner);
+  return runners.get(key);
+}
+
+const NO_NATIVE = { reason: "only Node has it", error: () => new GraphError("native code runs in Node only", { help: 'use device: "wasm"' }) };
+
+function known(key: string, make: () => Runner): Runner {
+  const runner = runners.get(key) ?? make();
+  runners.set(key, runner);
+  return runner;
+}
+
+/** True once a program was made: settings are fixed. */
+export function markStarted(): void {
+  started = true;
+}

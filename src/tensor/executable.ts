@@ -1,0 +1,125 @@
+/** A scheduled program with its places in the heap, ready to run. */
+import { bytesOf, type TypedArray } from "../core/dtype.ts";
+import { DeviceError, type GradusError, NonFiniteError, outOfRange } from "../core/errors.ts";
+import { sizeOf } from "../core/shape.ts";
+import type { Value } from "../graph/op.ts";
+import type { Check, Program } from "../kernel/program.ts";
+import { optimise } from "../passes/index.ts";
+import type { LoadedProgram, Device as Runner, Status } from "../runtime/device.ts";
+import { schedule } from "../schedule/index.ts";
+import { HostStorage, type Storage } from "./context.ts";
+import { Slot, SlotStorage } from "./slots.ts";
+import type { Variable } from "./variable.ts";
+
+export interface Guard {
+  readonly value: Value;
+  readonly label: string;
+}
+
+export interface ExecutableSpec {
+  readonly outputs: readonly Value[];
+  readonly assignments: readonly { readonly cell: Variable; readonly value: Value }[];
+  readonly guards: readonly Guard[];
+  readonly optimize?: 0 | 1 | undefined;
+}
+
+/** What an argument can be fed with: computed tensors, or numbers. */
+export type Feed = Storage | TypedArray;
+
+/** Outputs of up to this many elements are copied out at once, which costs less than keeping track of them. */
+const SMALL = 64;
+
+export class Executable {
+  readonly program: Program;
+  readonly runner: Runner;
+  private readonly loaded: LoadedProgram;
+  private readonly slots: (Slot | undefined)[] = [];
+  private readonly inputs: { readonly index: number; readonly slot: Slot; held: Feed | undefined }[];
+  private readonly cells: { readonly cell: Variable; readonly slot: Slot; readonly written: boolean }[];
+  private readonly results: Slot[];
+
+  constructor(runner: Runner, spec: ExecutableSpec) {
+    const { outputs, assignments, guards, optimize = 1 } = spec;
+    const roots = optimise([...outputs, ...assignments.map((a) => a.value), ...guards.map((g) => g.value)], { level: optimize });
+    const assigned = roots.slice(outputs.length);
+    const guarded = assigned.slice(assignments.length);
+    const plan = schedule({
+      outputs: roots.slice(0, outputs.length),
+      assignments: assignments.map(({ cell }, i) => ({ cell, value: assigned[i]! })),
+      guards: guards.map(({ label }, i) => ({ label, value: guarded[i]! })),
+      target: runner.target,
+      optimize,
+    });
+    this.runner = runner;
+    this.program = plan.program;
+    const cellOf = new Map(plan.variables.map((v) => [v.buffer, v.cell as Variable]));
+    for (const b of plan.program.buffers) {
+      const cell = cellOf.get(b.id);
+      this.slots[b.id] = b.place === "scratch" ? undefined : cell ? slotOf(cell, runner) : new Slot(runner.heap, b.dtype, b.bytes / bytesOf(b.dtype), b.place);
+    }
+    for (const { data, buffer } of plan.constants) this.slots[buffer]!.write(data);
+    this.inputs = plan.arguments.map(({ index, buffer }) => ({ index, slot: this.slots[buffer]!, held: undefined }));
+    this.cells = plan.variables.map((v) => ({ cell: v.cell as Variable, slot: this.slots[v.buffer]!, written: v.written }));
+    this.results = plan.outputs.map((b) => this.slots[b]!);
+    this.loaded = runner.load(plan.program, (b) => this.slots[b.id]!.address);
+  }
+
+  /** Bytes of the heap that this program alone holds. */
+  get bytes(): number {
+    return this.program.buffers.reduce((n, b) => (b.place === "scratch" || b.place === "variable" ? n : n + b.bytes), 0);
+  }
+
+  /** Runs the program. Throws what a check found; then no cell has changed. */
+  run(feeds: readonly Feed[]): Storage[] {
+    for (const input of this.inputs) this.feed(input, feeds[input.index]!);
+    for (const { cell, slot, written } of this.cells) {
+      cell.moveInto(slot);
+      if (written) slot.evict();
+    }
+    for (const slot of this.results) slot.evict();
+    const status = this.loaded.run();
+    if (!status.ok) throw this.explain(status, feeds);
+    for (const { cell, slot, written } of this.cells) if (written) cell.holdIn(slot);
+    return this.results.map((slot) => (slot.length <= SMALL ? new HostStorage(slot.elements.slice()) : slot.hold()));
+  }
+
+  private feed(input: { slot: Slot; held: Feed | undefined }, feed: Feed): void {
+    if (input.held === feed) return;
+    if (feed instanceof SlotStorage) input.slot.write(feed.peek());
+    else if (ArrayBuffer.isView(feed)) input.slot.write(feed as TypedArray);
+    else input.slot.write(feed.read() as TypedArray);
+    // Arrays may change under our hands, tensors do not.
+    input.held = ArrayBuffer.isView(feed) ? undefined : feed;
+  }
+
+  private explain(status: Exclude<Status, { ok: true }>, _feeds: readonly Feed[]): GradusError {
+    if ("aborted" in status) return new DeviceError(`${this.runner.name}: the program was stopped before its end`, { why: "a thread died or was told to stop" });
+    const check: Check = this.program.checks[status.check]!;
+    if (check.what === "index") return outOfRange(check.label, status.value | 0, check.bound, check.site);
+    return new NonFiniteError(`${check.label} is not a finite number`, {
+      why: "an overflow, a division by zero or a logarithm of zero on the way to it",
+      help: "no variable was changed by this step; try a smaller learning rate or clip the gradients",
+      site: check.site,
+    });
+  }
+
+  dispose(): void {
+    this.loaded.dispose();
+    const shared = new Set(this.cells.map((c) => c.slot));
+    for (const slot of this.slots) if (slot && !shared.has(slot)) slot.free();
+  }
+}
+
+const cellSlots = new WeakMap<Variable, Slot>();
+const freed = new FinalizationRegistry<Slot>((slot) => slot.free());
+
+/** The place of a variable's content in the heap, which lives as long as the variable. */
+function slotOf(cell: Variable, runner: Runner): Slot {
+  let slot = cellSlots.get(cell);
+  if (!slot) {
+    slot = new Slot(runner.heap, cell.dtype, sizeOf(cell.shape), `variable ${cell.name}`.trim());
+    cellSlots.set(cell, slot);
+    freed.register(cell, slot);
+  }
+  return slot;
+}

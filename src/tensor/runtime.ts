@@ -1,0 +1,198 @@
+/** What computes tensors outside `compile`: graphs of one structure share one program, whatever numbers are in them. */
+import type { TypedArray } from "../core/dtype.ts";
+import { MemoryError } from "../core/errors.ts";
+import { sizeOf } from "../core/shape.ts";
+import { apply, type ConstantAttributes, type OpBase, type Value } from "../graph/op.ts";
+import { argument } from "../ops/index.ts";
+import { type Device, holderOf, realisedStorage, type RealiseOptions, type Runtime, type Storage, type Tap, tapsOf } from "./context.ts";
+import { defaultDevice, runnerFor } from "./engine.ts";
+import { Executable, type Feed } from "./executable.ts";
+import { InterpreterRuntime } from "./interpreter-runtime.ts";
+import type { Tensor } from "./tensor.ts";
+import { pause } from "./yield.ts";
+
+/** Programs kept for graphs that may come again. */
+const KEPT = 256;
+
+export class ProgramRuntime implements Runtime {
+  private readonly programs = new Map<string, Executable>();
+  private readonly interpreter = new InterpreterRuntime();
+
+  /** How many programs were made so far. */
+  made = 0;
+
+  async realise(tensors: readonly Tensor[], { device = defaultDevice() }: RealiseOptions = {}): Promise<TypedArray[]> {
+    if (device === "interpreter") return this.interpreter.realise(tensors);
+    this.realiseNow(tensors, device);
+    await pause();
+    return Promise.all(tensors.map((x) => x.storage!.read()));
+  }
+
+  /** Computes and keeps, without waiting. Eager graphs run on wasm, which compiles in a millisecond, unless native is asked for. */
+  realiseNow(tensors: readonly Tensor[], device: Device = "auto"): void {
+    const open = tensors.filter((x) => !x.storage);
+    if (open.length === 0) return;
+    const graph = new OpenGraph(open);
+    const runner = device === "native" ? "native" : "wasm";
+    const key = `${runner}\n${graph.key}`;
+    let program = this.programs.get(key);
+    if (program) this.programs.delete(key);
+    else program = this.make(graph, runner);
+    this.programs.set(key, program);
+    const results = program.run(graph.feeds);
+    graph.kept.forEach((x, i) => {
+      x.keep(results[i]!);
+    });
+    graph.taps.forEach((told, i) => {
+      const elements = results[graph.kept.length + i]!.read() as TypedArray;
+      for (const tap of told.taps) tap.report(elements, told.shape);
+    });
+    this.trim();
+  }
+
+  private make(graph: OpenGraph, runner: "wasm" | "native"): Executable {
+    this.made++;
+    const build = (): Executable => new Executable(runnerFor(runner), { outputs: graph.build(), assignments: [], guards: [] });
+    try {
+      return build();
+    } catch (error) {
+      if (!(error instanceof MemoryError)) throw error;
+      this.clear();
+      return build();
+    }
+  }
+
+  private trim(): void {
+    for (const [key, program] of this.programs) {
+      if (this.programs.size <= KEPT) return;
+      this.programs.delete(key);
+      program.dispose();
+    }
+  }
+
+  /** Gives the memory of all kept programs back. */
+  clear(): void {
+    for (const program of this.programs.values()) program.dispose();
+    this.programs.clear();
+  }
+}
+
+/** The part of a graph that is not computed yet, with its structure as text. */
+class OpenGraph {
+  /** Tensors that get a result each: those asked for, and cells' contents on the way. */
+  readonly kept: Tensor[] = [];
+  readonly taps: { readonly taps: readonly Tap[]; readonly shape: readonly number[]; readonly value: Value }[] = [];
+  readonly feeds: Feed[] = [];
+  readonly key: string;
+  private readonly order: Value[] = [];
+  private readonly number = new Map<Value, number>();
+  private readonly inputOf = new Map<Value, number>();
+  private readonly storages = new Map<Storage, number>();
+
+  constructor(tensors: readonly Tensor[]) {
+    for (const x of tensors) this.keep(x);
+    // Contents of cells that were met are kept too: the list grows while it is walked.
+    for (let i = 0; i < this.kept.length; i++) this.visit(this.kept[i]!.ownNode());
+    const lines = this.order.map((v, i) => this.line(v, i));
+    const outputs = this.roots().map((v) => this.number.get(v)!);
+    this.key = `${lines.join("\n")}\n→ ${outputs.join()}`;
+  }
+
+  private keep(x: Tensor): void {
+    if (!this.kept.includes(x)) this.kept.push(x);
+  }
+
+  private roots(): Value[] {
+    return [...this.kept.map((x) => x.ownNode()), ...this.taps.map((t) => t.value)];
+  }
+
+  /** What a value is computed from: nothing for inputs; a cell without numbers stands for what it is to hold. */
+  private sources(v: Value): readonly Value[] {
+    if (this.inputOf.has(v)) return [];
+    const holder = holderOf(v);
+    if (holder) return [holder.content().ownNode()];
+    return v.op.kind === "custom" ? v.inputs.slice(0, 1) : v.inputs;
+  }
+
+  private visit(root: Value): void {
+    const stack: Value[] = [root];
+    while (stack.length > 0) {
+      const v = stack.at(-1)!;
+      if (this.number.has(v)) {
+        stack.pop();
+        continue;
+      }
+      this.classify(v);
+      const waiting = this.sources(v).filter((x) => !this.number.has(x));
+      if (waiting.length > 0) {
+        for (const x of waiting) stack.push(x);
+        continue;
+      }
+      stack.pop();
+      this.number.set(v, this.order.length);
+      this.order.push(v);
+      const taps = this.inputOf.has(v) ? [] : tapsOf(v);
+      if (taps.length > 0) this.taps.push({ taps, shape: v.shape, value: v });
+    }
+  }
+
+  /** Notes a value as an input where its numbers are known. */
+  private classify(v: Value): void {
+    if (this.inputOf.has(v)) return;
+    const holder = holderOf(v)?.content();
+    const storage = realisedStorage(v) ?? holder?.storage;
+    if (storage) this.addInput(v, storage);
+    else if (holder) this.keep(holder);
+    else if (v.op.kind === "leaf" && v.op.source === "constant") {
+      const { data, lifted } = v.attributes as ConstantAttributes;
+      if (lifted || sizeOf(v.shape) !== 1) this.addInput(v, data);
+    }
+  }
+
+  private addInput(v: Value, feed: Feed): void {
+    let index = ArrayBuffer.isView(feed) ? undefined : this.storages.get(feed);
+    if (index === undefined) {
+      index = this.feeds.push(feed) - 1;
+      if (!ArrayBuffer.isView(feed)) this.storages.set(feed, index);
+    }
+    this.inputOf.set(v, index);
+  }
+
+  private line(v: Value, _i: number): string {
+    const type = `${v.dtype}[${v.shape}]`;
+    const input = this.inputOf.get(v);
+    if (input !== undefined) return `in ${input} ${type}`;
+    const from = this.sources(v).map((x) => this.number.get(x));
+    return `${v.op.name} ${from} ${holderOf(v) ? "" : describe(v)} ${type}`;
+  }
+
+  /** The graph over arguments, in the order of `feeds`: the results of `kept`, then those of `taps`. */
+  build(): Value[] {
+    const made = new Map<Value, Value>();
+    for (const v of this.order) {
+      const input = this.inputOf.get(v);
+      const from = this.sources(v).map((x) => made.get(x)!);
+      if (input !== undefined) made.set(v, argument(input, v));
+      else if (holderOf(v) || v.op.kind === "custom") made.set(v, from[0]!);
+      else made.set(v, v.inputs.length === 0 ? v : apply(v.op as OpBase<any, unknown>, from, v.attributes));
+    }
+    return this.roots().map((v) => made.get(v)!);
+  }
+}
+
+const descriptions = new WeakMap<object, string>();
+
+/** Attributes as text; the number of a scalar constant included. */
+function describe(v: Value): string {
+  if (v.op.kind === "custom" || v.attributes === undefined || v.attributes === null) return "";
+  if (typeof v.attributes !== "object") return String(v.attributes);
+  let text = descriptions.get(v.attributes);
+  if (text === undefined) {
+    text = JSON.stringify(v.attributes, (_key, value) => (ArrayBuffer.isView(value) ? Array.from(value as Float64Array, showNumber) : value));
+    descriptions.set(v.attributes, text);
+  }
+  return text;
+}
+
+const showNumber = (x: number): string => (Object.is(x, -0) ? "-0" : String(x));
+

@@ -1,0 +1,99 @@
+/** Curves as SVG text: panels below each other, a legend, gentle grid lines; no script, readable in light and dark. */
+
+export interface CurveLine {
+  readonly label: string;
+  readonly points: readonly (readonly [x: number, y: number])[];
+}
+
+export interface CurvePanel {
+  readonly label: string;
+  readonly lines: readonly CurveLine[];
+}
+
+const WIDTH = 720;
+const HEIGHT = 240;
+const LEFT = 64;
+const RIGHT = 20;
+const TOP = 34;
+const BOTTOM = 30;
+/** Two colours that also differ for the colour-blind (Okabe and Ito 2008), and more if needed. */
+const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"];
+
+const escape = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+const coordinate = (x: number): string => String(Math.round(x * 10) / 10);
+
+/** One picture of several panels over the same x axis, which counts steps. */
+export function curvesSvg(title: string, panels: readonly CurvePanel[]): string {
+  const height = panels.length * HEIGHT + 30;
+  const points = panels.flatMap(({ lines }) => lines.flatMap((line) => line.points)).filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y));
+  const [from, to] = [Math.min(0, ...points.map(([x]) => x)), Math.max(1, ...points.map(([x]) => x))];
+  const body = panels.map((panel, i) => `<g transform="translate(0 ${30 + i * HEIGHT})">${drawPanel(panel, from, to)}</g>`);
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="system-ui, sans-serif" font-size="12">`,
+    `<rect width="100%" height="100%" fill="#fff"/><text x="${LEFT}" y="22" font-size="15" font-weight="600" fill="#222">${escape(title)}</text>`,
+    ...body,
+    "</svg>",
+    "",
+  ].join("\n");
+}
+
+function drawPanel({ label, lines }: CurvePanel, from: number, to: number): string {
+  const values = lines.flatMap((line) => line.points.map(([, y]) => y)).filter(Number.isFinite);
+  if (values.length === 0) return `<text x="${LEFT}" y="${TOP}" fill="#666">${escape(label)}: nothing yet</text>`;
+  const y = axis(values);
+  const x = axisBetween(from, to);
+  const px = (v: number): number => LEFT + ((v - from) / (to - from)) * (WIDTH - LEFT - RIGHT);
+  const py = (v: number): number => TOP + (1 - y.place(v)) * (HEIGHT - TOP - BOTTOM);
+  const grid = y.ticks.map((v) => {
+    const at = coordinate(py(v));
+    return `<path d="M${LEFT} ${at}H${WIDTH - RIGHT}" stroke="#e4e4e4"/><text x="${LEFT - 8}" y="${at}" dy="4" text-anchor="end" fill="#555">${number(v)}</text>`;
+  });
+  const marks = x.map((v) => `<text x="${coordinate(px(v))}" y="${HEIGHT - BOTTOM + 18}" text-anchor="middle" fill="#555">${number(v)}</text>`);
+  const drawn = lines.map(({ points }, i) => drawLine(points, COLOURS[i % COLOURS.length]!, px, py));
+  const legend = lines.map(({ label: name }, i) => {
+    const at = WIDTH - RIGHT - (lines.length - i) * 100;
+    return `<path d="M${at} 20h18" stroke="${COLOURS[i % COLOURS.length]}" stroke-width="2.5"/><text x="${at + 24}" y="24" fill="#333">${escape(name)}</text>`;
+  });
+  return [`<text x="${LEFT}" y="24" fill="#333" font-weight="600">${escape(label)}</text>`, ...grid, ...marks, ...drawn, ...legend].join("\n");
+}
+
+function drawLine(points: CurveLine["points"], colour: string, px: (v: number) => number, py: (v: number) => number): string {
+  const good = points.filter(([, y]) => Number.isFinite(y));
+  const at = good.map(([x, y]) => [coordinate(px(x)), coordinate(py(y))] as const);
+  const path = `<path d="M${at.map(([x, y]) => `${x} ${y}`).join("L")}" fill="none" stroke="${colour}" stroke-width="1.8" stroke-linejoin="round"/>`;
+  // Few points are epochs: each gets a dot.
+  const dots = at.length <= 40 ? at.map(([x, y]) => `<circle cx="${x}" cy="${y}" r="2.6" fill="${colour}"/>`) : [];
+  return at.length === 0 ? "" : [path, ...dots].join("");
+}
+
+interface Axis {
+  readonly ticks: readonly number[];
+  /** 0 at the bottom, 1 at the top. */
+  place(value: number): number;
+}
+
+/** Logarithmic where positive values span more than a factor of 30, else linear. */
+function axis(values: readonly number[]): Axis {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  if (low > 0 && high / low > 30) {
+    const [from, to] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
+    const ticks = Array.from({ length: to - from + 1 }, (_, i) => 10 ** (from + i));
+    return { ticks, place: (v) => (Math.log10(v) - from) / (to - from) };
+  }
+  const ticks = axisBetween(low, high, true);
+  const [from, to] = [ticks[0]!, ticks.at(-1)!];
+  return { ticks, place: (v) => (v - from) / (to - from) };
+}
+
+/** Round numbers between two values; `cover` adds one at each end so that both lie within. */
+function axisBetween(low: number, high: number, cover = false): number[] {
+  const span = high - low || Math.abs(high) || 1;
+  const rough = span / 5;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough)!;
+  const first = (cover ? Math.floor : Math.ceil)(low / step);
+  const last = Math.max(first + 1, (cover ? Math.ceil : Math.floor)(high / step));
+  return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+}
+
+const number = (v: number): string => (v !== 0 && (Math.abs(v) < 1e-3 || Math.abs(v) >= 1e6) ? v.toExponential(0) : String(v));

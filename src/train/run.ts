@@ -1,0 +1,306 @@
+import { ArgumentError } from "../core/errors.ts";
+import type { ArrayDataset, Dataset, DownloadProgress, Labelled } from "../data/index.ts";
+import { type Device, Generator } from "../index.ts";
+import type { Checkpoint, Damaged } from "../io/index.ts";
+import { init } from "../nn/index.ts";
+import { type CurveLine, curvesSvg } from "./curves.ts";
+import { drawGraph } from "./graph.ts";
+import { describeMachine } from "./machine.ts";
+import type { Loss } from "./metrics.ts";
+import { type Options, resolveOptions } from "./options.ts";
+import type { Recipe } from "./recipe.ts";
+import { readCheckpoint, readInfo, RunFolder, type RunInfo } from "./run-folder.ts";
+import { score, type Scores, type Trainable } from "./score.ts";
+import { loadGroup, positionFromText, positionToText, storeAll } from "./training-state.ts";
+import { type Progress, Trainer } from "./trainer.ts";
+
+export interface TrainSettings {
+  readonly recipe: Recipe;
+  /** What `run.json` calls the recipe. */
+  readonly name: string;
+  readonly options?: Readonly<Record<string, unknown>>;
+  readonly seed?: number;
+  readonly epochs?: number | undefined;
+  readonly batchSize?: number | undefined;
+  readonly validation?: number | undefined;
+  readonly patience?: number | undefined;
+  readonly dir?: string | undefined;
+  readonly device?: Device | undefined;
+  readonly threads?: number | undefined;
+  readonly out?: string | undefined;
+  readonly resume?: string | undefined;
+  readonly signal: AbortSignal;
+  /** Of gradus. */
+  readonly version: string;
+  /** Seconds between checkpoints within an epoch; there is one after each epoch in any case. Default 60. */
+  readonly checkpointSeconds?: number;
+  readonly nonFinite?: "stop" | "skip";
+}
+
+/** What a training is about to do. */
+export interface TrainPlan {
+  readonly path: string;
+  readonly name: string;
+  readonly parameters: number;
+  readonly trainExamples: number;
+  readonly testExamples: number;
+  readonly epochs: number;
+  readonly batchesPerEpoch: number;
+  readonly batchSize: number;
+  /** Steps made before this start. */
+  readonly startStep: number;
+  readonly checkedOn: "test" | "validation";
+}
+
+export interface TrainEvents {
+  plan?(plan: TrainPlan): void;
+  download?(progress: DownloadProgress): void;
+  step?(progress: Progress): void;
+  epoch?(progress: Progress): void;
+  damaged?(damaged: Damaged): void;
+  say?(line: string): void;
+}
+
+export interface TrainOutcome {
+  readonly path: string;
+  readonly status: RunInfo["status"];
+  readonly records: readonly Progress[];
+  readonly scores: Readonly<Record<string, number>>;
+  readonly seconds: number;
+}
+
+/** Options, model and loss of a recipe, with its parameters drawn. */
+export function prepare(recipe: Recipe, given: Readonly<Record<string, unknown>>, seed: number): { options: Options; model: Trainable; loss: Loss } {
+  const options = resolveOptions(recipe.options as Options, given, recipe.choices as Record<string, readonly string[]>);
+  const loss = recipe.objective?.(options) ?? recipe.loss;
+  if (!loss) throw new ArgumentError("the recipe has no loss", { help: "give it loss, or objective(options)" });
+  return { options, model: init(recipe.model(options) as Trainable, new Generator(seed).fork("init")), loss };
+}
+
+/** Trains a recipe in a run folder: a new one, or one to go on with. */
+export async function trainRecipe(settings: TrainSettings, events: TrainEvents = {}): Promise<TrainOutcome> {
+  const begun = performance.now();
+  const folder = settings.resume === undefined ? await newRun(settings) : await RunFolder.open(settings.resume);
+  const seconds = folder.info.seconds;
+  const elapsed = (): number => seconds + (performance.now() - begun) / 1000;
+  try {
+    const result = settings.recipe.run && settings.resume === undefined ? await runOwn(folder, settings, events) : await runFit(folder, settings, events, elapsed);
+    const status = result.status;
+    await folder.update({ status, scores: result.scores, finished: status === "interrupted" ? null : new Date().toISOString(), seconds: elapsed() });
+    return { path: folder.path, ...result, seconds: elapsed() };
+  } catch (error) {
+    await folder.update({ status: "failed", seconds: elapsed() }).catch(() => undefined);
+    throw error;
+  } finally {
+    await folder.close();
+  }
+}
+
+async function newRun(settings: TrainSettings): Promise<RunFolder> {
+  const { recipe, name, seed = 0, validation = 0, patience } = settings;
+  // Options are checked before anything is written.
+  const options = resolveOptions(recipe.options as Options, settings.options ?? {}, recipe.choices as Record<string, readonly string[]>);
+  const short = name.replace(/^.*[\\/]/, "").replace(/\.[cm]?[jt]s$/, "");
+  const path = settings.out ?? (await RunFolder.newName("runs", short));
+  return RunFolder.create(path, {
+    version: 1,
+    gradus: settings.version,
+    recipe: name,
+    options,
+    seed,
+    epochs: settings.epochs ?? recipe.epochs ?? 10,
+    batchSize: settings.batchSize ?? recipe.batchSize ?? 32,
+    validation,
+    patience: patience ?? null,
+    data: settings.dir ?? null,
+    device: settings.device ?? "auto",
+    threads: settings.threads ?? null,
+    machine: { ...(await describeMachine()) },
+    started: new Date().toISOString(),
+    finished: null,
+    status: "running",
+    seconds: 0,
+    scores: {},
+  });
+}
+
+type Result = Pick<TrainOutcome, "status" | "records" | "scores">;
+
+async function runOwn(folder: RunFolder, settings: TrainSettings, events: TrainEvents): Promise<Result> {
+  const { info } = folder;
+  const { device, threads, signal } = settings;
+  const result = await settings.recipe.run!(info.options, {
+    seed: info.seed,
+    signal,
+    say: (line) => events.say?.(line),
+    write: (name, content) => folder.write(name, content),
+    ...(device ? { device } : {}),
+    ...(threads ? { threads } : {}),
+  });
+  await folder.log({ ...result.scores });
+  await folder.save(0, await storeAll({ model: (result.model as Trainable).stateDict() }), {});
+  return { status: signal.aborted ? "interrupted" : result.passed === false ? "failed" : "done", records: [], scores: result.scores };
+}
+
+async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainEvents, elapsed: () => number): Promise<Result> {
+  const { recipe, signal, threads } = settings;
+  if (settings.resume !== undefined) await folder.update(resumedInfo(folder.info, settings));
+  const { info } = folder;
+  const device = info.device as Device;
+  const { options, model, loss } = prepare(recipe, info.options, info.seed);
+  const parts = await recipe.data(options, { seed: info.seed, signal, ...(info.data ? { dir: info.data } : {}), ...(events.download ? { onProgress: events.download } : {}) });
+  const root = new Generator(info.seed);
+  const [train, validation] = info.validation > 0 ? parts.train.split(1 - info.validation, root.fork("validation")) : [parts.train, parts.test];
+  const checkedOn = info.validation > 0 ? "validation" : "test";
+  const batches = Math.max(1, Math.floor(train.size / info.batchSize));
+  const logEvery = Math.max(1, Math.ceil(batches / 50));
+  const window = { count: 0, loss: 0 };
+  const save = async (): Promise<void> => {
+    const { tensors, position } = await trainer.state();
+    await folder.save(trainer.step, tensors, { training: positionToText(position), log: JSON.stringify({ bytes: folder.logged, ...window }) });
+  };
+  let saved = performance.now();
+  const trainer: Trainer = new Trainer(model, train, {
+    loss,
+    optimizer: recipe.optimizer(model, options, batches * info.epochs),
+    rng: root.fork("training"),
+    epochs: info.epochs,
+    batchSize: info.batchSize,
+    metrics: recipe.metrics,
+    validation,
+    earlyStopping: info.patience === null ? undefined : { patience: info.patience },
+    nonFinite: settings.nonFinite ?? "stop",
+    device,
+    threads,
+    signal,
+    onStep: async (progress) => {
+      window.count++;
+      window.loss += progress.loss;
+      if (progress.step % logEvery === 0) {
+        await folder.log({ step: progress.step, loss: window.loss / window.count });
+        Object.assign(window, { count: 0, loss: 0 });
+      }
+      events.step?.(progress);
+      if (performance.now() - saved < 1000 * (settings.checkpointSeconds ?? 60)) return;
+      await save();
+      saved = performance.now();
+    },
+    onEpoch: async (progress) => {
+      const { epoch, step, loss: mean, metrics, validation: scores } = progress;
+      await folder.log({ epoch, step, loss: mean, ...metrics, [checkedOn]: scores });
+      await save();
+      saved = performance.now();
+      await folder.update({ seconds: elapsed() });
+      events.epoch?.(progress);
+    },
+  });
+  if (settings.resume !== undefined) await goBack(trainer, folder, window, events);
+  else await folder.write("graph.dot", await drawGraph(model, loss, train));
+  events.plan?.({
+    path: folder.path,
+    name: info.recipe,
+    parameters: model.parameters().reduce((n, p) => n + (p.shape as number[]).reduce((a, b) => a * b, 1), 0),
+    trainExamples: train.size,
+    testExamples: parts.test.size,
+    epochs: info.epochs,
+    batchesPerEpoch: batches,
+    batchSize: info.batchSize,
+    startStep: trainer.step,
+    checkedOn,
+  });
+  const records = await trainer.run();
+  if (trainer.ended === "aborted" || records.length === 0) await save();
+  await folder.write("curves.svg", await curvesOf(folder, records, checkedOn));
+  if (trainer.ended === "aborted") return { status: "interrupted", records, scores: records.at(-1)?.validation ?? {} };
+  const final = checkedOn === "test" && info.patience === null ? records.at(-1)?.validation : undefined;
+  const scores = final ?? (await score(model, parts.test, { loss, metrics: recipe.metrics, device, threads, signal }));
+  return { status: trainer.ended === "stopped early" ? "stopped early" : "done", records, scores };
+}
+
+/** What a resumed run changes in `run.json`; other settings must be those of the run. */
+function resumedInfo(info: RunInfo, settings: TrainSettings): Partial<RunInfo> {
+  for (const [key, value] of Object.entries(settings.options ?? {}))
+    if (String(info.options[key]) !== String(value))
+      throw new ArgumentError(`--resume: the run has ${key} ${info.options[key]}, not ${value}`, { why: "a resumed run goes on as it began", help: "leave the option out" });
+  const { seed, batchSize, validation, patience } = settings;
+  for (const [key, value] of Object.entries({ seed, batchSize, validation, patience }))
+    if (value !== undefined && info[key as keyof RunInfo] !== value)
+      throw new ArgumentError(`--resume: the run has ${key} ${String(info[key as keyof RunInfo])}, not ${value}`, { why: "a resumed run goes on as it began", help: "leave it out" });
+  return {
+    status: "running",
+    finished: null,
+    epochs: settings.epochs ?? info.epochs,
+    data: settings.dir ?? info.data,
+    device: settings.device ?? info.device,
+    gradus: settings.version,
+  };
+}
+
+async function goBack(trainer: Trainer, folder: RunFolder, window: { count: number; loss: number }, events: TrainEvents): Promise<void> {
+  const checkpoint = await readCheckpoint(folder.path, events.damaged);
+  trainer.restore({ tensors: checkpoint.tensors, position: positionFromText(checkpoint.metadata.get("training"), checkpoint.path) });
+  const log = JSON.parse(checkpoint.metadata.get("log") ?? "{}") as { bytes?: number; count?: number; loss?: number };
+  await folder.rewindLog(log.bytes ?? 0);
+  Object.assign(window, { count: log.count ?? 0, loss: log.loss ?? 0 });
+}
+
+/** Loss of the steps, as `metrics.jsonl` has it, and the scores of the epochs. */
+async function curvesOf(folder: RunFolder, records: readonly Progress[], checkedOn: string): Promise<string> {
+  const { readFile } = await import("node:fs/promises");
+  const lines = (await readFile(`${folder.path}/metrics.jsonl`, "utf8")).split("\n").filter(Boolean);
+  const steps = lines.map((line) => JSON.parse(line) as { step: number; loss: number; epoch?: number }).filter((line) => line.epoch === undefined);
+  const perEpoch = (pick: (r: Progress) => number | undefined): [number, number][] => records.flatMap((r) => (pick(r) === undefined ? [] : [[r.step, pick(r)!]]));
+  const panels = [
+    {
+      label: "loss",
+      lines: [
+        { label: "training", points: steps.map(({ step, loss }) => [step, loss] as const) },
+        { label: checkedOn, points: perEpoch((r) => r.validation?.loss) },
+      ] satisfies CurveLine[],
+    },
+  ];
+  for (const name of Object.keys(records.at(-1)?.metrics ?? {}))
+    panels.push({
+      label: name,
+      lines: [
+        { label: "training", points: perEpoch((r) => r.metrics[name]) },
+        { label: checkedOn, points: perEpoch((r) => r.validation?.[name]) },
+      ],
+    });
+  return curvesSvg(folder.info.recipe, panels);
+}
+
+/** A run to use: its model with the parameters it ended with (the best ones, after early stopping). */
+export interface Run {
+  readonly info: RunInfo;
+  readonly recipe: Recipe;
+  readonly options: Options;
+  readonly model: Trainable;
+  readonly checkpoint: Checkpoint;
+  /** Loss and metrics on the recipe's test set. */
+  evaluate(where?: { dir?: string | undefined; device?: Device | undefined; threads?: number | undefined; onProgress?: (p: DownloadProgress) => void }): Promise<Scores>;
+  test(where?: { dir?: string | undefined }): Promise<Dataset<Labelled> | ArrayDataset>;
+}
+
+/** Opens a run's folder. `find` answers the recipe for the name in it: only code that the caller knows is ever run. */
+export async function openRun(path: string, find: (name: string) => Promise<Recipe>, report?: (damaged: Damaged) => void): Promise<Run> {
+  const info = await readInfo(path);
+  const recipe = await find(info.recipe);
+  const { options, model, loss } = prepare(recipe, info.options, info.seed);
+  const checkpoint = await readCheckpoint(path, report);
+  const best = loadGroup(checkpoint.tensors, "best");
+  model.loadStateDict(Object.keys(best).length > 0 ? best : loadGroup(checkpoint.tensors, "model"));
+  const test: Run["test"] = async ({ dir } = {}) => {
+    const place = dir ?? info.data ?? undefined;
+    return ((await recipe.data(options, { seed: info.seed, ...(place ? { dir: place } : {}) })) as { test: Dataset<Labelled> }).test;
+  };
+  return {
+    info,
+    recipe,
+    options,
+    model,
+    checkpoint,
+    test,
+    evaluate: async ({ dir, device, threads } = {}) => score(model, await test({ dir }), { loss, metrics: recipe.metrics, device, threads }),
+  };
+}

@@ -1,0 +1,244 @@
+import { ArgumentError, NonFiniteError } from "../core/errors.ts";
+import type { Dataset, Labelled } from "../data/index.ts";
+import { type Compiled, compile, type Device, Generator, type Tensor } from "../index.ts";
+import { training } from "../nn/index.ts";
+import type { Optimizer } from "../optim/index.ts";
+import { EarlyStopping, type EarlyStoppingOptions } from "./early-stopping.ts";
+import type { Loss, Metric } from "./metrics.ts";
+import { mapValues, placement, type Scores, scorer, type Trainable, Yielding } from "./score.ts";
+import { loadGroup, type Progress, storeAll, type Sums, type TrainingState } from "./training-state.ts";
+
+export type { Progress };
+
+export interface FitOptions {
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  /** Decides the order of the examples and the noise of the layers; nothing else does. */
+  readonly rng: Generator | number;
+  readonly epochs: number;
+  /** Default 32. A last batch that is not full is dropped, unless it is the only one. */
+  readonly batchSize?: number;
+  readonly metrics?: Readonly<Record<string, Metric>> | undefined;
+  readonly validation?: Dataset<Labelled> | undefined;
+  readonly earlyStopping?: EarlyStoppingOptions | undefined;
+  readonly device?: Device | undefined;
+  readonly threads?: number | undefined;
+  /** What to do when a step's loss or update is not finite: stop with an error (default), or leave the step out. */
+  readonly nonFinite?: "stop" | "skip";
+  /** Called after every step; training waits for a promise. */
+  readonly onStep?: ((progress: Progress) => void | Promise<void>) | undefined;
+  readonly onEpoch?: ((progress: Progress) => void | Promise<void>) | undefined;
+  /** Ends training after the present step; what was done stays done. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+type StepResult = { readonly loss: Tensor<[]>; readonly metrics: Record<string, Tensor<[]>> };
+
+/** Trains a model step by step, and can say at any moment between two steps all that is needed to go on from there. */
+export class Trainer {
+  readonly model: Trainable;
+  readonly options: FitOptions;
+  readonly batchSize: number;
+  /** Why `run` came back. */
+  ended: "not yet" | "done" | "stopped early" | "aborted" = "not yet";
+  /** The epoch in progress, its finished batches, and all finished steps. */
+  epoch = 1;
+  batch = 0;
+  step = 0;
+  readonly records: Progress[] = [];
+  /** Steps left out because they were not finite. */
+  skipped = 0;
+  private sums: Sums;
+  private readonly data: Dataset<Labelled>;
+  private readonly root: Generator;
+  private readonly noise: Generator;
+  private readonly program: Compiled<[x: Tensor, y: Tensor], StepResult>;
+  private readonly validate: ((data: Dataset<Labelled>) => Promise<Scores>) | undefined;
+  private readonly stopping: EarlyStopping | undefined;
+
+  constructor(model: Trainable, data: Dataset<Labelled>, options: FitOptions) {
+    checkOptions(data, options);
+    this.model = model;
+    this.data = data;
+    this.options = options;
+    this.batchSize = options.batchSize ?? 32;
+    this.root = options.rng instanceof Generator ? options.rng : new Generator(options.rng);
+    this.noise = this.root.fork("noise");
+    this.stopping = options.earlyStopping && new EarlyStopping(options.earlyStopping);
+    this.sums = this.noSums();
+    const { loss, optimizer, metrics = {} } = options;
+    this.program = compile((x: Tensor, y: Tensor): StepResult => {
+      const output = model.forward(x, training(this.noise));
+      const value = loss(output, y);
+      optimizer.minimize(value);
+      return { loss: value, metrics: mapValues(metrics, (metric) => metric(output, y)) };
+    }, placement(options));
+    this.validate = options.validation && scorer(model, { ...options, batchSize: 1000 });
+  }
+
+  get last(): "keep" | "drop" {
+    return this.data.size < this.batchSize ? "keep" : "drop";
+  }
+
+  /** Batches of one epoch. */
+  get batchesPerEpoch(): number {
+    return Math.max(1, Math.floor(this.data.size / this.batchSize));
+  }
+
+  /** Trains to the end, or until it is stopped. Answers one record per epoch, those before a restore included. */
+  async run(): Promise<Progress[]> {
+    const { epochs, signal } = this.options;
+    const yielding = new Yielding();
+    while (this.epoch <= epochs) {
+      if (signal?.aborted) return this.end("aborted");
+      if (this.stopping?.exhausted) return this.end("stopped early");
+      const order = this.root.fork(`epoch ${this.epoch}`);
+      for (const { x, y } of this.data.batches(this.batchSize, { rng: order, last: this.last, from: this.batch })) {
+        await this.oneStep(x, y);
+        await yielding.now();
+        if (signal?.aborted) return this.end("aborted");
+      }
+      await this.endEpoch();
+    }
+    return this.end(this.stopping?.exhausted ? "stopped early" : "done");
+  }
+
+  private end(why: Trainer["ended"]): Progress[] {
+    this.ended = why;
+    if (why !== "aborted") this.stopping?.restoreBest(this.model);
+    return this.records;
+  }
+
+  private async oneStep(x: Tensor, y: Tensor): Promise<void> {
+    const values = await this.compute(x, y);
+    this.batch++;
+    if (!values) return;
+    this.step++;
+    this.sums.count++;
+    this.sums.loss += values.loss;
+    for (const [name, value] of Object.entries(values.metrics)) this.sums.metrics[name]! += value;
+    await this.options.onStep?.({ epoch: this.epoch, step: this.step, ...values });
+  }
+
+  /** Runs the program; undefined for a step that was left out. */
+  private async compute(x: Tensor, y: Tensor): Promise<{ loss: number; metrics: Record<string, number> } | undefined> {
+    try {
+      const result = this.program(x, y);
+      const loss = await result.loss.item();
+      const metrics: Record<string, number> = {};
+      for (const [name, value] of Object.entries(result.metrics)) metrics[name] = await value.item();
+      if (!Number.isFinite(loss)) throw await this.nonFinite(`the loss is ${loss}`);
+      return { loss, metrics };
+    } catch (error) {
+      if (!(error instanceof NonFiniteError) || error instanceof StepError) throw error;
+      // The program itself refused: it has written nothing, so the step may be left out.
+      if (this.options.nonFinite !== "skip") throw await this.nonFinite(error.what, error);
+      this.skipped++;
+      return undefined;
+    }
+  }
+
+  private async nonFinite(what: string, cause?: unknown): Promise<NonFiniteError> {
+    const names: string[] = [];
+    for (const [name, cell] of this.model.namedVariables()) if ((await cell.value.data()).some((v) => !Number.isFinite(v))) names.push(name);
+    return new StepError(`step ${this.step + 1} (epoch ${this.epoch}, batch ${this.batch + 1}): ${what}`, {
+      why: names.length > 0 ? `not finite any more: ${names.join(", ")}` : "all parameters are still finite",
+      help: "lower the learning rate, or clip the gradients with clipNorm; look for inputs that are not finite",
+      cause,
+    });
+  }
+
+  /** Means, validation, early stopping. */
+  private async endEpoch(): Promise<void> {
+    const { count, loss, metrics } = this.sums;
+    const record: Progress = { epoch: this.epoch, step: this.step, loss: loss / count, metrics: mapValues(metrics, (sum) => sum / count) };
+    if (this.validate) record.validation = await this.validate(this.options.validation!);
+    this.records.push(record);
+    this.stopping?.observe(record.validation!, this.epoch, this.model);
+    this.epoch++;
+    this.batch = 0;
+    this.sums = this.noSums();
+    await this.options.onEpoch?.(record);
+  }
+
+  private noSums(): Sums {
+    return { count: 0, loss: 0, metrics: mapValues(this.options.metrics ?? {}, () => 0) };
+  }
+
+  // ---- between two steps
+
+  /** All that is needed to go on from here, bit for bit: parameters, optimiser, generator, place in the order, sums, early stopping. */
+  async state(): Promise<TrainingState> {
+    const { model, stopping } = this;
+    return {
+      tensors: await storeAll({ model: model.stateDict(), optimizer: this.options.optimizer.stateDict(), best: stopping?.bestParameters ?? {} }),
+      position: {
+        epoch: this.epoch,
+        batch: this.batch,
+        step: this.step,
+        skipped: this.skipped,
+        batchSize: this.batchSize,
+        examples: this.data.size,
+        seed: this.root.state.seed,
+        noise: this.noise.state,
+        sums: this.sums,
+        records: this.records,
+        ...(stopping ? { stopping: stopping.state } : {}),
+      },
+    };
+  }
+
+  /**
+   * Goes to a place that `state` answered. All is checked before anything changes.
+   *
+   * @throws FormatError for tensors that do not fit the model; ArgumentError for another seed, batch size or data set
+   */
+  restore({ tensors, position }: TrainingState): void {
+    const same = { seed: this.root.state.seed, batchSize: this.batchSize, examples: this.data.size };
+    for (const [name, value] of Object.entries(same))
+      if (position[name as keyof typeof same] !== value)
+        throw new ArgumentError(`resume: ${name} was ${position[name as keyof typeof same]}, now it is ${value}`, {
+          why: "the order of the examples would not go on where it stopped",
+          help: "resume with the settings of the run",
+        });
+    const before = this.model.stateDict();
+    this.model.loadStateDict(loadGroup(tensors, "model"));
+    try {
+      this.options.optimizer.loadStateDict(loadGroup(tensors, "optimizer"));
+    } catch (error) {
+      this.model.loadStateDict(before);
+      throw error;
+    }
+    const { epoch, batch, step, skipped, noise, sums, records, stopping } = position;
+    Object.assign(this, { epoch, batch, step, skipped, sums: structuredClone(sums) });
+    this.noise.restore(noise);
+    this.records.splice(0, this.records.length, ...records.map((record) => structuredClone(record)));
+    const best = loadGroup(tensors, "best");
+    if (stopping) this.stopping?.restore(stopping, Object.keys(best).length > 0 ? best : undefined);
+  }
+}
+
+/** Has the step's number already. */
+class StepError extends NonFiniteError {}
+
+function checkOptions(data: Dataset<Labelled>, options: FitOptions): void {
+  const { epochs, batchSize = 32, validation, earlyStopping } = options;
+  if (!Number.isSafeInteger(epochs) || epochs < 0) throw new ArgumentError(`fit: ${epochs} epochs`, { help: "a whole number ≥ 0" });
+  if (!Number.isSafeInteger(batchSize) || batchSize < 1) throw new ArgumentError(`fit: a batch of ${batchSize}`, { help: "a whole number ≥ 1" });
+  if (data.size === 0) throw new ArgumentError("fit: the data set is empty", { why: "there is nothing to learn from" });
+  if (earlyStopping && !validation)
+    throw new ArgumentError("fit: earlyStopping needs validation data", {
+      why: "it keeps the parameters with the best validation score",
+      help: "const [train, validation] = data.split(0.8, rng)",
+    });
+}
+
+/**
+ * Trains a model: shuffled batches, one compiled step, validation after each epoch. Gives the event loop a turn about every 30 ms.
+ * Answers one record per epoch. With `earlyStopping` the parameters of the best epoch stay in the model.
+ *
+ * @throws NonFiniteError with the step's number when the loss is not finite, and names the parameters that are not
+ * @example
+ * const records = await fit(model, train, { loss: crossEntropy, optimizer, rng: 1, epochs: 10, metrics: { accuracy }, validation });
+ */
+export const fit = (model: Trainable, data: Dataset<Labelled>, options: FitOptions): Promise<Progress[]> => new Trainer(model, data, options).run();

@@ -1,0 +1,71 @@
+/** What the editor says about layers; the compiler checks this file, and the runtime the same mistakes. */
+import { expect, test } from "vitest";
+import { Generator, type Tensor, zeros } from "../../src/index.ts";
+import { crossEntropy, Dropout, Flatten, flatten, Identity, inference, init, Linear, mse, relu, Sequential, softmax, training } from "../../src/nn/index.ts";
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+const is =
+  <S extends readonly number[]>() =>
+  <T>(x: { readonly shape: T }, ..._no: Equal<[...(T & readonly unknown[])], [...S]> extends true ? [] : [got: T]): void =>
+    void x;
+
+const x64 = zeros([64, 784]);
+const batch: Tensor<[number, 784]> = x64;
+const plain: Tensor = x64;
+const mlp = init(new Sequential(new Linear(784, 300), relu, new Linear(300, 10)), 0);
+
+test("a chain of layers knows its output, and mistakes in it are red", () => {
+  is<[number, 10]>()(mlp.forward(batch));
+  is<[64, 10]>()(mlp.forward(x64));
+  is<[64, 784]>()(relu(x64));
+  const through = init(new Sequential(mlp, new Identity(), new Linear(10, 2)), 0);
+  is<[64, 2]>()(through.forward(x64));
+  is<[64, 10]>()(init(new Sequential(new Flatten(), new Linear(784, 10)), 0).forward(zeros([64, 28, 28])));
+  is<[64, 10]>()(init(new Sequential(flatten, new Linear(784, 10)), 0).forward(zeros([64, 28, 28])));
+  // @ts-expect-error the last axis must be 784
+  expect(() => mlp.forward(zeros([64, 783]))).toThrow(/783 features/);
+  // @ts-expect-error 300 meets 200
+  const wrong = new Sequential(new Linear(784, 300), relu, new Linear(200, 10));
+  expect(() => init(wrong as Sequential, 0).forward(plain)).toThrow(/300 features/);
+});
+
+test("a plain tensor flows everywhere, both ways, and so does a plain function", () => {
+  const back: Tensor<[64, 10]> = mlp.forward(plain);
+  const mixed = init(new Sequential((x) => softmax(x), new Linear(784, 10)), 0);
+  const out: Tensor<[number, 10]> = mixed.forward(plain);
+  const width: number = 784;
+  const dynamic = init(new Sequential(new Linear(width, width), relu), 0);
+  expect([back.shape, out.shape, dynamic.forward(batch).shape]).toEqual([
+    [64, 10],
+    [64, 10],
+    [64, 784],
+  ]);
+  const list = [new Linear(784, width), new Linear(width, 784)];
+  expect(init(new Sequential(...list), 0).forward(plain).shape).toEqual([64, 784]);
+});
+
+test("the mode is required exactly where a layer requires it", () => {
+  const noisy = init(new Sequential(new Linear(784, 10), new Dropout(0.5), relu), 0);
+  is<[64, 10]>()(noisy.forward(x64, inference));
+  noisy.forward(x64, training(new Generator(0)));
+  // @ts-expect-error dropout needs the mode
+  expect(() => noisy.forward(x64)).toThrow(/needs a mode/);
+  mlp.forward(x64, inference);
+  const nested = init(new Sequential(noisy, relu), 0);
+  // @ts-expect-error so does a chain within a chain
+  expect(() => nested.forward(x64)).toThrow(/needs a mode/);
+  const several = [new Dropout(0), new Dropout(0)];
+  // @ts-expect-error and a list of such layers
+  expect(() => new Sequential(...several).forward(x64)).toThrow(/needs a mode/);
+});
+
+test("losses are scalars unless they are not reduced, and fit where a loss is wanted", () => {
+  const logits = zeros([2, 3]);
+  const target = zeros([2], { dtype: "int32" });
+  is<[]>()(crossEntropy(logits, target));
+  is<[]>()(crossEntropy(logits, target, { reduction: "sum" }));
+  const each: Tensor = crossEntropy(logits, target, { reduction: "none" });
+  const losses: ((output: Tensor, target: Tensor) => Tensor<[]>)[] = [crossEntropy, mse];
+  expect(each.shape).toEqual([2]);
+  expect(losses.length).toBe(2);
+});

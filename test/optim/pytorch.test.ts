@@ -1,0 +1,54 @@
+import { describe, expect, test } from "vitest";
+import { type Tensor, tensor, type Variable, variable } from "../../src/index.ts";
+import * as optim from "../../src/optim/index.ts";
+import { expectNumbers, fixture } from "../nn/fixtures.ts";
+
+interface Fixtures {
+  readonly problem: Record<"x" | "y" | "w", number[][]> & { b: number[] };
+  readonly paths: { optimizer: "sgd" | "adagrad" | "rmsprop" | "adam" | "adamW"; options: Record<string, any>; path: number[][] }[];
+  readonly schedules: { schedule: string; options: Record<string, number>; rates: number[] }[];
+}
+const { problem, paths, schedules } = fixture("optim.json") as Fixtures;
+const makers = optim as unknown as Record<string, (options: object) => optim.Schedule>;
+
+const withSchedule = (options: Record<string, any>): any =>
+  typeof options["lr"] === "object" ? { ...options, lr: makers[options["lr"].schedule]!(options["lr"]) } : options;
+
+/** 20 steps of the fixture's problem: the parameters after each. */
+async function run(make: (ps: Variable[]) => optim.Optimizer, dtype: "float32" | "float64"): Promise<number[][]> {
+  const cast = (values: unknown): Tensor => tensor(values as number[][], { dtype });
+  const [w, b] = [variable(cast(problem.w)), variable(cast(problem.b))];
+  const [x, y] = [cast(problem.x), cast(problem.y)];
+  const optimizer = make([w, b]);
+  const path: number[][] = [];
+  for (let i = 0; i < 20; i++) {
+    optimizer.minimize(x.matmul(w).add(b).sub(y).square().mean());
+    path.push([...(await w.data()), ...(await b.data())]);
+  }
+  expect(await optimizer.step.item()).toBe(20);
+  return path;
+}
+
+describe("20 steps are PyTorch's", () => {
+  for (const { optimizer, options, path } of paths) {
+    const make = (ps: Variable[]): optim.Optimizer => optim[optimizer](ps, withSchedule(options));
+    test(`${optimizer} ${JSON.stringify(options)} in float64`, async () => {
+      const got = await run(make, "float64");
+      got.forEach((row, i) => expectNumbers(row, path[i]!, 1e-10));
+    });
+  }
+  test("in float32 they stay within rounding", async () => {
+    const { options, path } = paths.find((p) => p.optimizer === "adam" && Object.keys(p.options).length === 1)!;
+    const got = await run((ps) => optim.adam(ps, options as { lr: number }), "float32");
+    got.forEach((row, i) => expectNumbers(row, path[i]!, 1e-5));
+  });
+});
+
+describe("schedules are PyTorch's, in float64", () => {
+  for (const { schedule, options, rates } of schedules)
+    test(`${schedule} ${JSON.stringify(options)}`, async () => {
+      const rate = makers[schedule]!(options);
+      const got = await Promise.all(rates.map((_, s) => rate(tensor(s, { dtype: "float64" })).item()));
+      expectNumbers(got, rates, 1e-14);
+    });
+});

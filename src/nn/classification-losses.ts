@@ -2,9 +2,9 @@
 import { isFloat, isInteger } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../core/errors.ts";
 import { checkAxis, sameShape, showShape } from "../core/shape.ts";
-import { oneHot, where, type Tensor } from "../index.ts";
+import { oneHot, type Tensor, where } from "../index.ts";
 import { checkProbability } from "./arguments.ts";
-import { checkSameShape, type LossOptions, reduce, type Reduced, type Reduction } from "./reduction.ts";
+import { checkSameShape, type LossOptions, type Reduced, type Reduction, reduce } from "./reduction.ts";
 
 export interface BceOptions<R = Reduction> extends LossOptions<R> {
   /** Weight of the positive examples: above 1 favours recall. A number, or a tensor that broadcasts to the logits. Default 1. */
@@ -30,7 +30,12 @@ export function bceWithLogits<R extends Reduction = "mean">(
   const losses =
     posWeight === undefined
       ? logits.relu().sub(logits.mul(t)).add(negativeAbs(logits).exp().log1p())
-      : logits.mul(t.neg().add(1)).add(logits.neg().softplus().mul(t.mul(weightMinusOne(posWeight)).add(1)));
+      : logits.mul(t.neg().add(1)).add(
+          logits
+            .neg()
+            .softplus()
+            .mul(t.mul(weightMinusOne(posWeight)).add(1)),
+        );
   return reduce(losses, reduction, "bceWithLogits");
 }
 
@@ -153,7 +158,10 @@ function checkClasses(who: string, logs: Tensor, target: Tensor, axis: number): 
   if (!sameShape(expected, target.shape))
     throw new ShapeError(`${who}: the target is ${showShape(target.shape)}, the scores are ${showShape(logs.shape)}`, {
       why: `integer classes would be ${showShape(expected)}${who === "nll" ? "" : `, probabilities ${showShape(logs.shape)}`}: axis ${axis} holds the classes`,
-      help: target.shape.at(-1) === 1 && target.shape.length === logs.shape.length ? "target.squeeze(-1)" : "check the batch, or set the axis option",
+      help:
+        target.shape.at(-1) === 1 && target.shape.length === logs.shape.length
+          ? "target.squeeze(-1)"
+          : "check the batch, or set the axis option",
     });
   if (!isInteger(target.dtype))
     throw new DTypeError(`${who}: the classes are ${target.dtype}`, { why: "a class is a whole number", help: 'target.cast("int32")' });
@@ -199,4 +207,3 @@ export function klDivergence<R extends KlReduction = "mean">(
 
 /** log t, and 0 where t is 0: then 0 · log 0 = 0, and its gradient is finite. */
 const logOrZero = (t: Tensor): Tensor => where(t.eq(0), 1, t).cast(t.dtype).log();
-

@@ -1,5 +1,5 @@
-import { DTypeError } from "../core/errors.ts";
 import { isInteger } from "../core/dtype.ts";
+import { DTypeError } from "../core/errors.ts";
 import type { DType, Tensor, Variable } from "../index.ts";
 import { checkSize } from "./arguments.ts";
 import { normal } from "./initializers.ts";

@@ -21,6 +21,8 @@ export function functionalCall<R extends Tree>(model: Module, state: Readonly<Re
       help: "name them as model.stateDict() does",
     });
   // A variable stands for its content, read now and here, so that gradients with respect to it go through.
-  const contents = [...found].map(([cell, value]) => [cell, value instanceof Variable ? new Tensor(value.node(), { tracked: true }) : value] as const);
+  const contents = [...found].map(
+    ([cell, value]) => [cell, value instanceof Variable ? new Tensor(value.node(), { tracked: true }) : value] as const,
+  );
   return withContents(contents, f);
 }

@@ -7,9 +7,9 @@ export { init } from "./init.ts";
 export {
   constant,
   type Initializer,
+  type KaimingOptions,
   kaimingNormal,
   kaimingUniform,
-  type KaimingOptions,
   normal,
   ones,
   symmetricByFan,
@@ -18,14 +18,14 @@ export {
   xavierUniform,
   zeros,
 } from "./initializers.ts";
-export { Linear, linear, type LinearOptions } from "./linear.ts";
+export { Linear, type LinearOptions, linear } from "./linear.ts";
 export * from "./losses.ts";
 export { inference, type Mode, training } from "./mode.ts";
 export { Module } from "./module.ts";
-export { parameter, type ParameterOptions } from "./parameter.ts";
+export { type ParameterOptions, parameter } from "./parameter.ts";
 export type { LossOptions, Reduced, Reduction } from "./reduction.ts";
 export { Sequential } from "./sequential.ts";
 export type { Layer, LayerLike } from "./shapes.ts";
 export { Flatten, Identity } from "./simple.ts";
 export type { LoadOptions } from "./state.ts";
-export { summary, type SummaryOptions } from "./summary.ts";
+export { type SummaryOptions, summary } from "./summary.ts";

@@ -11,7 +11,10 @@ export type Mode = { readonly training: true; readonly rng: Generator } | { read
  */
 export function training(rng: Generator): Mode {
   if (!(rng instanceof Generator))
-    throw new ArgumentError("training: needs a Generator", { why: "dropout and its like draw from it", help: "training(new Generator(seed))" });
+    throw new ArgumentError("training: needs a Generator", {
+      why: "dropout and its like draw from it",
+      help: "training(new Generator(seed))",
+    });
   return { training: true, rng };
 }
 

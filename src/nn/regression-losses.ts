@@ -1,6 +1,6 @@
 /** Losses for real numbers: negative log-likelihoods of Gaussian and Laplace noise, and what lies between. */
-import { where, type Tensor } from "../index.ts";
-import { checkPositive, checkSameShape, type LossOptions, reduce, type Reduced, type Reduction } from "./reduction.ts";
+import { type Tensor, where } from "../index.ts";
+import { checkPositive, checkSameShape, type LossOptions, type Reduced, type Reduction, reduce } from "./reduction.ts";
 
 /**
  * (x − t)²: up to a factor the negative log-likelihood of Gaussian noise.

@@ -42,7 +42,9 @@ export class Sequential<const L extends readonly LayerLike[] = any> extends Modu
       // Only modules get the mode: the second argument of a function means something else (the axis of softmax).
       const y = typeof layer === "function" ? layer(h) : layer.forward(h, mode);
       if (y instanceof Tensor) return y;
-      throw new ArgumentError(`Sequential: layer ${i} (${describe(layer)}) answered ${describe(y)}`, { why: "every layer answers one tensor" });
+      throw new ArgumentError(`Sequential: layer ${i} (${describe(layer)}) answered ${describe(y)}`, {
+        why: "every layer answers one tensor",
+      });
     }, x as Tensor);
   }
 }
@@ -54,7 +56,8 @@ const isLayer = (layer: unknown): layer is LayerLike =>
 const isClass = (f: object): boolean => Object.getOwnPropertyDescriptor(f, "prototype")?.writable === false;
 
 function describe(value: unknown): string {
-  if (typeof value === "function") return isClass(value) ? `the class ${value.name}; write new ${value.name}(…)` : value.name || "a function";
+  if (typeof value === "function")
+    return isClass(value) ? `the class ${value.name}; write new ${value.name}(…)` : value.name || "a function";
   if (typeof value !== "object" || value === null) return String(value);
   return (value.constructor as { name?: string } | undefined)?.name ?? "an object";
 }

@@ -71,7 +71,13 @@ function entries(search: Search, path: string, value: object): (readonly [string
   if (value instanceof Map) return [...value].map(([key, item]) => [mapKey(path, key, item), item]);
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype === Object.prototype || prototype === null) return Object.entries(value);
-  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof Generator || value instanceof Date || value instanceof RegExp)
+  if (
+    ArrayBuffer.isView(value) ||
+    value instanceof ArrayBuffer ||
+    value instanceof Generator ||
+    value instanceof Date ||
+    value instanceof RegExp
+  )
     return [];
   throw new ArgumentError(`${path}: a ${className(value)} cannot hold a module's state`, {
     why: "only fields of modules, arrays, plain records and Maps are searched for variables",
@@ -123,7 +129,12 @@ export interface LoadOptions {
  *
  * @throws FormatError with all missing, unexpected and mis-shaped names
  */
-export function matchState(who: string, cells: Cells, state: Readonly<Record<string, Tensor>>, options: LoadOptions = {}): Map<Variable, Tensor> {
+export function matchState(
+  who: string,
+  cells: Cells,
+  state: Readonly<Record<string, Tensor>>,
+  options: LoadOptions = {},
+): Map<Variable, Tensor> {
   const { strict = true } = options;
   const found = new Map<Variable, Tensor>();
   const problems: string[] = [];
@@ -143,7 +154,9 @@ export function matchState(who: string, cells: Cells, state: Readonly<Record<str
   if (problems.length === 0) return found;
   throw new FormatError(`${who}: ${problems.length} ${problems.length === 1 ? "entry does" : "entries do"} not fit; nothing was changed`, {
     why: problems.join("\n       "),
-    help: strict ? "load what stateDict() of the same model gave, or pass { strict: false } to take the names that fit" : "reshape or cast these",
+    help: strict
+      ? "load what stateDict() of the same model gave, or pass { strict: false } to take the names that fit"
+      : "reshape or cast these",
   });
 }
 

@@ -28,7 +28,11 @@ type Runnable = Module & { forward(x: Tensor, mode: Mode): unknown };
  * @throws ArgumentError if the model has no `forward`; ShapeError if the input does not fit
  * @example console.log(summary(model, [1, 28, 28]))
  */
-export function summary(model: Module & { forward(x: any, mode: any): any }, inputShape: Shape, { dtype = "float32" }: SummaryOptions = {}): string {
+export function summary(
+  model: Module & { forward(x: any, mode: any): any },
+  inputShape: Shape,
+  { dtype = "float32" }: SummaryOptions = {},
+): string {
   if (!(model instanceof Module) || typeof model.forward !== "function")
     throw new ArgumentError("summary: the model has no forward", { help: "pass a Module with forward(x, mode)" });
   const rows = new Map<Module, Row>();
@@ -53,9 +57,14 @@ function modulesOf(root: Module): [path: string, module: Module, depth: number][
     if (typeof value !== "object" || value === null || value instanceof Tensor || value instanceof Generator || seen.has(value)) continue;
     seen.add(value);
     if (value instanceof Module) found.push([path, value, depth]);
-    const inner = value instanceof Module ? value.stateFields() : value instanceof Map ? value : isPlain(value) ? Object.entries(value) : [];
+    const inner =
+      value instanceof Module ? value.stateFields() : value instanceof Map ? value : isPlain(value) ? Object.entries(value) : [];
     const next = value instanceof Module ? depth + 1 : depth;
-    stack.push(...[...inner].reverse().map(([name, item]): [string, unknown, number] => [path === "" ? String(name) : `${path}.${name}`, item, next]));
+    stack.push(
+      ...[...inner]
+        .reverse()
+        .map(([name, item]): [string, unknown, number] => [path === "" ? String(name) : `${path}.${name}`, item, next]),
+    );
   }
   return found;
 }
@@ -64,7 +73,11 @@ const isPlain = (value: object): boolean => Array.isArray(value) || [Object.prot
 
 /** The variables that are the module's own; a shared one counts where it is met first. */
 function rowOf(path: string, module: Module, depth: number, counted: Set<Variable>): Row {
-  const inner = new Set(modulesOf(module).slice(1).flatMap(([, m]) => [...m.namedVariables().values()]));
+  const inner = new Set(
+    modulesOf(module)
+      .slice(1)
+      .flatMap(([, m]) => [...m.namedVariables().values()]),
+  );
   let parameters = 0;
   for (const cell of module.namedVariables().values()) {
     if (inner.has(cell) || counted.has(cell)) continue;
@@ -94,7 +107,11 @@ function watch(module: Module, row: Row): () => void {
 }
 
 const placeholders = (model: Module): Record<string, Tensor> =>
-  Object.fromEntries([...model.namedVariables()].filter(([, cell]) => !cell.hasValue).map(([path, cell]) => [path, zeros(cell.shape, { dtype: cell.dtype })]));
+  Object.fromEntries(
+    [...model.namedVariables()]
+      .filter(([, cell]) => !cell.hasValue)
+      .map(([path, cell]) => [path, zeros(cell.shape, { dtype: cell.dtype })]),
+  );
 
 const grouped = (n: number): string => n.toLocaleString("en-US");
 

@@ -1,8 +1,10 @@
 import { isFloat } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, GraphError, ShapeError } from "../core/errors.ts";
 import { sameShape, showShape } from "../core/shape.ts";
+import { full, gradients, Tensor, type TensorLike, tensor, Variable, variable } from "../index.ts";
 import { assignAll, matchState, snapshot } from "../nn/state.ts";
-import { full, gradients, Tensor, tensor, type TensorLike, Variable, variable } from "../index.ts";
+import { HostStorage } from "../tensor/context.ts";
+import { guardFinite } from "./guard.ts";
 import { reachedBy } from "./reached.ts";
 import type { Rule } from "./rules.ts";
 import { checkRate, type Schedule } from "./schedules.ts";
@@ -75,16 +77,34 @@ class RuleOptimizer implements Optimizer {
     this.step = counter("step", scalar(0));
     this.lr = counter("lr", this.#schedule ? rateAt(this.#schedule, scalar(0)) : scalar(checkRate(lr as number, `${rule.name}: lr`)));
     this.#setRate = guardRate(this.lr, rule.name, this.#schedule !== undefined);
-    this.#slots = parameters.map((parameter, i) => ({ parameter, memory: rule.slots.map(({ name, start }) => memoryOf(parameter, name, start, i)) }));
+    this.#slots = parameters.map((parameter, i) => ({
+      parameter,
+      memory: rule.slots.map(({ name, start }) => memoryOf(parameter, name, start, i)),
+    }));
   }
 
   minimize(loss: Tensor<[]>, { unused = "error" }: { readonly unused?: "error" | "skip" } = {}): void {
-    if (unused === "error") return this.#update(this.#slots, gradients(loss, [...this.parameters]) as Tensor[]);
+    const slots = this.#reached(loss, unused);
+    const grads = gradients(
+      loss,
+      slots.map(({ parameter }) => parameter),
+    ) as Tensor[];
+    guardFinite(loss, "the loss", "loss");
+    slots.forEach(({ parameter }, i) => {
+      guardFinite(grads[i]!, `the gradient of ${parameter.name || `parameter ${this.parameters.indexOf(parameter)}`}`, "gradients");
+    });
+    this.#update(slots, grads);
+  }
+
+  /** All parameters, or those that have a gradient. */
+  #reached(loss: Tensor<[]>, unused: "error" | "skip"): readonly Slot[] {
+    if (unused === "error") return this.#slots;
     if (unused !== "skip") throw new ArgumentError(`minimize: unused is ${JSON.stringify(unused)}`, { help: '"error" or "skip"' });
     const reached = reachedBy(loss, this.parameters);
-    const slots = this.#slots.filter(({ parameter }) => reached.has(parameter));
-    if (slots.length === 0) throw new GraphError("minimize: the loss reaches none of the parameters", { help: "build the loss from the model that the optimiser was made for" });
-    this.#update(slots, gradients(loss, slots.map(({ parameter }) => parameter)) as Tensor[]);
+    if (reached.size > 0) return this.#slots.filter(({ parameter }) => reached.has(parameter));
+    throw new GraphError("minimize: the loss reaches none of the parameters", {
+      help: "build the loss from the model that the optimiser was made for",
+    });
   }
 
   apply(grads: readonly Tensor[]): void {
@@ -110,7 +130,8 @@ class RuleOptimizer implements Optimizer {
       ["step", this.step],
       ["lr", this.lr],
     ]);
-    this.#slots.forEach(({ memory }, i) => this.#rule.slots.forEach(({ name }, j) => cells.set(`${i}.${name}`, memory[j]!)));
+    for (const [i, { memory }] of this.#slots.entries())
+      for (const [j, { name }] of this.#rule.slots.entries()) cells.set(`${i}.${name}`, memory[j]!);
     return cells;
   }
 
@@ -126,9 +147,11 @@ class RuleOptimizer implements Optimizer {
     });
     slots.forEach(({ parameter, memory }, i) => {
       parameter.assign(updates[i]!.p);
-      memory.forEach((cell, j) => cell.assign(updates[i]!.memory[j]!));
+      memory.forEach((cell, j) => {
+        cell.assign(updates[i]!.memory[j]!);
+      });
     });
-    this.step.assign(before.add(1));
+    this.step.assign(successor(before));
     if (this.#schedule) this.#setRate(lr);
   }
 }
@@ -137,7 +160,11 @@ class RuleOptimizer implements Optimizer {
 function inDTypes(scalars: readonly Tensor<[]>[]): (parameter: Variable) => readonly Tensor<[]>[] {
   const cast = new Map<string, readonly Tensor<[]>[]>();
   return ({ dtype }) => {
-    if (!cast.has(dtype)) cast.set(dtype, scalars.map((x) => x.cast(dtype)));
+    if (!cast.has(dtype))
+      cast.set(
+        dtype,
+        scalars.map((x) => x.cast(dtype)),
+      );
     return cast.get(dtype)!;
   };
 }
@@ -151,6 +178,9 @@ function clip(grads: readonly Tensor[], value: number | undefined, norm: number 
   const scale = total.add(1e-6).reciprocal().mul(norm).minimum(1);
   return cut.map((g) => g.mul(scale.cast(g.dtype)));
 }
+
+/** n + 1. Outside programs at once: nothing may ever ask for the count, and a chain of 100,000 additions would wait for it. */
+const successor = (n: Tensor): Tensor => (n.storage instanceof HostStorage ? scalar(n.storage.array[0]! + 1) : n.add(1));
 
 const scalar = (value: number): Tensor<[]> => tensor(value, { dtype: "float64" }) as Tensor<[]>;
 const counter = (name: string, value: Tensor<[]>): Variable<[]> => variable(value, { name, trainable: false });
@@ -175,7 +205,10 @@ function guardRate(lr: Variable<[]>, who: string, scheduled: boolean): (value: T
   const assign = lr.assign.bind(lr);
   const guarded = (value: TensorLike): void => {
     if (scheduled)
-      throw new ArgumentError(`${who}: the rate follows a schedule`, { why: "the next step would compute it anew", help: "make the optimiser with lr: number to set it by hand" });
+      throw new ArgumentError(`${who}: the rate follows a schedule`, {
+        why: "the next step would compute it anew",
+        help: "make the optimiser with lr: number to set it by hand",
+      });
     if (typeof value === "number") checkRate(value, `${who}: lr`);
     assign(value instanceof Tensor ? value.cast("float64") : value);
   };
@@ -185,23 +218,39 @@ function guardRate(lr: Variable<[]>, who: string, scheduled: boolean): (value: T
 
 function checkParameters(parameters: readonly Variable[], who: string): readonly Variable[] {
   if (!Array.isArray(parameters) || parameters.length === 0)
-    throw new ArgumentError(`${who}: there are no parameters`, { why: "an optimiser updates at least one variable", help: `${who}(model.parameters(), { lr: … })` });
+    throw new ArgumentError(`${who}: there are no parameters`, {
+      why: "an optimiser updates at least one variable",
+      help: `${who}(model.parameters(), { lr: … })`,
+    });
   parameters.forEach((p: unknown, i) => {
-    if (!(p instanceof Variable)) throw new ArgumentError(`${who}: parameter ${i} is no variable`, { help: `${who}(model.parameters(), { lr: … })` });
-    if (!isFloat(p.dtype)) throw new DTypeError(`${who}: parameter ${i} is ${p.dtype}`, { why: "only floats can take a step along a gradient" });
-    if (!p.trainable) throw new ArgumentError(`${who}: parameter ${i} is not trainable`, { why: "it was made with trainable: false", help: "leave it out of the list" });
-    if (parameters.indexOf(p) !== i) throw new ArgumentError(`${who}: parameters ${parameters.indexOf(p)} and ${i} are the same variable`, { why: "it would be updated twice" });
+    if (!(p instanceof Variable))
+      throw new ArgumentError(`${who}: parameter ${i} is no variable`, { help: `${who}(model.parameters(), { lr: … })` });
+    if (!isFloat(p.dtype))
+      throw new DTypeError(`${who}: parameter ${i} is ${p.dtype}`, { why: "only floats can take a step along a gradient" });
+    if (!p.trainable)
+      throw new ArgumentError(`${who}: parameter ${i} is not trainable`, {
+        why: "it was made with trainable: false",
+        help: "leave it out of the list",
+      });
+    if (parameters.indexOf(p) !== i)
+      throw new ArgumentError(`${who}: parameters ${parameters.indexOf(p)} and ${i} are the same variable`, {
+        why: "it would be updated twice",
+      });
   });
   return [...parameters];
 }
 
 function checkGradients(grads: readonly Tensor[], parameters: readonly Variable[], who: string): void {
   if (grads.length !== parameters.length)
-    throw new ArgumentError(`${who}: ${grads.length} gradients for ${parameters.length} parameters`, { help: "one for each, in the order of optimizer.parameters" });
+    throw new ArgumentError(`${who}: ${grads.length} gradients for ${parameters.length} parameters`, {
+      help: "one for each, in the order of optimizer.parameters",
+    });
   grads.forEach((g, i) => {
     const p = parameters[i]!;
-    if (!sameShape(g.shape, p.shape)) throw new ShapeError(`${who}: gradient ${i} is ${showShape(g.shape)}, its parameter ${showShape(p.shape)}`);
-    if (g.dtype !== p.dtype) throw new DTypeError(`${who}: gradient ${i} is ${g.dtype}, its parameter ${p.dtype}`, { help: `g.cast("${p.dtype}")` });
+    if (!sameShape(g.shape, p.shape))
+      throw new ShapeError(`${who}: gradient ${i} is ${showShape(g.shape)}, its parameter ${showShape(p.shape)}`);
+    if (g.dtype !== p.dtype)
+      throw new DTypeError(`${who}: gradient ${i} is ${g.dtype}, its parameter ${p.dtype}`, { help: `g.cast("${p.dtype}")` });
   });
 }
 

@@ -91,10 +91,19 @@ export function adam(parameters: readonly Variable[], options: AdamOptions): Opt
 
 /** Adam whose weight decay (default 0.01) shrinks the parameters by lr · weightDecay instead of entering the gradients. Rule: `adamRule`. */
 export function adamW(parameters: readonly Variable[], options: AdamOptions): Optimizer {
-  return makeOptimizer(parameters, adamOf("adamW", options, checkNotNegative(options.weightDecay ?? 0.01, "adamW: weightDecay")), options, 0);
+  return makeOptimizer(
+    parameters,
+    adamOf("adamW", options, checkNotNegative(options.weightDecay ?? 0.01, "adamW: weightDecay")),
+    options,
+    0,
+  );
 }
 
-function adamOf(name: "adam" | "adamW", { betas = [0.9, 0.999], eps = 1e-8 }: AdamOptions, decoupledDecay: number): ReturnType<typeof adamRule> {
+function adamOf(
+  name: "adam" | "adamW",
+  { betas = [0.9, 0.999], eps = 1e-8 }: AdamOptions,
+  decoupledDecay: number,
+): ReturnType<typeof adamRule> {
   return adamRule({
     name,
     betas: [checkFraction(betas[0], `${name}: betas[0]`), checkFraction(betas[1], `${name}: betas[1]`)],

@@ -51,7 +51,17 @@ export const sgdRule = ({ momentum, nesterov, dampening, l1 }: SgdRule): Rule =>
   return {
     name: "sgd",
     slots: momentum === 0 ? [] : slots("momentum"),
-    prepare: ({ lr, before }) => (dampening === 0 ? [lr] : [lr, before.eq(0).cast("float64").mul(dampening).add(1 - dampening)]),
+    prepare: ({ lr, before }) =>
+      dampening === 0
+        ? [lr]
+        : [
+            lr,
+            before
+              .eq(0)
+              .cast("float64")
+              .mul(dampening)
+              .add(1 - dampening),
+          ],
     update: ({ p, g, memory: [v] }, [lr, share]) => {
       if (!v) return { p: shrink(p.sub(g.mul(lr!)), lr!), memory: [] };
       const next = v.mul(momentum).add(share ? g.mul(share) : g);

@@ -3,7 +3,7 @@
  * the step is the number of updates already made, kept in a cell of the optimiser, so that a resumed run goes on where it stopped.
  */
 import { ArgumentError } from "../core/errors.ts";
-import { tensor, type Tensor, where } from "../index.ts";
+import { type Tensor, tensor, where } from "../index.ts";
 
 /** step (float64, 0 at the first update) → rate. */
 export type Schedule = (step: Tensor<[]>) => Tensor<[]>;
@@ -34,7 +34,11 @@ export function linear(options: { readonly start: number; readonly end: number; 
   const start = checkRate(options.start, "linear: start");
   const end = checkRate(options.end, "linear: end");
   const steps = checkSteps(options.steps, "linear: steps");
-  return (s) => s.minimum(steps).mul((end - start) / steps).add(start);
+  return (s) =>
+    s
+      .minimum(steps)
+      .mul((end - start) / steps)
+      .add(start);
 }
 
 export interface CosineOptions {
@@ -58,8 +62,17 @@ export function cosine(options: CosineOptions): Schedule {
   const end = checkRate(options.end ?? 0, "cosine: end");
   const steps = checkSteps(options.steps, "cosine: steps");
   const rise = checkSteps(options.warmup ?? 0, "cosine: warmup", 0);
-  if (rise >= steps) throw new ArgumentError(`cosine: ${rise} steps of warm-up in ${steps} steps`, { help: "warmup must be less than steps" });
-  const fall: Schedule = (s) => anneal(peak, end, s.sub(rise).clip(0, steps - rise).div(steps - rise));
+  if (rise >= steps)
+    throw new ArgumentError(`cosine: ${rise} steps of warm-up in ${steps} steps`, { help: "warmup must be less than steps" });
+  const fall: Schedule = (s) =>
+    anneal(
+      peak,
+      end,
+      s
+        .sub(rise)
+        .clip(0, steps - rise)
+        .div(steps - rise),
+    );
   return rise === 0 ? fall : warmup(fall, { steps: rise });
 }
 
@@ -91,18 +104,31 @@ export function oneCycle(options: OneCycleOptions): Schedule {
   const last = first / checkFactor(finalDivision, "oneCycle: finalDivision");
   // The corner lies between two steps where rise · steps is no whole number, as in PyTorch.
   const corner = rise * steps - 1;
-  if (corner <= 0) throw new ArgumentError(`oneCycle: rise ${rise} of ${steps} steps leaves no step to rise in`, { help: "more steps, or a larger rise" });
+  if (corner <= 0)
+    throw new ArgumentError(`oneCycle: rise ${rise} of ${steps} steps leaves no step to rise in`, { help: "more steps, or a larger rise" });
   return (s) =>
     where(
       s.le(corner),
       anneal(first, peak, s.minimum(corner).div(corner)),
-      anneal(peak, last, s.sub(corner).clip(0, steps - 1 - corner).div(steps - 1 - corner)),
+      anneal(
+        peak,
+        last,
+        s
+          .sub(corner)
+          .clip(0, steps - 1 - corner)
+          .div(steps - 1 - corner),
+      ),
     ) as Tensor<[]>;
 }
 
 /** From a to b along half a cosine: b + (a − b) · (1 + cos πr) / 2. */
 const anneal = (a: number, b: number, r: Tensor): Tensor<[]> =>
-  r.mul(Math.PI).cos().add(1).mul((a - b) / 2).add(b) as Tensor<[]>;
+  r
+    .mul(Math.PI)
+    .cos()
+    .add(1)
+    .mul((a - b) / 2)
+    .add(b) as Tensor<[]>;
 
 const scalar = (value: number): Tensor<[]> => tensor(value, { dtype: "float64" }) as Tensor<[]>;
 const power = (base: number, exponent: Tensor): Tensor<[]> => scalar(base).pow(exponent) as Tensor<[]>;

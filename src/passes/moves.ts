@@ -133,7 +133,10 @@ export const broadcasts: readonly Rule[] = [
     name: "broadcast that repeats nothing",
     doc: "broadcast(x) → reshape(x) where all new axes have size 1",
     on: [broadcastOp],
-    apply: (v) => (sizeOf(v.inputs[0]!.shape) === sizeOf(v.shape) && sameShape(realSizes(v.inputs[0]!), realSizes(v)) ? reshape(v.inputs[0]!, v.shape) : null),
+    apply: (v) =>
+      sizeOf(v.inputs[0]!.shape) === sizeOf(v.shape) && sameShape(realSizes(v.inputs[0]!), realSizes(v))
+        ? reshape(v.inputs[0]!, v.shape)
+        : null,
   },
 ];
 
@@ -179,11 +182,22 @@ export const slices: readonly Rule[] = [
       if (!found || v.shape.includes(0)) return null;
       const { low, interior, value } = found.attributes;
       const { starts, steps, sizes } = outer.attributes;
-      const inner: Slice = { starts: starts.map((s, d) => (s - low[d]!) / (interior[d]! + 1)), steps: steps.map((s, d) => s / (interior[d]! + 1)), sizes };
+      const inner: Slice = {
+        starts: starts.map((s, d) => (s - low[d]!) / (interior[d]! + 1)),
+        steps: steps.map((s, d) => s / (interior[d]! + 1)),
+        sizes,
+      };
       const last = (d: number): number => inner.starts[d]! + (sizes[d]! - 1) * inner.steps[d]!;
       const inside = (at: number, d: number): boolean => at >= 0 && at < found.x.shape[d]!;
-      if (sizes.some((_, d) => Math.max(inner.starts[d]!, last(d)) < 0 || Math.min(inner.starts[d]!, last(d)) > found.x.shape[d]! - 1)) return scalarLike(v, value);
-      const whole = sizes.every((n, d) => Number.isInteger(inner.starts[d]!) && (n === 1 || Number.isInteger(inner.steps[d]!)) && inside(inner.starts[d]!, d) && inside(last(d), d));
+      if (sizes.some((_, d) => Math.max(inner.starts[d]!, last(d)) < 0 || Math.min(inner.starts[d]!, last(d)) > found.x.shape[d]! - 1))
+        return scalarLike(v, value);
+      const whole = sizes.every(
+        (n, d) =>
+          Number.isInteger(inner.starts[d]!) &&
+          (n === 1 || Number.isInteger(inner.steps[d]!)) &&
+          inside(inner.starts[d]!, d) &&
+          inside(last(d), d),
+      );
       return whole ? slice(found.x, { ...inner, steps: inner.steps.map((s, d) => (sizes[d] === 1 ? 1 : s)) }) : null;
     },
   },
@@ -201,7 +215,8 @@ export const slices: readonly Rule[] = [
       let begin = 0;
       for (const x of joined.inputs) {
         const end = begin + x.shape[axis]!;
-        if (ends.every((at) => at >= begin && at < end)) return slice(x, { starts: starts.with(axis, starts[axis]! - begin), steps, sizes });
+        if (ends.every((at) => at >= begin && at < end))
+          return slice(x, { starts: starts.with(axis, starts[axis]! - begin), steps, sizes });
         begin = end;
       }
       return null;

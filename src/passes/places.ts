@@ -1,6 +1,6 @@
 /** Rules for index maps that write. */
 import type { Value } from "../graph/op.ts";
-import { add, addOp, concat, concatOp, pad, padOp, scalarLike } from "../ops/index.ts";
+import { add, addOp, concat, concatOp, pad, padOp, type Slice, scalarLike, slice, sliceOp, windows, windowsOp } from "../ops/index.ts";
 import { allAxes, filledWith, match } from "./match.ts";
 import type { Rule } from "./rewrite.ts";
 
@@ -19,6 +19,37 @@ export const places: readonly Rule[] = [
       const { low, high, interior, value } = outer.attributes;
       if (!inner || inner.attributes.value !== value || interior.some((n) => n !== 0)) return null;
       return pad(inner.x, { ...inner.attributes, low: plus(low, inner.attributes.low), high: plus(high, inner.attributes.high) });
+    },
+  },
+  {
+    name: "pad of windows",
+    doc: "pad(windows(x)) → windows(pad(x)) along other axes: x is padded, not its many copies",
+    on: [padOp],
+    apply(v) {
+      const { x, attributes } = match(v, padOp)!;
+      const seen = match(x, windowsOp);
+      if (!seen) return null;
+      const { axis } = seen.attributes;
+      const { low, high, interior, value } = attributes;
+      if ([low, high, interior].some((list) => list[axis] !== 0 || list[axis + 1] !== 0)) return null;
+      const before = (list: readonly number[]): number[] => list.toSpliced(axis, 1);
+      return windows(pad(seen.x, { low: before(low), high: before(high), interior: before(interior), value }), seen.attributes);
+    },
+  },
+  {
+    name: "slice of windows",
+    doc: "slice(windows(x)) → windows(slice(x)) along other axes",
+    on: [sliceOp],
+    apply(v) {
+      const { x, attributes } = match(v, sliceOp)!;
+      const seen = match(x, windowsOp);
+      if (!seen) return null;
+      const { axis } = seen.attributes;
+      const { starts, steps, sizes } = attributes;
+      if ([axis, axis + 1].some((d) => starts[d] !== 0 || steps[d] !== 1 || sizes[d] !== x.shape[d])) return null;
+      const before = (list: readonly number[], own: number): number[] => list.toSpliced(axis, 2, own);
+      const whole: Slice = { starts: before(starts, 0), steps: before(steps, 1), sizes: before(sizes, seen.x.shape[axis]!) };
+      return windows(slice(seen.x, whole), seen.attributes);
     },
   },
   {
@@ -93,7 +124,7 @@ function segmentsOf(v: Value): Segment[] | null {
 
 function segmentOf(term: Value): Segment | null {
   const found = match(term, padOp);
-  if (!found || found.attributes.value !== 0) return null;
+  if (found?.attributes.value !== 0) return null;
   const { low, high, interior } = found.attributes;
   const padded = allAxes(low.length).filter((d) => low[d] !== 0 || high[d] !== 0 || interior[d] !== 0);
   const axis = padded[0]!;
@@ -117,5 +148,10 @@ function joinNeighbours(segments: readonly Segment[]): Segment[] {
 
 function place({ pieces, axis, begin, end }: Segment, whole: Value): Value {
   const none = whole.shape.map(() => 0);
-  return pad(concat(pieces, axis), { low: none.with(axis, begin), high: none.with(axis, whole.shape[axis]! - end), interior: none, value: 0 });
+  return pad(concat(pieces, axis), {
+    low: none.with(axis, begin),
+    high: none.with(axis, whole.shape[axis]! - end),
+    interior: none,
+    value: 0,
+  });
 }

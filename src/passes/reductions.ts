@@ -87,7 +87,9 @@ export const reductions: readonly Rule[] = [
       if (!found || v.shape.length > 0 || !givesElements(found.op)) return null;
       const shaped = match(found.x, reshapeOp);
       // Axes of size 1 are dropped by reshapes like this one.
-      return shaped && shaped.x.shape.length > 0 && !shaped.x.shape.includes(1) ? reduceWith(found.op, shaped.x, allAxes(shaped.x.shape.length)) : null;
+      return shaped && shaped.x.shape.length > 0 && !shaped.x.shape.includes(1)
+        ? reduceWith(found.op, shaped.x, allAxes(shaped.x.shape.length))
+        : null;
     },
   },
   {
@@ -97,7 +99,7 @@ export const reductions: readonly Rule[] = [
     apply(v) {
       const { x, axes } = reductionOf(v)!;
       const padded = match(x, padOp);
-      if (!padded || padded.attributes.value !== 0) return null;
+      if (padded?.attributes.value !== 0) return null;
       const kept = keptAxes(x.shape.length, axes);
       if (
         !sameNumbers(
@@ -110,4 +112,3 @@ export const reductions: readonly Rule[] = [
     },
   },
 ];
-

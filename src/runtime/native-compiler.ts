@@ -7,12 +7,10 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { DeviceError } from "../core/errors.ts";
 import type { Code } from "../kernel/program.ts";
+import { renderC } from "../render/c.ts";
 import { NativeCache } from "./native-cache.ts";
 import { SHIM_SOURCE, type Shim } from "./native-shim.ts";
 import { findToolchain, type Toolchain } from "./native-toolchain.ts";
-
-/** A printer of C (`renderC`): functions called as `nameOf` says, in one translation unit. */
-export type RenderC = (codes: Code | readonly Code[], nameOf?: (code: Code) => string) => string;
 
 /** What is compiled: an exported symbol (also the library's name in the cache), and its size for a fair division. */
 interface Unit {
@@ -29,16 +27,14 @@ export class NativeCompiler {
   /** How many kernels were compiled, not found. */
   compiled = 0;
   private readonly cache: NativeCache;
-  private readonly render: RenderC;
   private readonly addresses = new Map<string, number>();
 
   /** Throws DeviceError where there is no compiler, or it cannot make a library that loads. */
-  constructor(render: RenderC, cache: NativeCache = new NativeCache()) {
+  constructor(cache: NativeCache = new NativeCache()) {
     const toolchain = findToolchain(cache);
     if (typeof toolchain === "string") throw unavailable(toolchain);
     this.toolchain = toolchain;
     this.cache = cache;
-    this.render = render;
     this.shim = this.loadShim();
   }
 
@@ -47,7 +43,7 @@ export class NativeCompiler {
     const missing = codes.filter((code, i) => !this.addresses.has(code.key) && codes.findIndex((c) => c.key === code.key) === i);
     const units = new Map<string, Unit & { code: Code }>();
     for (const code of missing) {
-      const text = this.render(code);
+      const text = renderC(code);
       const symbol = `gradus_${this.key(text)}`;
       units.set(code.key, { symbol, weight: text.length, code });
     }
@@ -88,7 +84,7 @@ export class NativeCompiler {
   private compile(units: readonly (Unit & { code: Code })[]): void {
     const groups = divide(units, availableParallelism());
     const symbols = new Map(units.map(({ code, symbol }) => [code, symbol]));
-    const texts = groups.map((group) => this.render(group.map(({ code }) => code), (code) => symbols.get(code)!));
+    const texts = groups.map((group) => renderC(group.map(({ code }) => code), (code) => symbols.get(code)!));
     this.compiled += units.length;
     this.compileTexts(texts, groups.map((group) => group.map(({ symbol }) => `${symbol}.so`)));
   }

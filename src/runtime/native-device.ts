@@ -1,29 +1,22 @@
 /** The native device: kernels as machine code from the system's C compiler, run by a pool of threads over the shared heap. */
 import { availableParallelism } from "node:os";
-import { DeviceError } from "../core/errors.ts";
+import { ArgumentError, DeviceError } from "../core/errors.ts";
 import type { Buffer, Program, Target } from "../kernel/program.ts";
 import { type Device, type LoadedProgram, type LoadOptions, type Status, WORK_FOR_THREADS } from "./device.ts";
-import type { Heap } from "./heap.ts";
+import { Heap } from "./heap.ts";
 import { LinkedProgram, ScratchArena } from "./link.ts";
 import type { NativeCache } from "./native-cache.ts";
-import { NativeCompiler, type RenderC } from "./native-compiler.ts";
+import { NativeCompiler } from "./native-compiler.ts";
 import { ABORTED, FINISHED } from "./native-shim.ts";
 
-export interface NativeOptions {
-  readonly heap: Heap;
-  /** The printer of kernels, `renderC`. */
-  readonly render: RenderC;
+export interface NativeDeviceOptions {
+  readonly heap?: Heap | undefined;
   /** Threads, the caller's among them. Default: one per core. */
   readonly threads?: number | undefined;
   /** Where compiled kernels are kept. Default: the user's cache directory. */
   readonly cache?: NativeCache | undefined;
   /** "waits": `runAsync` leaves the event loop free meanwhile. Default: "works". */
   readonly caller?: "works" | "waits" | undefined;
-}
-
-/** Throws DeviceError where there is no C compiler. */
-export function openNative(options: NativeOptions): NativeDevice {
-  return new NativeDevice(options);
 }
 
 export class NativeDevice implements Device {
@@ -39,8 +32,10 @@ export class NativeDevice implements Device {
   private heapBuffer: ArrayBufferLike | undefined;
   private running: Promise<unknown> | undefined;
 
-  constructor({ heap, render, threads = availableParallelism(), cache, caller = "works" }: NativeOptions) {
-    this.compiler = new NativeCompiler(render, cache);
+  /** Throws DeviceError where there is no C compiler. */
+  constructor({ heap = new Heap(), threads = availableParallelism(), cache, caller = "works" }: NativeDeviceOptions = {}) {
+    if (!Number.isInteger(threads) || threads < 1) throw new ArgumentError(`native: ${threads} is not a number of threads`);
+    this.compiler = new NativeCompiler(cache);
     this.heap = heap;
     this.caller = caller;
     this.pool = this.shim.openPool(threads);

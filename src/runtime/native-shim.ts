@@ -130,7 +130,7 @@ static Value abort_run(Env env, Info info) {
   ARGUMENTS(1);
   Pool *pool = pointer(env, given[0]);
   __atomic_store_n(&pool->aborted, 1, __ATOMIC_SEQ_CST);
-  change(pool, &pool->generation);
+  change(&pool->generation);
   return 0;
 }
 

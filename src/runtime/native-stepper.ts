@@ -36,6 +36,13 @@ extern void free(void *memory);
 /* A cell of its own cache line, so that threads do not share one by accident. */
 typedef struct { _Alignas(64) word64 value; } Line;
 
+/* A number that threads wait on to change, each with its own sleepers: a change wakes nobody else. */
+typedef struct {
+  _Alignas(64) int value;
+  int sleepers;
+  Opaque mutex, condition;
+} Cell;
+
 typedef struct {
   /* What is run: set by thread 0 before the run's number changes. */
   char *heap;
@@ -43,16 +50,11 @@ typedef struct {
   int threads;
   Kernel *kernels;
   int kernel_count;
-  /* Cells that threads wait on. */
-  _Alignas(64) int run;
-  _Alignas(64) int generation;
+  Cell run, generation, finished;
   _Alignas(64) int arrived;
-  _Alignas(64) int finished;
   _Alignas(64) int unfinished;
-  _Alignas(64) int sleepers;
   int stop, aborted, closing;
   Line ranges[MAXIMUM_THREADS];
-  Opaque mutex, condition;
   int workers;
   size ids[MAXIMUM_THREADS];
 } Pool;
@@ -67,30 +69,40 @@ static inline void relax(void) {
 #endif
 }
 
-/* Returns when *cell is no longer "old" (or the run is aborted). */
-static void wait_while(Pool *pool, int *cell, int old) {
+static inline int now(const Cell *cell) {
+  return __atomic_load_n(&cell->value, __ATOMIC_SEQ_CST);
+}
+
+/* Returns when the cell is no longer "old", or the run is aborted. */
+static void wait_while(Pool *pool, Cell *cell, int old) {
   for (int i = 0; i < SPINS; i++) {
-    if (__atomic_load_n(cell, __ATOMIC_ACQUIRE) != old || __atomic_load_n(&pool->aborted, __ATOMIC_RELAXED)) return;
+    if (now(cell) != old || __atomic_load_n(&pool->aborted, __ATOMIC_RELAXED)) return;
     relax();
   }
-  pthread_mutex_lock(&pool->mutex);
-  __atomic_fetch_add(&pool->sleepers, 1, __ATOMIC_SEQ_CST);
-  while (__atomic_load_n(cell, __ATOMIC_SEQ_CST) == old && !__atomic_load_n(&pool->aborted, __ATOMIC_SEQ_CST)) {
+  pthread_mutex_lock(&cell->mutex);
+  __atomic_fetch_add(&cell->sleepers, 1, __ATOMIC_SEQ_CST);
+  while (now(cell) == old && !__atomic_load_n(&pool->aborted, __ATOMIC_SEQ_CST)) {
     struct timespec until;
     clock_gettime(0, &until);
     until.seconds += 1;
-    pthread_cond_timedwait(&pool->condition, &pool->mutex, &until);
+    pthread_cond_timedwait(&cell->condition, &cell->mutex, &until);
   }
-  __atomic_fetch_sub(&pool->sleepers, 1, __ATOMIC_SEQ_CST);
-  pthread_mutex_unlock(&pool->mutex);
+  __atomic_fetch_sub(&cell->sleepers, 1, __ATOMIC_SEQ_CST);
+  pthread_mutex_unlock(&cell->mutex);
 }
 
-static void change(Pool *pool, int *cell) {
-  __atomic_fetch_add(cell, 1, __ATOMIC_SEQ_CST);
-  if (__atomic_load_n(&pool->sleepers, __ATOMIC_SEQ_CST) == 0) return;
-  pthread_mutex_lock(&pool->mutex);
-  pthread_cond_broadcast(&pool->condition);
-  pthread_mutex_unlock(&pool->mutex);
+/* Whoever has looked at the old value under the lock is asleep once we have had it; woken without it, they need not queue for it again. */
+static void change(Cell *cell) {
+  __atomic_fetch_add(&cell->value, 1, __ATOMIC_SEQ_CST);
+  if (__atomic_load_n(&cell->sleepers, __ATOMIC_SEQ_CST) == 0) return;
+  pthread_mutex_lock(&cell->mutex);
+  pthread_mutex_unlock(&cell->mutex);
+  pthread_cond_broadcast(&cell->condition);
+}
+
+static void open_cell(Cell *cell) {
+  pthread_mutex_init(&cell->mutex, 0);
+  pthread_cond_init(&cell->condition, 0);
 }
 
 static int checks_failed(const int *header, char *heap) {
@@ -105,14 +117,14 @@ static void barrier(Pool *pool, const int *header, int commit) {
     if (commit && checks_failed(header, pool->heap)) pool->stop = 1;
     return;
   }
-  int generation = __atomic_load_n(&pool->generation, __ATOMIC_ACQUIRE);
+  int generation = now(&pool->generation);
   if (__atomic_add_fetch(&pool->arrived, 1, __ATOMIC_ACQ_REL) < pool->threads) {
     wait_while(pool, &pool->generation, generation);
     return;
   }
   if (commit && checks_failed(header, pool->heap)) pool->stop = 1;
   __atomic_store_n(&pool->arrived, 0, __ATOMIC_RELAXED);
-  change(pool, &pool->generation);
+  change(&pool->generation);
 }
 
 /* The next block of one range of call number "sequence", or -1 if all its blocks are taken. */
@@ -204,12 +216,12 @@ static void *work(void *argument) {
   Pool *pool = worker.pool;
   for (int seen = 0;;) {
     wait_while(pool, &pool->run, seen);
-    int run = __atomic_load_n(&pool->run, __ATOMIC_ACQUIRE);
+    int run = now(&pool->run);
     if (__atomic_load_n(&pool->closing, __ATOMIC_ACQUIRE)) return 0;
     if (run == seen) continue;
     seen = run;
     walk(pool, worker.thread);
-    if (__atomic_sub_fetch(&pool->unfinished, 1, __ATOMIC_ACQ_REL) == 0) change(pool, &pool->finished);
+    if (__atomic_sub_fetch(&pool->unfinished, 1, __ATOMIC_ACQ_REL) == 0) change(&pool->finished);
   }
 }
 
@@ -223,8 +235,8 @@ static int run_pool(Pool *pool, long table, int threads) {
     pool->threads = pool->workers + 1;
     for (int i = 0; i < pool->threads; i++) pool->ranges[i].value = 0;
     pool->unfinished = pool->workers;
-    int finished = pool->finished;
-    change(pool, &pool->run);
+    int finished = now(&pool->finished);
+    change(&pool->run);
     walk(pool, 0);
     while (__atomic_load_n(&pool->unfinished, __ATOMIC_ACQUIRE)) wait_while(pool, &pool->finished, finished);
   } else walk(pool, 0);
@@ -237,8 +249,9 @@ static Pool *open_pool(int threads) {
   Pool *pool = 0;
   if (posix_memalign((void **)&pool, 64, sizeof *pool)) return 0;
   for (size i = 0; i < sizeof *pool; i++) ((char *)pool)[i] = 0;
-  pthread_mutex_init(&pool->mutex, 0);
-  pthread_cond_init(&pool->condition, 0);
+  open_cell(&pool->run);
+  open_cell(&pool->generation);
+  open_cell(&pool->finished);
   if (threads > MAXIMUM_THREADS) threads = MAXIMUM_THREADS;
   for (int thread = 1; thread < threads; thread++) {
     Worker *worker = calloc(1, sizeof *worker);
@@ -256,7 +269,7 @@ static Pool *open_pool(int threads) {
 
 static void close_pool(Pool *pool) {
   __atomic_store_n(&pool->closing, 1, __ATOMIC_SEQ_CST);
-  change(pool, &pool->run);
+  change(&pool->run);
   for (int i = 0; i < pool->workers; i++) pthread_join(pool->ids[i], 0);
   free(pool->kernels);
   free(pool);

@@ -183,6 +183,7 @@ export class Team {
 
   /** Stops all workers. */
   stop(): void {
+    this.ended?.(OUTCOME.aborted);
     const { control } = this;
     const workers = this.workers;
     this.workers = [];

@@ -8,7 +8,7 @@ import { sizeOf, stridesOf } from "../core/shape.ts";
 import type { ArgumentAttributes, ConstantAttributes, Value, VariableAttributes } from "../graph/op.ts";
 import { topological } from "../graph/walk.ts";
 import { constant, type Expr, load, scalar } from "../kernel/expr.ts";
-import type { LoweringContext } from "../kernel/kernel.ts";
+import type { Kernel, LoweringContext } from "../kernel/kernel.ts";
 import { lowerKernel } from "../kernel/lower/index.ts";
 import type { Buffer, Check, Place, Program, Target } from "../kernel/program.ts";
 import { copyKernel } from "./build.ts";
@@ -56,6 +56,8 @@ class Scheduler {
   private readonly variables = new Map<object, { buffer: number; written: boolean }>();
   private readonly constants: { data: TypedArray; buffer: number }[] = [];
   private units: Unit[] = [];
+  /** New contents of variables, and the variable's buffer they are written to. */
+  private readonly renamed = new Map<number, number>();
 
   constructor(input: ScheduleInput) {
     this.input = input;
@@ -209,12 +211,14 @@ class Scheduler {
     const writer = own === undefined ? undefined : writers.get(own);
     const readers = this.units.filter((u) => u.reads.has(variable.buffer));
     if (writer && own !== undefined && this.buffers[own]!.place === "scratch" && this.canWriteInPlace(writer, own, variable.buffer, readers, writers)) {
-      this.rename(own, variable.buffer);
-      for (const [v, b] of this.memory) if (b === own) this.memory.set(v, variable.buffer);
+      this.renamed.set(own, variable.buffer);
       for (const r of readers) if (r !== writer) writer.after.add(r);
       return;
     }
-    const direct = this.copyUnit(value, variable.buffer, "assign");
+    // The new content has a buffer number of its own, so that who reads the old one does not wait for it.
+    const next = this.addBuffer(value.dtype, sizeOf(value.shape), "scratch");
+    this.renamed.set(next, variable.buffer);
+    const direct = this.copyUnit(value, next, "assign");
     for (const r of readers) direct.after.add(r);
     this.units.push(direct);
     if (this.isOrdered()) return;
@@ -223,10 +227,19 @@ class Scheduler {
     const temporary = this.addBuffer(value.dtype, sizeOf(value.shape), "scratch");
     const take = this.copyUnit(value, temporary, "take");
     const access = { buffer: temporary, offset: 0, strides: stridesOf(value.shape) };
-    const put = unitOf([copyKernel(access, { ...access, buffer: variable.buffer }, value.shape, value.dtype)], "assign");
+    const put = unitOf([copyKernel(access, { ...access, buffer: next }, value.shape, value.dtype)], "assign");
     for (const r of readers) put.after.add(r);
     this.units.push(take, put);
     for (const u of this.units) if (u !== put && u.writes.has(own ?? -1)) put.after.add(u);
+  }
+
+  /** The kernel with new contents of variables where they belong. */
+  private inVariables(unit: Unit, kernel: Kernel): Kernel {
+    for (const b of [...unit.writes, ...unit.reads]) {
+      const to = this.renamed.get(b);
+      if (to !== undefined) kernel = renameBuffer(kernel, b, to);
+    }
+    return kernel;
   }
 
   private isOrdered(): boolean {
@@ -244,15 +257,6 @@ class Scheduler {
     if (readers.includes(writer) && !writer.kernels.every((k) => readsOnlyWhereItWrites(k, own, variable))) return false;
     // A reader that itself needs the new value cannot come before it is written.
     return readers.every((r) => r === writer || !ancestorsOf([r], writers).has(writer));
-  }
-
-  private rename(from: number, to: number): void {
-    for (const u of this.units) {
-      if (!u.reads.has(from) && !u.writes.has(from)) continue;
-      u.kernels = u.kernels.map((k) => renameBuffer(k, from, to));
-      if (u.reads.delete(from)) u.reads.add(to);
-      if (u.writes.delete(from)) u.writes.add(to);
-    }
   }
 
   // ---- the program
@@ -275,7 +279,7 @@ class Scheduler {
         committed = true;
       }
       for (const kernel of unit.kernels) {
-        const lowered = lowerKernel(kernel, context, optimised);
+        const lowered = lowerKernel(this.inVariables(unit, kernel), context, optimised);
         threadBytes = Math.max(threadBytes, lowered.threadBytes);
         calls.push(...lowered.calls.map((c) => ({ ...c, label: unit.label })));
       }

@@ -1,10 +1,11 @@
 /** Functions of tensors as programs: traced once for each signature, compiled, then called. */
-import { arrayOf, type DType, type TypedArray } from "../core/dtype.ts";
+import type { DType, TypedArray } from "../core/dtype.ts";
 import { ArgumentError, GraphError } from "../core/errors.ts";
 import { showShape } from "../core/shape.ts";
 import type { Type, Value } from "../graph/op.ts";
 import { argument, variable as variableLeaf } from "../ops/index.ts";
-import { currentTrace, type Device, type Draw, HostStorage, runInTrace, type Storage, type Tap, type Trace } from "./context.ts";
+import { currentTrace, type Device, type Draw, runInTrace, type Storage, type Tap, type Trace } from "./context.ts";
+import { differenceOf } from "./compare-traces.ts";
 import { asTensor } from "./create.ts";
 import { defaultDevice, runnerFor } from "./engine.ts";
 import { Executable, type Feed, type Guard } from "./executable.ts";
@@ -16,7 +17,6 @@ import { Tensor } from "./tensor.ts";
 import type { TensorLike } from "./tensor-types.ts";
 import { flatten, type Structure, type Tree, unflatten } from "./tree.ts";
 import type { Variable } from "./variable.ts";
-import { differenceOf } from "./compare-traces.ts";
 
 /** What a call may pass where the function has a tensor: numbers and arrays too; they are inputs, never constants. */
 export type FeedOf<A> = {
@@ -118,8 +118,8 @@ export class CompiledFunction {
     throwPending();
     const { leaves, entry } = this.prepare(args);
     const { trace, program, outputs, tree } = entry;
+    computeOpen(leaves, trace);
     const feeds = feedsOf(leaves, trace);
-    realiseContents(trace, leaves);
     let results: Storage[];
     try {
       results = program.run(feeds);
@@ -130,7 +130,7 @@ export class CompiledFunction {
       const failed = new FailedStorage(failure);
       return unflatten(
         tree,
-        outputs.map((v) => new Tensor(v as Type, { storage: failed }).forgetNode(v)),
+        outputs.map(({ shape, dtype }) => new Tensor({ shape, dtype }, { storage: failed })),
       );
     }
     reportTaps(trace, results, outputs.length);
@@ -218,22 +218,23 @@ function throwPending(): void {
   if (failure && !failure.told) throw failure.error;
 }
 
-/** The numbers a program is fed with: arguments, then captured tensors, then the keys of its generators. */
+/** The numbers a program is fed with: arguments, then what its trace captured and the keys of its generators. */
 function feedsOf(leaves: readonly Tensor[], trace: CompileTrace): Feed[] {
-  const feeds: Feed[] = [];
-  const compute = [...leaves, ...trace.captured].filter((x) => !x.content().storage);
-  if (compute.length > 0) theProgramRuntime().realiseNow(compute.map((x) => x.content()));
-  for (const x of leaves) feeds.push(x.content().storage!);
-  for (const x of trace.captured) feeds.push(x.storage!);
-  for (const g of trace.generators) for (const word of g.nextKey()) feeds.push(Uint32Array.of(word));
+  const feeds: Feed[] = leaves.map((x) => x.content().storage!);
+  for (const extra of trace.extras) {
+    if ("tensor" in extra) feeds.push(extra.tensor.storage!);
+    else if (extra.generator) for (const word of extra.generator.nextKey()) feeds.push(Uint32Array.of(word));
+  }
   return feeds;
 }
 
-/** Contents of cells that were assigned but never computed are computed now. */
-function realiseContents(trace: CompileTrace, _leaves: readonly Tensor[]): void {
-  let open: Tensor[] | undefined;
-  for (const cell of trace.cells.keys()) if (!cell.isComputed) (open ??= []).push(cell.content());
-  if (open) theProgramRuntime().realiseNow(open);
+/** Arguments, captured tensors and contents of cells that were never computed are computed now, in one program. */
+function computeOpen(leaves: readonly Tensor[], trace: CompileTrace): void {
+  const open: Tensor[] = [];
+  for (const x of leaves) if (!x.content().storage) open.push(x.content());
+  for (const extra of trace.extras) if ("tensor" in extra && !extra.tensor.storage) open.push(extra.tensor);
+  for (const cell of trace.cells.keys()) if (cell.hasValue && !cell.isComputed) open.push(cell.content());
+  if (open.length > 0) theProgramRuntime().realiseNow(open);
 }
 
 function reportTaps(trace: CompileTrace, results: readonly Storage[], from: number): void {
@@ -247,14 +248,17 @@ function warnMany(entries: readonly Entry[]): void {
   console.warn(`gradus: one compiled function has ${entries.length} programs, for arguments ${[...new Set(shapes)].slice(-3).join(" | ")} …; pad or drop what varies`);
 }
 
+/** An input that is no argument: a captured tensor, or the two words of a generator's key (one entry each, the second one empty). */
+type Extra = { readonly tensor: Tensor } | { readonly generator: Generator | undefined };
+
 /** What a function being compiled has read, assigned, captured, drawn and reported. */
 export class CompileTrace implements Trace {
   readonly name = "compile";
   readonly outer = undefined;
   closed = false;
   readonly cells = new Map<Variable, { value: Value; assigned: boolean }>();
-  readonly captured: Tensor[] = [];
-  readonly generators: Generator[] = [];
+  /** Inputs besides the arguments, in the order of their numbers. */
+  readonly extras: Extra[] = [];
   readonly taps: { readonly value: Value; readonly tap: Tap }[] = [];
   readonly guards: (Guard & { readonly kind: "loss" | "gradients" })[] = [];
   private readonly captures = new Map<Tensor, Value>();
@@ -288,9 +292,7 @@ export class CompileTrace implements Trace {
     const held = tensor.content();
     let value = this.captures.get(held);
     if (!value) {
-      // Numbered after the arguments; the generators' keys come after all captures, so they are numbered from the far end.
-      value = argument(this.arguments + this.captured.length, held);
-      this.captured.push(held);
+      value = this.input(held, { tensor: held });
       this.captures.set(held, value);
     }
     return value;
@@ -299,12 +301,15 @@ export class CompileTrace implements Trace {
   draw(generator: Generator): Draw {
     let keys = this.keys.get(generator);
     if (!keys) {
-      const words = [0, 1].map((word) => new LateArgument(this, this.generators.length, word).value);
-      keys = { key0: words[0]!, key1: words[1]! };
-      this.generators.push(generator);
+      const word: Type = { shape: [], dtype: "uint32" };
+      keys = { key0: this.input(word, { generator }), key1: this.input(word, { generator: undefined }) };
       this.keys.set(generator, keys);
     }
     return { ...keys, site: this.sites++ };
+  }
+
+  private input(type: Type, from: Extra): Value {
+    return argument(this.arguments + this.extras.push(from) - 1, type);
   }
 
   tap(value: Value, tap: Tap): void {

@@ -7,6 +7,7 @@ import { stopGradient, variable as variableLeaf } from "../ops/index.ts";
 import { currentTrace, type Storage } from "./context.ts";
 import { asTensor } from "./create.ts";
 import { atUserLine } from "./site.ts";
+import { type Slot, SlotStorage } from "./slots.ts";
 import { Tensor } from "./tensor.ts";
 import type { TensorLike } from "./tensor-types.ts";
 
@@ -38,6 +39,8 @@ export class Variable<out S extends Shape = any> extends Tensor<S> {
   /** What stands in for the content while `withContents` runs. */
   #override: Tensor | undefined;
   #leaf: Value | undefined;
+  /** Where in the heap the content lies, once a program has had it there. */
+  #slot: Slot | undefined;
   readonly #empty: (() => Error) | undefined;
 
   /** Of a tensor, or, as an empty cell, of a shape and a dtype. */
@@ -51,7 +54,7 @@ export class Variable<out S extends Shape = any> extends Tensor<S> {
 
   /** False until a cell made empty is assigned. */
   get hasValue(): boolean {
-    return this.#content !== undefined;
+    return this.#content !== undefined || this.#slot !== undefined;
   }
 
   /** What the cell holds now: a tensor that later assignments do not change, and a constant for gradients. */
@@ -90,6 +93,30 @@ export class Variable<out S extends Shape = any> extends Tensor<S> {
   #put(next: Tensor<S>): void {
     this.#content = next;
     this.#leaf = undefined;
+    this.#slot = undefined;
+  }
+
+  // ---- for programs, which keep contents in the heap
+
+  /** False while the content is a graph that nobody has evaluated. */
+  get isComputed(): boolean {
+    return this.#slot !== undefined || this.#content?.storage !== undefined;
+  }
+
+  /** Puts the computed content into its place in the heap, if it is not there. */
+  moveInto(slot: Slot): void {
+    if (this.#slot === slot) return;
+    const storage = this.content().storage;
+    slot.evict();
+    slot.write(storage instanceof SlotStorage ? storage.peek() : (storage!.read() as TypedArray));
+    this.#slot = slot;
+  }
+
+  /** A program has written the new content there. */
+  holdIn(slot: Slot): void {
+    this.#content = undefined;
+    this.#leaf = undefined;
+    this.#slot = slot;
   }
 
   /** Its name for messages. */
@@ -119,6 +146,10 @@ export class Variable<out S extends Shape = any> extends Tensor<S> {
   override content(): Tensor<S> {
     if (this.#override) return this.#override.content();
     if (this.#content) return this.#content;
+    if (this.#slot) {
+      this.#content = new Tensor<S>({ shape: this.shape, dtype: this.dtype }, { storage: this.#slot.hold() });
+      return this.#content;
+    }
     throw (
       this.#empty?.() ??
       new GraphError(`${this.label()} has no value yet`, { help: "init(model, seed) draws parameters; loadStateDict and assign fill them too" })

@@ -30,11 +30,15 @@ export function gradients(y: Value, xs: readonly Value[], seed?: Value): (Value 
 
 /** Σ over all outputs y of seedᵀ · ∂y/∂x for each x: `gradients` of several outputs at once. */
 export function vjp(ys: readonly Value[], seeds: readonly Value[], xs: readonly Value[]): (Value | null)[] {
-  ys.forEach((y, i) => checkSeed(y, seeds[i]));
+  ys.forEach((y, i) => {
+    checkSeed(y, seeds[i]);
+  });
   // Algorithm 6.5. The target set T is `xs`; G' is the graph without what does not lie between T and z.
   const pruned = prune(ys, xs);
   const table = new GradTable(pruned);
-  ys.forEach((y, i) => table.contribute(y, seeds[i]!));
+  ys.forEach((y, i) => {
+    table.contribute(y, seeds[i]!);
+  });
   // Algorithm 6.6, for all nodes rather than for one and, by recursion, for its consumers: in this order the consumers of a node
   // are done when it is reached, so that no chain is too long for the stack.
   for (const value of pruned.toReversed()) table.build(value);

@@ -23,7 +23,9 @@ function batchValue(v: Value, done: ReadonlyMap<Value, Value>, size: number): Va
   const inputs = v.inputs.map((x) => done.get(x) ?? x);
   const result = withSite(v.site, () => op.batch(inputs, batched, v.attributes, size));
   if (!sameShape(result.shape, [size, ...v.shape]) || result.dtype !== v.dtype)
-    throw new InternalError(`vmap: ${op.name} batched to ${showShape(result.shape)}, not ${showShape([size, ...v.shape])}`, { site: v.site });
+    throw new InternalError(`vmap: ${op.name} batched to ${showShape(result.shape)}, not ${showShape([size, ...v.shape])}`, {
+      site: v.site,
+    });
   return result;
 }
 

@@ -11,9 +11,22 @@ export type Compiled = (...inputs: number[]) => number;
 export const input = (i: number, dtype: DType): Expr => load({ buffer: i, offset: 0, strides: [] }, dtype);
 
 const words = new DataView(new ArrayBuffer(8));
-const float32Bits = (x: number): number => (words.setFloat32(0, x), words.getUint32(0));
-const lowWord = (x: number): number => (words.setFloat64(0, x), words.getUint32(4));
-const highWord = (x: number): number => (words.setFloat64(0, x), words.getUint32(0));
+function float32Bits(x: number): number {
+  words.setFloat32(0, x);
+  return words.getUint32(0);
+}
+function float32Of(bits: number): number {
+  words.setInt32(0, bits);
+  return words.getFloat32(0);
+}
+function lowWord(x: number): number {
+  words.setFloat64(0, x);
+  return words.getUint32(4);
+}
+function highWord(x: number): number {
+  words.setFloat64(0, x);
+  return words.getUint32(0);
+}
 function pairOf(low: number, high: number): number {
   words.setUint32(4, low);
   words.setUint32(0, high);
@@ -108,7 +121,7 @@ function castFrom(from: DType, to: DType): (x: number) => number {
 function bitcastTo(from: DType, to: DType): (x: number) => number {
   if (from === "float32") return to === "int32" ? (x) => float32Bits(x) | 0 : float32Bits;
   if (to !== "float32") return rounder(to);
-  return (x) => (words.setInt32(0, x), words.getFloat32(0));
+  return float32Of;
 }
 
 type Operation = (a: number, b: number, c: number) => number;
@@ -135,8 +148,10 @@ function operation(e: Scalar, fused: boolean): Operation {
       if (!fused) return (a, b, c) => round(round(a * b) + c);
       return e.dtype === "float32" ? fma32 : fma64;
     case "pmin":
+      // biome-ignore lint/complexity/useMathMinMax: Math.min would give a NaN of b
       return (a, b) => (b < a ? b : a);
     case "pmax":
+      // biome-ignore lint/complexity/useMathMinMax: Math.max would give a NaN of b
       return (a, b) => (a < b ? b : a);
     case "floor":
       return Math.floor;

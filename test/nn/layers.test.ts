@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { arange, Generator, gradients, ones, tensor, type Tensor, zeros } from "../../src/index.ts";
+import { arange, Generator, gradients, ones, type Tensor, tensor, zeros } from "../../src/index.ts";
 import {
   constant,
   Dropout,
@@ -59,7 +59,8 @@ describe("Linear", () => {
   });
 
   test("refuses sizes that are none", () => {
-    for (const size of [0, -1, 1.5, Number.NaN, "32" as unknown as number, 2 ** 60]) expect(() => new Linear(size, 1)).toThrow(/inFeatures/);
+    for (const size of [0, -1, 1.5, Number.NaN, "32" as unknown as number, 2 ** 60])
+      expect(() => new Linear(size, 1)).toThrow(/inFeatures/);
   });
 });
 
@@ -165,7 +166,9 @@ describe("functionalCall", () => {
   });
 
   test("refuses names and shapes the model does not have", () => {
-    expect(() => functionalCall(model, { "1.weight": zeros([1]) }, () => zeros([1]))).toThrow(/1\.weight[\s\S]*0\.weight, 0\.bias, 2\.weight/);
+    expect(() => functionalCall(model, { "1.weight": zeros([1]) }, () => zeros([1]))).toThrow(
+      /1\.weight[\s\S]*0\.weight, 0\.bias, 2\.weight/,
+    );
     expect(() => functionalCall(model, { "0.weight": zeros([3]) }, () => zeros([1]))).toThrow(/\[3\], should be \[2, 2\]/);
   });
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { gradients, ones, tensor, type Tensor, variable, zeros } from "../../src/index.ts";
+import { gradients, ones, type Tensor, tensor, variable, zeros } from "../../src/index.ts";
 import { bceWithLogits, crossEntropy, gaussianNll, huber, klDivergence, l1, mse, nll, smoothL1 } from "../../src/nn/index.ts";
 
 const classes = (values: number[]): Tensor => tensor(values, { dtype: "int32" });
@@ -9,7 +9,9 @@ describe("every loss", () => {
   type Loss = (x: Tensor, target: Tensor, options?: { reduction?: "mean" | "sum" | "none" }) => Tensor;
   const pairs: Record<string, Loss> = { mse, l1, huber, smoothL1, bceWithLogits, klDivergence };
   test.each(Object.entries(pairs))("%s refuses shapes that would broadcast", (name, loss) => {
-    expect(() => loss(zeros([3, 1]), zeros([3]))).toThrow(new RegExp(`${name}: the prediction is \\[3, 1\\], the target \\[3\\][\\s\\S]*reshape`));
+    expect(() => loss(zeros([3, 1]), zeros([3]))).toThrow(
+      new RegExp(`${name}: the prediction is \\[3, 1\\], the target \\[3\\][\\s\\S]*reshape`),
+    );
   });
 
   test.each(Object.entries(pairs))("%s refuses a reduction that does not exist", (_, loss) => {
@@ -50,7 +52,8 @@ describe("crossEntropy", () => {
   });
 
   test("a class that does not exist is an error with index and bound", async () => {
-    for (const wrong of [3, -4]) await expect(crossEntropy(zeros([1, 3]), classes([wrong])).item()).rejects.toThrow(new RegExp(`index ${wrong}.*size 3`));
+    for (const wrong of [3, -4])
+      await expect(crossEntropy(zeros([1, 3]), classes([wrong])).item()).rejects.toThrow(new RegExp(`index ${wrong}.*size 3`));
   });
 
   test("examples marked by ignoreIndex count neither in sum nor mean; none left gives NaN, and 0 for the sum", async () => {
@@ -77,11 +80,15 @@ describe("crossEntropy", () => {
 
   test("one-hot probabilities cost what their classes cost", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.double({ min: -50, max: 50, noNaN: true }), { minLength: 3, maxLength: 3 }), fc.nat(2), async (row, c) => {
-        const logits = tensor([row], { dtype: "float64" });
-        const hot = tensor([[0, 1, 2].map((i) => Number(i === c))], { dtype: "float64" });
-        expect(await crossEntropy(logits, classes([c])).item()).toBeCloseTo(await crossEntropy(logits, hot).item(), 10);
-      }),
+      fc.asyncProperty(
+        fc.array(fc.double({ min: -50, max: 50, noNaN: true }), { minLength: 3, maxLength: 3 }),
+        fc.nat(2),
+        async (row, c) => {
+          const logits = tensor([row], { dtype: "float64" });
+          const hot = tensor([[0, 1, 2].map((i) => Number(i === c))], { dtype: "float64" });
+          expect(await crossEntropy(logits, classes([c])).item()).toBeCloseTo(await crossEntropy(logits, hot).item(), 10);
+        },
+      ),
       { numRuns: 20 },
     );
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Generator, ones, tensor, type Tensor, type Variable, variable, zeros } from "../../src/index.ts";
+import { Generator, ones, type Tensor, tensor, type Variable, variable, zeros } from "../../src/index.ts";
 import { Embedding, inference, init, Linear, Module, parameter, relu, Sequential, zeros as zeroInit } from "../../src/nn/index.ts";
 
 const names = (m: Module): string[] => [...m.namedVariables().keys()];
@@ -83,9 +83,9 @@ describe("stateDict and loadStateDict", () => {
   test("a snapshot is not changed by later assignments", async () => {
     const model = init(new Linear(2, 1), 0);
     const before = model.stateDict();
-    const expected = await before["weight"]!.array();
+    const expected = await before.weight!.array();
     model.weight.assign(zeros([1, 2]));
-    expect(await before["weight"]!.array()).toEqual(expected);
+    expect(await before.weight!.array()).toEqual(expected);
     model.loadStateDict(before);
     expect(await model.weight.array()).toEqual(expected);
   });
@@ -93,10 +93,20 @@ describe("stateDict and loadStateDict", () => {
   test("loading lists everything that does not fit, and changes nothing", async () => {
     const model = init(new Sequential(new Linear(2, 3), relu, new Linear(3, 1)), 0);
     const before = await model.stateDict()["0.weight"]!.array();
-    const state = { "0.weight": zeros([3, 2]), "0.bias": zeros([4]), "2.weight": zeros([1, 3], { dtype: "float64" }), "9.weight": zeros([1]) };
+    const state = {
+      "0.weight": zeros([3, 2]),
+      "0.bias": zeros([4]),
+      "2.weight": zeros([1, 3], { dtype: "float64" }),
+      "9.weight": zeros([1]),
+    };
     const load = () => model.loadStateDict(state);
     expect(load).toThrow(/4 entries do not fit/);
-    for (const part of [/0\.bias is \[4\], should be \[3\]/, /2\.weight is float64, should be float32/, /unexpected: 9\.weight/, /missing: 2\.bias \[1\]/])
+    for (const part of [
+      /0\.bias is \[4\], should be \[3\]/,
+      /2\.weight is float64, should be float32/,
+      /unexpected: 9\.weight/,
+      /missing: 2\.bias \[1\]/,
+    ])
       expect(load).toThrow(part);
     expect(await model.stateDict()["0.weight"]!.array()).toEqual(before);
   });
@@ -112,7 +122,7 @@ describe("stateDict and loadStateDict", () => {
     const model = init(new Linear(2, 1), 0);
     const hostile = JSON.parse('{"__proto__": {"polluted": 1}}') as Record<string, Tensor>;
     expect(() => model.loadStateDict(hostile)).toThrow(/unexpected: __proto__/);
-    expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
+    expect(({} as Record<string, unknown>).polluted).toBeUndefined();
   });
 });
 
@@ -145,7 +155,9 @@ describe("init", () => {
   test("reading a parameter without a value says which and what to do", () => {
     const model = new Sequential(new Linear(2, 3), relu, new Linear(3, 1));
     model.parameters();
-    expect(() => model.forward(zeros([1, 2]), inference)).toThrow(/parameter 0\.weight \[3, 2\] has no value yet[\s\S]*init\(model, seed\)/);
+    expect(() => model.forward(zeros([1, 2]), inference)).toThrow(
+      /parameter 0\.weight \[3, 2\] has no value yet[\s\S]*init\(model, seed\)/,
+    );
     expect(() => model.stateDict()).toThrow(/0\.weight/);
     expect(() => new Linear(2, 3).forward(zeros([1, 2]))).toThrow(/a parameter \[3, 2\] has no value yet/);
   });

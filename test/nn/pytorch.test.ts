@@ -34,12 +34,12 @@ describe("activations have PyTorch's values and gradients, at 0 and at ±1000 to
 
 describe("layers have PyTorch's values and gradients", () => {
   for (const c of cases.layers)
-    test(`${title(c)} on ${JSON.stringify(c.inputs["x"]!.shape)}`, () =>
+    test(`${title(c)} on ${JSON.stringify(c.inputs.x!.shape)}`, () =>
       check(c, ({ x, ...state }) => {
         const layer =
           c.name === "Linear"
-            ? new nn.Linear(c.options["in"], c.options["out"], { bias: c.options["bias"] ?? true, dtype: "float64" })
-            : new nn.Embedding(c.options["count"], c.options["features"], { dtype: "float64" });
+            ? new nn.Linear(c.options.in, c.options.out, { bias: c.options.bias ?? true, dtype: "float64" })
+            : new nn.Embedding(c.options.count, c.options.features, { dtype: "float64" });
         return nn.functionalCall(layer, state, () => layer.forward(x!));
       }));
 });
@@ -57,6 +57,19 @@ describe("losses have PyTorch's values and gradients, for every reduction", () =
 
 test("the fixtures hold every activation and loss", () => {
   const names = new Set([...cases.activations, ...cases.losses].map((c) => c.name));
-  for (const name of ["relu", "gelu", "softplus", "mse", "l1", "huber", "smoothL1", "bceWithLogits", "crossEntropy", "nll", "klDivergence", "gaussianNll"])
+  for (const name of [
+    "relu",
+    "gelu",
+    "softplus",
+    "mse",
+    "l1",
+    "huber",
+    "smoothL1",
+    "bceWithLogits",
+    "crossEntropy",
+    "nll",
+    "klDivergence",
+    "gaussianNll",
+  ])
     expect(names).toContain(name);
 });

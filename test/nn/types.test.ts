@@ -1,12 +1,29 @@
 /** What the editor says about layers; the compiler checks this file, and the runtime the same mistakes. */
 import { expect, test } from "vitest";
 import { Generator, type Tensor, zeros } from "../../src/index.ts";
-import { crossEntropy, Dropout, Flatten, flatten, Identity, inference, init, Linear, mse, relu, Sequential, softmax, training } from "../../src/nn/index.ts";
+import {
+  crossEntropy,
+  Dropout,
+  Flatten,
+  flatten,
+  Identity,
+  inference,
+  init,
+  Linear,
+  mse,
+  relu,
+  Sequential,
+  softmax,
+  training,
+} from "../../src/nn/index.ts";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const is =
-  <S extends readonly number[]>() =>
-  <T>(x: { readonly shape: T }, ..._no: Equal<[...(T & readonly unknown[])], [...S]> extends true ? [] : [got: T]): void =>
+  <S>() =>
+  <T>(
+    x: { readonly shape: T },
+    ..._no: Equal<[...(T & readonly unknown[])], [...(S & readonly unknown[])]> extends true ? [] : [got: T]
+  ): void =>
     void x;
 
 const x64 = zeros([64, 784]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { gradients, ones, stopGradient, tensor, type Tensor, type Variable, variable, zeros } from "../../src/index.ts";
+import { gradients, ones, stopGradient, type Tensor, tensor, type Variable, variable, zeros } from "../../src/index.ts";
 import { init, Linear, mse, relu, Sequential } from "../../src/nn/index.ts";
 import { adagrad, adam, adamW, type Common, cosine, type Optimizer, rmsprop, sgd, warmup } from "../../src/optim/index.ts";
 
@@ -44,7 +44,18 @@ describe.each(all)("%s", (name, make) => {
       const model = init(new Sequential(new Linear(2, 3), relu, new Linear(3, 1)), 3);
       let optimizer = make(model.parameters(), { lr: cosine({ peak: 0.1, steps: 10, warmup: 3 }) });
       for (const n of steps) {
-        for (let i = 0; i < n; i++) optimizer.minimize(mse(model.forward(tensor([[1, 2], [0, -1]])), tensor([[1], [0]])));
+        for (let i = 0; i < n; i++)
+          optimizer.minimize(
+            mse(
+              model.forward(
+                tensor([
+                  [1, 2],
+                  [0, -1],
+                ]),
+              ),
+              tensor([[1], [0]]),
+            ),
+          );
         if (!restart) continue;
         const state = optimizer.stateDict();
         optimizer = make(model.parameters(), { lr: cosine({ peak: 0.1, steps: 10, warmup: 3 }) });
@@ -98,6 +109,13 @@ describe("the rate", () => {
     expect(() => cosine({ peak: 1, steps: 5, warmup: 5 })).toThrow(/warm-up/);
     expect(() => warmup(0.1, { steps: 1.5 })).toThrow(/whole number/);
   });
+});
+
+test("outside programs the count is a number at once: no chain of additions piles up", () => {
+  const w = variable([1]);
+  const optimizer = sgd([w], { lr: 0.1 });
+  for (let i = 0; i < 3; i++) optimizer.minimize(w.sum());
+  expect(optimizer.step.content().storage).toBeDefined();
 });
 
 describe("minimize", () => {

@@ -11,7 +11,8 @@ import { buildGraph, choices, numbersFor } from "./random-graphs.ts";
 
 const type = (...shape: number[]): Type => ({ shape, dtype: "float32" });
 const count = (outputs: readonly Value[], name: string): number => topological(outputs).filter((v) => v.op.name === name).length;
-const near = (a: number, b: number): boolean => Object.is(a, b) || a === b || Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(a), Math.abs(b));
+const near = (a: number, b: number): boolean =>
+  Object.is(a, b) || a === b || Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(a), Math.abs(b));
 
 function expectSame(before: readonly Value[], after: readonly Value[], inputs: ReadonlyMap<Value, number[]>): void {
   const [a, b] = [evaluate(before, inputs), evaluate(after, inputs)];
@@ -38,7 +39,10 @@ describe("values stay", () => {
     fc.assert(
       fc.property(choices(12), (steps) => {
         const { leaves, outputs } = buildGraph(steps);
-        const loss = outputs.filter((v) => v.dtype === "float64").map((v) => o.sum(v, [...v.shape.keys()])).reduce((a, b) => o.add(a, b), o.scalarConstant(0, "float64"));
+        const loss = outputs
+          .filter((v) => v.dtype === "float64")
+          .map((v) => o.sum(v, [...v.shape.keys()]))
+          .reduce((a, b) => o.add(a, b), o.scalarConstant(0, "float64"));
         const all = [loss, ...gradients(loss, leaves).filter((g) => g !== null)];
         expectSame(all, optimise(all), numbersFor(leaves));
       }),
@@ -69,7 +73,14 @@ describe("values stay", () => {
     ];
     for (let shift = 0; shift < special.length; shift++) {
       const other = special.map((_, i) => special[(i + shift) % special.length]!);
-      expectSame(graphs, optimise(graphs), new Map([[x, special], [y, other]]));
+      expectSame(
+        graphs,
+        optimise(graphs),
+        new Map([
+          [x, special],
+          [y, other],
+        ]),
+      );
     }
   });
 });
@@ -174,11 +185,23 @@ describe("long reductions", () => {
   test.each([
     [[65_536], [0]],
     [[100_003], [0]],
-    [[2, 3, 40_000], [1, 2]],
+    [
+      [2, 3, 40_000],
+      [1, 2],
+    ],
     [[70_000, 3], [0]],
-    [[300, 2, 300], [0, 2]],
-    [[4, 2, 50_021], [0, 2]],
-    [[300, 300], [0, 1]],
+    [
+      [300, 2, 300],
+      [0, 2],
+    ],
+    [
+      [4, 2, 50_021],
+      [0, 2],
+    ],
+    [
+      [300, 300],
+      [0, 1],
+    ],
   ])("%j over %j is cut into blocks and keeps its value", (shape, axes) => {
     for (const op of [o.sum, o.max, o.min]) {
       const { x, y } = reduceOf(shape, axes, op);
@@ -190,7 +213,9 @@ describe("long reductions", () => {
 
   test("no block of a sum is longer than the limit", () => {
     const { y } = reduceOf([2 ** 28], [0]);
-    const lengths = topological(optimise([y])).filter((v) => v.op.name === "sum").map((v) => sizeOf(v.inputs[0]!.shape) / sizeOf(v.shape));
+    const lengths = topological(optimise([y]))
+      .filter((v) => v.op.name === "sum")
+      .map((v) => sizeOf(v.inputs[0]!.shape) / sizeOf(v.shape));
     expect(Math.max(...lengths)).toBeLessThan(65_536);
   });
 
@@ -242,7 +267,7 @@ describe("size and speed", () => {
 });
 
 /** Forward, backward and momentum update of 784-100-100-10 with softmax cross-entropy. */
-export function trainingStep(): Value[] {
+function trainingStep(): Value[] {
   const x = o.argument(0, type(64, 784));
   const labels = o.argument(1, { shape: [64], dtype: "int32" });
   const sizes = [784, 100, 100, 10];
@@ -263,6 +288,23 @@ export function trainingStep(): Value[] {
   });
   return [loss, ...updates];
 }
+
+test("a convolution and its gradients pad the image once, before it is seen through windows", () => {
+  const [x, w] = [o.argument(0, type(2, 3, 6, 6)), o.variable({}, type(5, 3, 3, 3))];
+  const window = { x: 6, w: 3, y: 6, stride: 1, dilation: 1, pad: 1 };
+  const axes = [
+    { size: 2, in: ["x", "y"] },
+    { size: 5, in: ["w", "y"] },
+    { size: 3, in: ["x", "w"] },
+  ] as const;
+  const y = o.contract({ axes, windows: [window, window], result: "y" }, x, w);
+  const outputs = optimise([y, ...gradients(o.sum(o.tanh(y), [0, 1, 2, 3]), [w, x]).map((g) => g!)]);
+  const pads = topological(outputs).filter((v) => v.op.name === "pad");
+  expect(pads.map((v) => v.shape)).toEqual([
+    [2, 3, 8, 8],
+    [2, 5, 8, 8],
+  ]);
+});
 
 test("the training step keeps three forward products and five backward ones, without transposes", () => {
   const outputs = optimise(trainingStep());

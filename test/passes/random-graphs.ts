@@ -25,7 +25,7 @@ const hasAxes = (x: Value): boolean => x.shape.length > 0;
 const constantLike = (x: Value, vary: number): Value => o.scalarLike(x, CONSTANTS[vary % CONSTANTS.length]!);
 
 /** y in the shape of x: as it is, broadcast, or a constant instead. */
-function fit(x: Value, y: Value, vary: number): Value {
+function _fit(x: Value, y: Value, vary: number): Value {
   if (y.shape.join() === x.shape.join()) return y;
   if (y.shape.length === 0) return o.broadcastTo(y, x.shape, []);
   const axis = x.shape.lastIndexOf(y.shape[0]!);
@@ -36,7 +36,7 @@ function fit(x: Value, y: Value, vary: number): Value {
 const binary =
   (f: (a: Value, b: Value) => Value): Builder =>
   (x, y, vary) => {
-    const other = vary % 3 === 0 ? constantLike(x, vary) : fit(x, y, vary);
+    const other = vary % 3 === 0 ? constantLike(x, vary) : it(x, y, vary);
     return vary % 2 === 0 ? f(x, other) : f(other, x);
   };
 const unary =
@@ -60,7 +60,8 @@ const BUILDERS: readonly Builder[] = [
   unary(o.relu),
   unary(o.tanh),
   unary(o.sin),
-  (x, _, vary) => o.pow(o.add(o.abs(o.tanh(x)), o.scalarLike(x, 0.5)), o.scalarLike(x, [2, 0.5, -1, 3, -2, 1, 0, 4, -0.5, 1.5][vary % 10]!)),
+  (x, _, vary) =>
+    o.pow(o.add(o.abs(o.tanh(x)), o.scalarLike(x, 0.5)), o.scalarLike(x, [2, 0.5, -1, 3, -2, 1, 0, 4, -0.5, 1.5][vary % 10]!)),
   (x, _, vary) => o.mul(o.mul(x, constantLike(x, vary)), constantLike(x, vary + 3)),
   binary((a, b) => o.select(o.lt(a, b), a, b)),
   binary((a, b) => o.select(o.logicalNot(o.lt(a, b)), o.neg(a), b)),
@@ -72,7 +73,13 @@ const BUILDERS: readonly Builder[] = [
   (x) => o.transpose(x, [...x.shape.keys()].reverse()),
   (x, _, vary) => (sizeOf(x.shape) < 40 ? o.broadcastTo(x, [...x.shape, 2 + (vary % 2)], [...x.shape.keys()]) : null),
   (x) => (sizeOf(x.shape) < 40 ? o.repeat(x, 2) : null),
-  (x) => (sizeOf(x.shape) < 40 ? o.broadcastTo(x, x.shape.map((d) => (d === 1 ? 2 : d))) : null),
+  (x) =>
+    sizeOf(x.shape) < 40
+      ? o.broadcastTo(
+          x,
+          x.shape.map((d) => (d === 1 ? 2 : d)),
+        )
+      : null,
   (x, _, vary) => (hasAxes(x) ? o.sum(x, [axisOf(x, vary)]) : null),
   (x) => o.sum(x, [...x.shape.keys()]),
   (x, _, vary) => (hasAxes(x) && x.shape[axisOf(x, vary)]! > 0 ? o.max(x, [axisOf(x, vary)]) : null),
@@ -90,10 +97,10 @@ const BUILDERS: readonly Builder[] = [
   (x, y, vary) => {
     if (!hasAxes(x)) return null;
     const axis = axisOf(x, vary);
-    const other = fit(x, y, vary);
+    const other = it(x, y, vary);
     return o.add(padAxis(x, axis, 0, x.shape[axis]!, 0), padAxis(other, axis, x.shape[axis]!, 0, 0));
   },
-  (x, y, vary) => (hasAxes(x) && sizeOf(x.shape) < 40 ? o.concat([x, fit(x, y, vary)], axisOf(x, vary)) : null),
+  (x, y, vary) => (hasAxes(x) && sizeOf(x.shape) < 40 ? o.concat([x, it(x, y, vary)], axisOf(x, vary)) : null),
   (x, _, vary) => {
     if (!hasAxes(x) || x.shape[axisOf(x, vary)]! < 2) return null;
     const axis = axisOf(x, vary);
@@ -110,13 +117,35 @@ const BUILDERS: readonly Builder[] = [
   (x) => {
     if (x.shape.length !== 2) return null;
     const [m, k] = x.shape as [number, number];
-    return o.sum(o.mul(o.broadcastTo(x, [m, k, 4], [0, 1]), o.broadcastTo(o.constant(Float64Array.from({ length: k * 4 }, (_, i) => i / 5 - 1), [k, 4], "float64"), [m, k, 4], [1, 2])), [1]);
+    return o.sum(
+      o.mul(
+        o.broadcastTo(x, [m, k, 4], [0, 1]),
+        o.broadcastTo(
+          o.constant(
+            Float64Array.from({ length: k * 4 }, (_, i) => i / 5 - 1),
+            [k, 4],
+            "float64",
+          ),
+          [m, k, 4],
+          [1, 2],
+        ),
+      ),
+      [1],
+    );
   },
   (x) => (x.shape.length === 2 ? o.transpose(o.einsum("ij,kj->ik", x, x), [1, 0]) : null),
   (x, _, vary) => {
     if (!hasAxes(x)) return null;
     const axis = axisOf(x, vary);
     return o.sliceAxis(padAxis(x, axis, 1 + (vary % 2), 2, 0), axis, 1, x.shape[axis]!);
+  },
+  (x, _, vary) => {
+    const axis = x.shape.findIndex((d) => d > 1);
+    if (axis < 0 || x.shape.length > 3) return null;
+    const seen = o.windows(x, { axis, size: 2, stride: 1 + (vary % 2), dilation: 1 });
+    const other = seen.shape.length - 1;
+    if (other <= axis + 1) return seen;
+    return vary % 4 < 2 ? padAxis(seen, other, 1, vary % 3, 0) : o.sliceAxis(seen, other, 0, Math.max(1, seen.shape[other]! - 1));
   },
   (x) => o.custom(o.exp(o.tanh(x)), [x], (dy) => [dy]),
   (x) => o.stopGradient(x),
@@ -155,11 +184,15 @@ export function buildGraph(steps: readonly Choice[]): RandomGraph {
 }
 
 /** Later values are likelier, so that graphs grow deep. */
-const pick = (values: readonly Value[], n: number): Value => values[n % 3 === 0 ? n % values.length : values.length - 1 - (n % Math.min(4, values.length))]!;
+const pick = (values: readonly Value[], n: number): Value =>
+  values[n % 3 === 0 ? n % values.length : values.length - 1 - (n % Math.min(4, values.length))]!;
 
 /** The numbers of each leaf. */
 export function numbersFor(leaves: readonly Value[], special: readonly number[] = []): Map<Value, number[]> {
   return new Map(
-    leaves.map((v, k) => [v, Array.from({ length: sizeOf(v.shape) }, (_, i) => special[(i * 3 + k) % special.length] ?? Math.sin(i * 1.37 + k) * 1.5)]),
+    leaves.map((v, k) => [
+      v,
+      Array.from({ length: sizeOf(v.shape) }, (_, i) => special[(i * 3 + k) % special.length] ?? Math.sin(i * 1.37 + k) * 1.5),
+    ]),
   );
 }

@@ -34,25 +34,46 @@ const spreadRow = (): Value => o.broadcastTo(row, [2, 3], [1]);
 
 /** Before and after, by the name of the rule. "" for after: only the value is compared. */
 const EXAMPLES: Record<string, readonly (readonly [before: Value, after: Value | null])[]> = {
-  "expand custom": [[o.custom(x, [y], (dy) => [dy]), x], [o.stopGradient(x), x]],
+  "expand custom": [
+    [o.custom(x, [y], (dy) => [dy]), x],
+    [o.stopGradient(x), x],
+  ],
   "product over windows": [[o.contract(convolution, row, leaf(12, [3])), null]],
   fold: [
     [o.add(o.scalarConstant(2, "float64"), o.scalarConstant(3, "float64")), o.scalarConstant(5, "float64")],
     [o.sum(o.constant(new Float64Array([1, 2, 3]), [3], "float64"), [0]), o.scalarConstant(6, "float64")],
   ],
-  "add zero": [[o.add(x, c(0)), x], [o.add(c(0), x), x]],
-  "subtract zero": [[o.sub(x, c(0)), x], [o.sub(c(0), x), o.neg(x)]],
-  "add negative": [[o.add(x, o.neg(y)), o.sub(x, y)], [o.add(o.neg(x), y), o.sub(y, x)]],
+  "add zero": [
+    [o.add(x, c(0)), x],
+    [o.add(c(0), x), x],
+  ],
+  "subtract zero": [
+    [o.sub(x, c(0)), x],
+    [o.sub(c(0), x), o.neg(x)],
+  ],
+  "add negative": [
+    [o.add(x, o.neg(y)), o.sub(x, y)],
+    [o.add(o.neg(x), y), o.sub(y, x)],
+  ],
   "subtract negative": [[o.sub(x, o.neg(y)), o.add(x, y)]],
   "negate twice": [[o.neg(o.neg(x)), x]],
   "negate difference": [[o.neg(o.sub(x, y)), o.sub(y, x)]],
-  "multiply by one": [[o.mul(x, c(1)), x], [o.mul(c(1), x), x]],
+  "multiply by one": [
+    [o.mul(x, c(1)), x],
+    [o.mul(c(1), x), x],
+  ],
   "multiply by minus one": [[o.mul(x, c(-1)), o.neg(x)]],
   "integers times zero": [[o.mul(n, o.zerosLike(n)), o.zerosLike(n)]],
   "divide by one": [[o.div(x, c(1)), x]],
   "divide by power of two": [[o.div(x, c(8)), o.mul(x, c(0.125))]],
-  "multiply negatives": [[o.mul(o.neg(x), o.neg(y)), o.mul(x, y)], [o.div(o.neg(x), o.neg(y)), o.div(x, y)]],
-  "negate factor": [[o.mul(o.neg(x), c(3)), o.mul(x, c(-3))], [o.neg(o.mul(x, c(3))), o.mul(x, c(-3))]],
+  "multiply negatives": [
+    [o.mul(o.neg(x), o.neg(y)), o.mul(x, y)],
+    [o.div(o.neg(x), o.neg(y)), o.div(x, y)],
+  ],
+  "negate factor": [
+    [o.mul(o.neg(x), c(3)), o.mul(x, c(-3))],
+    [o.neg(o.mul(x, c(3))), o.mul(x, c(-3))],
+  ],
   "multiply constants": [[o.mul(o.mul(x, c(3)), c(0.5)), o.mul(x, c(1.5))]],
   "constant exponent": [
     [o.pow(x, c(0)), c(1)],
@@ -72,14 +93,25 @@ const EXAMPLES: Record<string, readonly (readonly [before: Value, after: Value |
   ],
   "negated mask": [[o.select(o.logicalNot(mask), x, y), o.select(mask, y, x)]],
   "not not": [[o.logicalNot(o.logicalNot(mask)), mask]],
-  "same operands": [[o.maximum(x, x), x], [o.minimum(x, x), x], [o.logicalAnd(mask, mask), mask], [o.logicalOr(mask, mask), mask]],
-  "same again": [[o.relu(o.relu(x)), o.relu(x)], [o.abs(o.abs(x)), o.abs(x)]],
+  "same operands": [
+    [o.maximum(x, x), x],
+    [o.minimum(x, x), x],
+    [o.logicalAnd(mask, mask), mask],
+    [o.logicalOr(mask, mask), mask],
+  ],
+  "same again": [
+    [o.relu(o.relu(x)), o.relu(x)],
+    [o.abs(o.abs(x)), o.abs(x)],
+  ],
   "size of negative": [[o.abs(o.neg(x)), o.abs(x)]],
   "cast through a wider type": [
     [o.cast(o.cast(n, "float64"), "int32"), n],
     [o.cast(o.cast(mask, "int32"), "float32"), o.cast(mask, "float32")],
   ],
-  "reshape of reshape": [[o.reshape(o.reshape(x, [6]), [3, 2]), o.reshape(x, [3, 2])], [o.reshape(o.reshape(x, [6]), [2, 3]), x]],
+  "reshape of reshape": [
+    [o.reshape(o.reshape(x, [6]), [3, 2]), o.reshape(x, [3, 2])],
+    [o.reshape(o.reshape(x, [6]), [2, 3]), x],
+  ],
   "reshape of broadcast": [
     [o.reshape(o.broadcastTo(s, [2, 3], []), [6]), o.broadcastTo(s, [6], [])],
     [o.reshape(spreadRow(), [2, 1, 3]), o.broadcastTo(row, [2, 1, 3], [2])],
@@ -115,6 +147,18 @@ const EXAMPLES: Record<string, readonly (readonly [before: Value, after: Value |
   "slice of concat": [[part(o.concat([x, y], 1), 3, 2), part(y, 0, 2)]],
   "concat of slices": [[o.concat([part(x, 0, 1), part(x, 1, 2)], 1), x]],
   "pad of pad": [[o.pad(o.pad(x, zeros([0, 1], [0, 0])), zeros([1, 1], [0, 2])), o.pad(x, zeros([1, 2], [0, 2]))]],
+  "pad of windows": [
+    [
+      o.pad(o.windows(cube, { axis: 1, size: 2, stride: 1, dilation: 1 }), zeros([1, 0, 0, 2], [0, 0, 0, 1])),
+      o.windows(o.pad(cube, zeros([1, 0, 2], [0, 0, 1])), { axis: 1, size: 2, stride: 1, dilation: 1 }),
+    ],
+  ],
+  "slice of windows": [
+    [
+      part(o.windows(cube, { axis: 1, size: 2, stride: 1, dilation: 1 }), 1, 2),
+      o.windows(part(cube, 1, 2), { axis: 1, size: 2, stride: 1, dilation: 1 }),
+    ],
+  ],
   "pad with more of the same": [[o.pad(c(0), zeros([1, 1], [0, 0])), o.filled(0, [3, 4], "float64")]],
   "concat of concat": [[o.concat([o.concat([x, y], 1), x], 1), o.concat([x, y, x], 1)]],
   "concat of nothing": [[o.concat([x, leaf(13, [2, 0])], 1), x]],
@@ -146,7 +190,9 @@ const EXAMPLES: Record<string, readonly (readonly [before: Value, after: Value |
   "reduce all of reshape": [[o.sum(o.reshape(cube, [24]), [0]), o.sum(cube, [0, 1, 2])]],
   "sum of pad": [[o.sum(o.pad(x, zeros([0, 1], [0, 1])), [1]), o.sum(x, [1])]],
   "product of nothing": [[o.matmul(leaf(14, [2, 0]), leaf(15, [0, 3])), c(0)]],
-  "product along one element": [[o.matmul(thin, flat), o.mul(o.broadcastTo(o.reshape(thin, [2]), [2, 3], [0]), o.broadcastTo(o.reshape(flat, [3]), [2, 3], [1]))]],
+  "product along one element": [
+    [o.matmul(thin, flat), o.mul(o.broadcastTo(o.reshape(thin, [2]), [2, 3], [0]), o.broadcastTo(o.reshape(flat, [3]), [2, 3], [1]))],
+  ],
   "product without a sum": [
     [o.outer(row, row), o.mul(o.broadcastTo(row, [3, 3], [0]), o.broadcastTo(row, [3, 3], [1]))],
     [o.einsum("ij,ij->ij", x, y), o.mul(x, y)],
@@ -193,7 +239,9 @@ function fill(outputs: readonly Value[]): Map<Value, number[]> {
     leaves.map((v) => {
       const { index } = v.attributes as { index: number };
       const at = (i: number): number => Math.abs(Math.sin(i * 1.3 + index)) + 0.1;
-      const numbers = Array.from({ length: sizeOf(v.shape) }, (_, i) => (isFloat(v.dtype) ? at(i) : v.dtype === "bool" ? i % 2 : (i * 7) % 5));
+      const numbers = Array.from({ length: sizeOf(v.shape) }, (_, i) =>
+        isFloat(v.dtype) ? at(i) : v.dtype === "bool" ? i % 2 : (i * 7) % 5,
+      );
       return [v, numbers] as const;
     }),
   );

@@ -28,7 +28,7 @@ describe.skipIf(!found.available).each([
   let addon: CallAddon;
   let addresses: number[];
   beforeAll(() => {
-    const compiler = new NativeCompiler(renderC, new NativeCache(directory));
+    const compiler = new NativeCompiler(new NativeCache(directory));
     addon = new CallAddon(compiler);
     addresses = compiler.functions(cases.map((c) => c.code));
   }, 120_000);
@@ -64,7 +64,7 @@ function dot(lane: "f32" | "f64", lanes: number, combine: (a: Vec, b: Vec, c: Ve
 
 /** Machine code of a kernel as text. */
 function assembly(code: Code): string {
-  const compiler = new NativeCompiler(renderC, new NativeCache(directory));
+  const compiler = new NativeCompiler(new NativeCache(directory));
   const { command, flags } = compiler.toolchain;
   const [source, result] = [join(directory, "look.c"), join(directory, "look.s")];
   writeFileSync(source, renderC(code));
@@ -74,7 +74,9 @@ function assembly(code: Code): string {
   return readFileSync(result, "utf8");
 }
 
-describe.skipIf(!found.available || process.arch !== "x64")(`machine code${why}`, () => {
+const hasAvx = found.available && process.arch === "x64" && new NativeCompiler(new NativeCache(directory)).toolchain.vectorBytes === 32;
+
+describe.skipIf(!hasAvx)(`machine code${why}`, () => {
   const sizes = [["f32", 8], ["f32", 4], ["f64", 4], ["f64", 2]] as const; // biome-ignore format: a table
 
   test.each(sizes)("a fused multiply-add of %s × %i is one instruction, and nothing is called", (lane, lanes) => {

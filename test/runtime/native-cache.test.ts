@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { int, type LoopModule } from "../../src/kernel/loop.ts";
 import type { Code } from "../../src/kernel/program.ts";
-import { renderC } from "../../src/render/c.ts";
 import { defaultCacheDirectory, NativeCache } from "../../src/runtime/native-cache.ts";
 import { nativeAvailable, NativeCompiler } from "../../src/runtime/native-compiler.ts";
 import { findToolchain } from "../../src/runtime/native-toolchain.ts";
@@ -23,7 +22,7 @@ function writes(value: number): Code {
 
 /** What the kernels write, as compiled by a new compiler on this cache; and how many it had to compile. */
 function use(directory: string, values: readonly number[]): { written: number[]; compiled: number } {
-  const compiler = new NativeCompiler(renderC, new NativeCache(directory));
+  const compiler = new NativeCompiler(new NativeCache(directory));
   const pool = compiler.shim.openPool(1);
   const memory = new Int32Array(16);
   memory[0] = 32;
@@ -81,11 +80,10 @@ describe.skipIf(!found.available)(`the cache of compiled kernels${why}`, () => {
     const source = (path: string): string => new URL(`../../src/${path}`, import.meta.url).href;
     writeFileSync(
       script,
-      `import { renderC } from ${JSON.stringify(source("render/c.ts"))};
-import { NativeCache } from ${JSON.stringify(source("runtime/native-cache.ts"))};
+      `import { NativeCache } from ${JSON.stringify(source("runtime/native-cache.ts"))};
 import { NativeCompiler } from ${JSON.stringify(source("runtime/native-compiler.ts"))};
 const code = (value) => ({ key: String(value), module: { lanes: 8, helpers: [], entry: { name: "w", parameters: [], body: [{ do: "word", at: 64, value }] } } });
-const compiler = new NativeCompiler(renderC, new NativeCache(${JSON.stringify(directory)}));
+const compiler = new NativeCompiler(new NativeCache(${JSON.stringify(directory)}));
 const pool = compiler.shim.openPool(1);
 const memory = new Int32Array(32);
 compiler.shim.setHeap(pool, new Uint8Array(memory.buffer));

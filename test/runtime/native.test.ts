@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { type Int, iadd, imul, int, type LoopModule, type Statement, type Vec } from "../../src/kernel/loop.ts";
 import type { Argument, Buffer, Code, Program, Step } from "../../src/kernel/program.ts";
-import { renderC } from "../../src/render/c.ts";
 import { Heap } from "../../src/runtime/heap.ts";
 import { NativeCache } from "../../src/runtime/native-cache.ts";
 import { nativeAvailable } from "../../src/runtime/native-compiler.ts";
-import { type NativeDevice, openNative } from "../../src/runtime/native-device.ts";
+import { NativeDevice } from "../../src/runtime/native-device.ts";
+import { deviceSuite } from "./device-suite.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "gradus-test-"));
 const found = nativeAvailable(new NativeCache(directory));
@@ -17,7 +17,7 @@ const BLOCK = 64;
 
 const open: NativeDevice[] = [];
 function device(threads: number, caller: "works" | "waits" = "works"): NativeDevice {
-  const made = openNative({ heap: new Heap({ maximumBytes: 2 ** 26 }), render: renderC, threads, caller, cache: new NativeCache(directory) });
+  const made = new NativeDevice({ heap: new Heap({ maximumBytes: 2 ** 26 }), threads, caller, cache: new NativeCache(directory) });
   open.push(made);
   return made;
 }
@@ -94,6 +94,12 @@ function build(on: NativeDevice, plan: Plan) {
 
 const floats = (bytes: number, fill?: readonly number[]): Plan["buffers"][number] => ({ dtype: "float32", bytes, place: "variable", ...(fill ? { fill } : {}) });
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i % 97);
+
+if (found.available) {
+  const cache = new NativeCache(directory);
+  deviceSuite("native", (threads) => new NativeDevice({ threads, cache }));
+  deviceSuite("native whose caller waits", (threads) => new NativeDevice({ threads, caller: "waits", cache }));
+}
 
 describe.skipIf(!found.available)(`the native device${why}`, () => {
   test.each([1, 2, 3, 8])("runs every block once and in the order of barriers on %i threads", (threads) => {

@@ -65,6 +65,14 @@ describe("a WebAssembly device that met trouble", () => {
     device.close();
   });
 
+  test("says that a run was aborted when it is closed meanwhile", async () => {
+    const device = new WasmDevice({ threads: 1, caller: "waits" });
+    const endless = loadOn(device, program({ codes: [hang], buffers: [], steps: [callStep(0, [1], 2000)] }));
+    const result = endless.loaded.runAsync();
+    setTimeout(() => device.close(), 100);
+    expect(await result).toEqual({ ok: false, aborted: true });
+  });
+
   test("refuses to run when it is closed", () => {
     const device = new WasmDevice({ threads: 2 });
     const loaded = loadOn(device, counting);

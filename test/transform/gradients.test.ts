@@ -3,12 +3,28 @@ import { evaluate } from "../../src/graph/evaluate.ts";
 import type { Type, Value } from "../../src/graph/op.ts";
 import { withSite } from "../../src/graph/op.ts";
 import { ancestors, topological } from "../../src/graph/walk.ts";
-import { add, argument, cast, custom, exp, log, matmul, mul, relu, scalarConstant, sigmoid, stopGradient, sum, tanh } from "../../src/ops/index.ts";
+import {
+  add,
+  argument,
+  cast,
+  custom,
+  exp,
+  log,
+  matmul,
+  mul,
+  relu,
+  scalarConstant,
+  sigmoid,
+  stopGradient,
+  sum,
+  tanh,
+} from "../../src/ops/index.ts";
 import { gradients, vjp } from "../../src/transform/index.ts";
 
 const f64 = (...shape: number[]): Type => ({ shape, dtype: "float64" });
 const scalar = (): Value => argument(0, f64());
-const at = (output: Value | null | undefined, ...inputs: [Value, number[]][]): number[] => Array.from(evaluate([output!], new Map(inputs))[0]!);
+const at = (output: Value | null | undefined, ...inputs: [Value, number[]][]): number[] =>
+  Array.from(evaluate([output!], new Map(inputs))[0]!);
 
 test("the gradient of a product is the other factor", () => {
   const [a, b] = [scalar(), scalar()];

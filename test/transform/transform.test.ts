@@ -26,7 +26,8 @@ import {
 import { batchGraph, gradcheck, gradgradcheck, gradients, hessian, hvp, jacobian, jvp, substitute } from "../../src/transform/index.ts";
 
 const f64 = (...shape: number[]): Type => ({ shape, dtype: "float64" });
-const at = (output: Value, inputs: readonly (readonly [Value, readonly number[]])[]): number[] => Array.from(evaluate([output], new Map(inputs))[0]!);
+const at = (output: Value, inputs: readonly (readonly [Value, readonly number[]])[]): number[] =>
+  Array.from(evaluate([output], new Map(inputs))[0]!);
 const numbers = (count: number, offset = 0): number[] => Array.from({ length: count }, (_, i) => Math.sin(i * 1.7 + offset) + 0.3);
 const expectClose = (a: ArrayLike<number>, b: ArrayLike<number>, digits = 10): void => {
   expect(a.length).toBe(b.length);
@@ -45,9 +46,26 @@ describe("vmap", () => {
     const [batched] = batchGraph([y], new Map([[x, all]]), size);
     expect(batched!.shape).toEqual([size, ...y.shape]);
     const n = shape.reduce((p, d) => p * d, 1);
-    const [data, weights] = [numbers(size * n), numbers(wShape.reduce((p, d) => p * d, 1), 5)];
-    const rows = Array.from({ length: size }, (_, i) => at(y, [[x, data.slice(i * n, (i + 1) * n)], [w, weights]])).flat();
-    expectClose(at(batched!, [[all, data], [w, weights]]), rows);
+    const [data, weights] = [
+      numbers(size * n),
+      numbers(
+        wShape.reduce((p, d) => p * d, 1),
+        5,
+      ),
+    ];
+    const rows = Array.from({ length: size }, (_, i) =>
+      at(y, [
+        [x, data.slice(i * n, (i + 1) * n)],
+        [w, weights],
+      ]),
+    ).flat();
+    expectClose(
+      at(batched!, [
+        [all, data],
+        [w, weights],
+      ]),
+      rows,
+    );
   }
 
   test("maps arithmetic, with what is not mapped repeated", () => compareWithRows((x, w) => mul(tanh(x), w), [4], [4]));
@@ -55,7 +73,16 @@ describe("vmap", () => {
   test("maps products from the other side", () => compareWithRows((x, w) => matmul(w, x), [2, 3], [4, 2]));
   test("maps moves and reductions", () => compareWithRows((x, w) => add(sum(transpose(reshape(x, [3, 2]), [1, 0]), [1]), w), [2, 3], [2]));
   test("maps softmax", () => compareWithRows((x, w) => mul(softmax(x, 1), w), [2, 3], [2, 3]));
-  test("maps custom gradients, whose value stays", () => compareWithRows((x, w) => mul(custom(exp(x), [x], (dy) => [dy]), w), [2], [2]));
+  test("maps custom gradients, whose value stays", () =>
+    compareWithRows(
+      (x, w) =>
+        mul(
+          custom(exp(x), [x], (dy) => [dy]),
+          w,
+        ),
+      [2],
+      [2],
+    ));
   test("maps a gradient: per-example gradients of a shared weight", () =>
     compareWithRows((x, w) => gradients(sum(tanh(matmul(x, w)), [0, 1]), [w])[0]!, [2, 3], [3, 2]));
 
@@ -95,12 +122,18 @@ describe("jvp, Jacobians and Hessians", () => {
   const f = (x: Value): Value => einsum("ij,j->i", argumentMatrix, tanh(x));
   const argumentMatrix = argument(1, f64(2, 3));
   const matrix = [1, 2, 3, -1, 0.5, 4];
-  const inputs = [[x, data], [argumentMatrix, matrix]] as const;
+  const inputs = [
+    [x, data],
+    [argumentMatrix, matrix],
+  ] as const;
 
   test("a Jacobian has a row for each element of y", () => {
     const [j] = jacobian(f(x), [x]);
     expect(j!.shape).toEqual([2, 3]);
-    expectClose(at(j!, inputs), matrix.map((m, i) => m * (1 - Math.tanh(data[i % 3]!) ** 2)));
+    expectClose(
+      at(j!, inputs),
+      matrix.map((m, i) => m * (1 - Math.tanh(data[i % 3]!) ** 2)),
+    );
   });
 
   test("jvp is the Jacobian times the tangent", () => {
@@ -108,7 +141,10 @@ describe("jvp, Jacobians and Hessians", () => {
     const tangent = [1, -2, 0.5];
     const [moved] = jvp([f(x)], [x], [t]);
     const j = at(jacobian(f(x), [x])[0]!, inputs);
-    expectClose(at(moved!, [...inputs, [t, tangent]]), [0, 1].map((i) => tangent.reduce((s, tj, k) => s + j[i * 3 + k]! * tj, 0)));
+    expectClose(
+      at(moved!, [...inputs, [t, tangent]]),
+      [0, 1].map((i) => tangent.reduce((s, tj, k) => s + j[i * 3 + k]! * tj, 0)),
+    );
   });
 
   test("jvp of what does not move is zero", () => {
@@ -129,7 +165,10 @@ describe("jvp, Jacobians and Hessians", () => {
     const pick = (i: number): Value => reshape(slice(p, { starts: [i], steps: [1], sizes: [1] }), []);
     const [a, b] = [pick(0), pick(1)];
     const curve = sub(b, mul(a, a));
-    const y = add(mul(sub(filled(1, [], "float64"), a), sub(filled(1, [], "float64"), a)), mul(filled(100, [], "float64"), mul(curve, curve)));
+    const y = add(
+      mul(sub(filled(1, [], "float64"), a), sub(filled(1, [], "float64"), a)),
+      mul(filled(100, [], "float64"), mul(curve, curve)),
+    );
     const [u, v] = [0.4, -1.1];
     expectClose(at(hessian(y, p), [[p, [u, v]]]), [2 - 400 * (v - 3 * u * u), -400 * u, -400 * u, 200]);
   });
@@ -139,13 +178,24 @@ describe("jvp, Jacobians and Hessians", () => {
     const v = argument(4, f64(3));
     const vector = [0.5, 2, -1];
     const h = at(hessian(y, x), [[x, data]]);
-    expectClose(at(hvp(y, [x], [v])[0]!, [[x, data], [v, vector]]), [0, 1, 2].map((i) => vector.reduce((s, vj, j) => s + h[3 * i + j]! * vj, 0)));
+    expectClose(
+      at(hvp(y, [x], [v])[0]!, [
+        [x, data],
+        [v, vector],
+      ]),
+      [0, 1, 2].map((i) => vector.reduce((s, vj, j) => s + h[3 * i + j]! * vj, 0)),
+    );
   });
   const f3 = (x: Value): Value => mul(broadcastTo(sum(x, [0]), [3], []), cos(x));
 
   test("hvp of a function that is linear is zero", () => {
     const v = argument(4, f64(3));
-    expect(at(hvp(sum(x, [0]), [x], [v])[0]!, [[x, data], [v, [1, 2, 3]]])).toEqual([0, 0, 0]);
+    expect(
+      at(hvp(sum(x, [0]), [x], [v])[0]!, [
+        [x, data],
+        [v, [1, 2, 3]],
+      ]),
+    ).toEqual([0, 0, 0]);
   });
 });
 
@@ -174,7 +224,9 @@ describe("gradcheck", () => {
 
   test("finds a gradient that is missing, and a NaN", () => {
     expect(gradcheck(([a]) => stopGradient(exp(a!)), points.slice(0, 1)).passed).toBe(false);
-    expect(gradcheck(([a]) => custom(exp(a!), [a!], (dy) => [mul(dy, filled(Number.NaN, [2, 3], "float64"))]), points.slice(0, 1)).passed).toBe(false);
+    expect(
+      gradcheck(([a]) => custom(exp(a!), [a!], (dy) => [mul(dy, filled(Number.NaN, [2, 3], "float64"))]), points.slice(0, 1)).passed,
+    ).toBe(false);
   });
 
   test("finds a wrong second derivative behind a right first one", () => {

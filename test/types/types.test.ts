@@ -55,6 +55,7 @@ describe("shapes in the types", () => {
   }, 60_000);
 
   test("a wrong shape is explained by one sentence in the editor", () => {
+    writeFileSync(join(mistakes, "package.json"), '{ "type": "module" }');
     writeFileSync(join(mistakes, "mistakes.ts"), PROGRAM);
     const compilerOptions = { typeRoots: [join(root, "node_modules/@types")] };
     writeFileSync(join(mistakes, "tsconfig.json"), JSON.stringify({ extends: join(root, "tsconfig.json"), compilerOptions, include: ["*.ts"] }));

@@ -120,8 +120,8 @@ const ATANH3 = [
   0.17510489190399564, 0.17997808142287192,
 ];
 /** 2/(3·ln 2) and its head and tail; ln 2 and its head and tail (fdlibm, e_pow.c). */
-const TWO_THIRDS = { all: 9.61796693925975554329e-1, head: 9.61796700954437255859e-1, tail: -7.02846165095275826516e-9 };
-const LN2 = { all: 6.93147180559945286227e-1, head: 6.93147182464599609375e-1, tail: -1.90465429995776804525e-9 };
+const TWO_THIRDS = { all: 0.9617966939259756, head: 0.9617967009544373, tail: -7.028461650952758e-9 };
+const LN2 = { all: Math.LN2, head: 0.6931471824645996, tail: -1.904654299957768e-9 };
 
 /** The upper 21 bits of the mantissa. */
 const head = (x: Expr): Expr => pair(u32(0), high(x));

@@ -4,7 +4,8 @@ import { type Const, constant, type Expr } from "../expr.ts";
 import { and, lt, ne, or, pmax, pmin, select } from "./build.ts";
 
 /** A value that cannot be NaN. */
-const isNumber = (x: Expr): boolean => !isFloat(x.dtype) || (x.op === "const" && !Number.isNaN(x.value)) || (x.op === "cast" && !isFloat(x.args[0]!.dtype));
+const isNumber = (x: Expr): boolean =>
+  !isFloat(x.dtype) || (x.op === "const" && !Number.isNaN(x.value)) || (x.op === "cast" && !isFloat(x.args[0]!.dtype));
 
 /**
  * The smaller or larger of two; NaN where either is. pmin and pmax keep a NaN of their first operand, so an operand that is

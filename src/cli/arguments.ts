@@ -1,0 +1,61 @@
+import { InvalidArgumentError, Option } from "commander";
+import type { Device } from "../index.ts";
+import type { Options, Recipe } from "../train/index.ts";
+
+/** A whole number within bounds, or commander's error. */
+export const whole =
+  (least: number, most = Number.MAX_SAFE_INTEGER) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It should be a whole number ${most < Number.MAX_SAFE_INTEGER ? `from ${least} to ${most}` : `≥ ${least}`}.`);
+  };
+
+export const share = (text: string): number => {
+  const value = Number(text);
+  if (text.trim() !== "" && value >= 0 && value < 1) return value;
+  throw new InvalidArgumentError("It should be at least 0 and less than 1.");
+};
+
+const number = (text: string): number => {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError("It should be a number.");
+};
+
+export const deviceOption = (): Option =>
+  new Option("--device <device>", "where programs run").choices(["auto", "wasm", "native", "interpreter"] satisfies Device[]);
+export const threadsOption = (): Option => new Option("--threads <n>", "how many threads compute (default: one per core)").argParser(whole(1, 1024));
+export const dataOption = (): Option => new Option("--data <dir>", "folder with the data files; nothing is downloaded then");
+export const jsonOption = (): Option => new Option("--json", "one JSON object per line, for machines");
+export const recipeOption = (): Option => new Option("--recipe <module>", "the recipe of the run, if it is a module of yours");
+
+const kebab = (name: string): string => name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+
+/** The flags of a recipe: one for each of its options. */
+export function recipeOptions(recipe: Recipe): { key: string; option: Option }[] {
+  return Object.entries(recipe.options as Options).map(([key, usual]) => {
+    const choices = (recipe.choices as Record<string, readonly string[]> | undefined)?.[key];
+    // A flag that is on unless said otherwise can be said otherwise.
+    if (typeof usual === "boolean") return { key, option: new Option(usual ? `--no-${kebab(key)}` : `--${kebab(key)}`, "of the recipe").default(undefined) };
+    const option = new Option(`--${kebab(key)} <value>`, `of the recipe (default: ${usual})`);
+    if (choices) option.choices(choices);
+    else if (typeof usual === "number") option.argParser(number);
+    return { key, option };
+  });
+}
+
+/** Which recipe a command line names, before its flags are known: a built-in name, or a module's path. */
+export function recipeIn(words: readonly string[], isName: (word: string) => boolean): string | undefined {
+  const takesNothing = new Set(["--json", "--help", "-h"]);
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!;
+    if (isName(word) && !words[i - 1]?.match(/^--(out|resume|data|recipe)$/)) return word;
+    if (word.startsWith("-")) {
+      if (!word.includes("=") && !takesNothing.has(word) && !word.startsWith("--no-") && !isName(words[i + 1] ?? "")) i++;
+      continue;
+    }
+    return word;
+  }
+  return undefined;
+}

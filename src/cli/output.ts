@@ -1,0 +1,93 @@
+import pc from "picocolors";
+
+/** Where a command writes: answers go to `out`, all else (errors, warnings) to `err`. */
+export interface Output {
+  readonly json: boolean;
+  /** True if a person watches: a bar can be drawn over itself. */
+  readonly live: boolean;
+  readonly columns: number;
+  readonly colour: Colours;
+  /** A line for a person; nothing with --json. */
+  line(text?: string): void;
+  /** A line for a machine; nothing without --json. */
+  event(event: string, fields: Readonly<Record<string, unknown>>): void;
+  /** Overwrites the present line; only where `live`. */
+  redraw(text: string): void;
+  warn(text: string): void;
+}
+
+export type Colours = ReturnType<typeof pc.createColors>;
+
+/** Standard output and error. Colours only on a terminal, and never with NO_COLOR (https://no-color.org). */
+export function standardOutput(json: boolean): Output {
+  const { stdout, stderr } = process;
+  const plain = process.env.NO_COLOR !== undefined && process.env.NO_COLOR !== "";
+  const live = !json && stdout.isTTY === true && process.env.TERM !== "dumb";
+  let drawn = false;
+  const clear = (): void => {
+    if (drawn) stdout.write("\r\x1b[2K");
+    drawn = false;
+  };
+  return {
+    json,
+    live,
+    get columns() {
+      return stdout.columns ?? 80;
+    },
+    colour: pc.createColors(live && !plain),
+    line: (text = "") => {
+      if (json) return;
+      clear();
+      stdout.write(`${text}\n`);
+    },
+    event: (event, fields) => {
+      if (json) stdout.write(`${JSON.stringify({ event, ...fields })}\n`);
+    },
+    redraw: (text) => {
+      if (!live) return;
+      stdout.write(`\r\x1b[2K${text}`);
+      drawn = true;
+    },
+    warn: (text) => {
+      clear();
+      stderr.write(`${text}\n`);
+    },
+  };
+}
+
+const BARS = "▁▂▃▄▅▆▇█";
+
+/** Numbers as a row of bars, at most `width`; each bar is the mean of its share. */
+export function sparkline(values: readonly number[], width = 60): string {
+  const good = values.filter(Number.isFinite);
+  if (good.length === 0) return "";
+  const count = Math.min(width, good.length);
+  const means = Array.from({ length: count }, (_, i) => {
+    const part = good.slice(Math.floor((i * good.length) / count), Math.floor(((i + 1) * good.length) / count));
+    return part.reduce((a, b) => a + b, 0) / part.length;
+  });
+  const [low, high] = [Math.min(...means), Math.max(...means)];
+  return means.map((v) => BARS[Math.round(((v - low) / (high - low || 1)) * (BARS.length - 1))]).join("");
+}
+
+/** 83 → "1:23", 3723 → "1:02:03". */
+export function clock(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (n: number): string => String(n).padStart(2, "0");
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+/** 0.9815 of accuracy → "accuracy 98.15 %"; others to four digits. */
+export function showScore(name: string, value: number): string {
+  return /accuracy/i.test(name) ? `${name} ${(100 * value).toFixed(2)} %` : `${name} ${Number.isFinite(value) ? value.toPrecision(4) : value}`;
+}
+
+/** "test: loss 0.0712, accuracy 98.15 % (error 1.85 %)". */
+export function showScores(scores: Readonly<Record<string, number>>): string {
+  const parts = Object.entries(scores).map(([name, value]) => showScore(name, value));
+  if (scores.accuracy !== undefined) parts.push(`error ${(100 * (1 - scores.accuracy)).toFixed(2)} %`);
+  return parts.join(", ");
+}
+
+export const thousands = (n: number): string => Math.round(n).toLocaleString("en-US");

@@ -1,0 +1,106 @@
+import type { Progress, TrainEvents, TrainPlan } from "../train/index.ts";
+import { clock, type Output, showScore, showScores, sparkline, thousands } from "./output.ts";
+
+/** Reports a training: a bar on a terminal, lines in a pipe, JSON lines for machines. */
+export function reportTraining(output: Output): TrainEvents & { curve(): string } {
+  let plan: TrainPlan | undefined;
+  let began = 0;
+  let seen = 0;
+  let epochBegan = 0;
+  let drawn = 0;
+  const losses: number[] = [];
+
+  const rate = (now: number): number => ((seen * plan!.batchSize) / Math.max(1, now - began)) * 1000;
+  const draw = (progress: Progress, now: number): string => {
+    const { epochs, batchesPerEpoch, startStep } = plan!;
+    const total = epochs * batchesPerEpoch;
+    const done = progress.step / total;
+    const left = ((now - began) / Math.max(1, progress.step - startStep)) * (total - progress.step);
+    const facts = [
+      `epoch ${progress.epoch}/${epochs}`,
+      bar(done, 24, output),
+      `${Math.floor(100 * done)} %`,
+      showScore("loss", progress.loss),
+      ...Object.entries(progress.metrics).map(([name, value]) => showScore(name, value)),
+      `${thousands(rate(now))} examples/s`,
+      `ETA ${clock(left / 1000)}`,
+    ];
+    return facts.join("  ");
+  };
+  const smooth = smoother();
+
+  return {
+    plan: (p) => {
+      plan = p;
+      began = epochBegan = performance.now();
+      output.event("plan", { ...p });
+      output.line(`${output.colour.bold(p.name)}: ${thousands(p.parameters)} parameters, ${thousands(p.trainExamples)} examples, ${p.epochs} epochs of ${p.batchesPerEpoch} batches of ${p.batchSize}`);
+      output.line(output.colour.dim(`run folder: ${p.path}${p.startStep > 0 ? `, going on after step ${p.startStep}` : ""}`));
+    },
+    download: ({ file, received, total }) => {
+      const size = `${(received / 1e6).toFixed(1)}${total ? ` of ${(total / 1e6).toFixed(1)}` : ""} MB`;
+      if (output.live) output.redraw(`downloading ${file}  ${total ? `${bar(received / total, 24, output)}  ` : ""}${size}`);
+      else if (received === total) output.line(`downloaded ${file}, ${size}`);
+    },
+    step: (progress) => {
+      seen++;
+      losses.push(progress.loss);
+      if (losses.length > 4000) halve(losses);
+      const shown = smooth(progress);
+      const now = performance.now();
+      if (now - drawn < (output.live ? 80 : 10_000)) return;
+      if (drawn === 0 && !output.live) return void (drawn = now);
+      drawn = now;
+      if (output.live) output.redraw(fit(draw(shown, now), output.columns));
+      else output.line(draw(shown, now));
+      output.event("step", { ...progress, examplesPerSecond: Math.round(rate(now)) });
+    },
+    epoch: (progress) => {
+      const now = performance.now();
+      const seconds = (now - epochBegan) / 1000;
+      epochBegan = now;
+      const { epoch, loss, metrics, validation } = progress;
+      output.event("epoch", { epoch, step: progress.step, loss, ...metrics, [plan!.checkedOn]: validation, seconds, examplesPerSecond: Math.round(rate(now)) });
+      const text = [`epoch ${String(epoch).padStart(String(plan!.epochs).length)}/${plan!.epochs}`, showScores({ loss, ...metrics }).replace(/, error.*/, "")];
+      if (validation) text.push(`${plan!.checkedOn}: ${showScores(validation)}`);
+      text.push(output.colour.dim(`${seconds.toFixed(1)} s, ${thousands(rate(now))} examples/s`));
+      output.line(text.join("  "));
+    },
+    damaged: ({ path, reason }) => output.warn(`warning: ${path} is damaged and was passed over (${reason})`),
+    say: (line) => output.line(line),
+    curve: () => sparkline(losses),
+  };
+}
+
+/** ━━━━━━────── */
+function bar(share: number, width: number, { colour, live }: Output): string {
+  if (!live) return "";
+  const full = Math.round(width * Math.min(1, Math.max(0, share)));
+  return colour.cyan("━".repeat(full)) + colour.dim("─".repeat(width - full));
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: terminal colours begin with the escape character
+const COLOUR = /\x1b\[\d+m/g;
+
+/** Cuts a line to the terminal's width, so that it can be drawn over. */
+function fit(text: string, columns: number): string {
+  return text.replace(COLOUR, "").length < columns ? text : text.replace(COLOUR, "").slice(0, columns - 1);
+}
+
+/** Running means of loss and metrics, so that the bar can be read. */
+function smoother(): (progress: Progress) => Progress {
+  let kept: Record<string, number> | undefined;
+  return (progress) => {
+    const now: Record<string, number> = { loss: progress.loss, ...progress.metrics };
+    kept = kept ? Object.fromEntries(Object.entries(now).map(([key, value]) => [key, 0.95 * kept![key]! + 0.05 * value])) : now;
+    const { loss, ...metrics } = kept;
+    return { ...progress, loss: loss!, metrics };
+  };
+}
+
+/** Every two neighbours become their mean. */
+function halve(values: number[]): void {
+  const half = values.length >> 1;
+  for (let i = 0; i < half; i++) values[i] = (values[2 * i]! + values[2 * i + 1]!) / 2;
+  values.length = half;
+}

@@ -1,0 +1,64 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { ArgumentError } from "../core/errors.ts";
+import { type Recipe, suggestion } from "../train/index.ts";
+
+/** The recipes that come with gradus. */
+export const BUILT_IN: Readonly<Record<string, () => Promise<{ default: Recipe }>>> = {
+  "digits-mlp": () => import("../../recipes/digits-mlp.ts"),
+  xor: () => import("../../recipes/xor.ts"),
+  iris: () => import("../../recipes/iris.ts"),
+  "mnist-mlp": () => import("../../recipes/mnist-mlp.ts"),
+  "fashion-mlp": () => import("../../recipes/fashion-mlp.ts"),
+};
+
+export const DEFAULT_RECIPE = "digits-mlp";
+
+const isFile = (name: string): boolean => /\.[cm]?[jt]s$/.test(name);
+
+/** A built-in recipe by its name, or the default export of the user's own module by its path. */
+export async function findRecipe(name: string): Promise<Recipe> {
+  if (isFile(name)) return checked(await importModule(name), name);
+  return builtIn(name);
+}
+
+/** A built-in recipe only: what a run's folder names is never imported as code. */
+export async function builtIn(name: string): Promise<Recipe> {
+  if (Object.hasOwn(BUILT_IN, name)) return (await BUILT_IN[name]!()).default;
+  if (isFile(name))
+    throw new ArgumentError(`the run was made with ${name}`, {
+      why: "a run's folder may come from anybody, so the program it names is not started by itself",
+      help: `if you trust it, say so: --recipe ${name}`,
+    });
+  throw new ArgumentError(`there is no recipe ${JSON.stringify(name)}`, {
+    why: `built in: ${Object.keys(BUILT_IN).join(", ")}`,
+    help: `${suggestion(name, Object.keys(BUILT_IN))} Your own: gradus train ./mine.ts`,
+  });
+}
+
+async function importModule(name: string): Promise<unknown> {
+  const path = resolve(name);
+  if (!existsSync(path)) throw new ArgumentError(`there is no file ${name}`, { help: "give the path of a module whose default export is a recipe" });
+  const url = pathToFileURL(path).href;
+  if (!/\.[cm]?ts$/.test(name)) return import(url);
+  // Node 20 cannot read TypeScript. No tsconfig: its paths could bring a second copy of gradus, whose tensors are not ours.
+  const { register } = await import("tsx/esm/api");
+  const unregister = register({ tsconfig: false } as Parameters<typeof register>[0]);
+  try {
+    return await import(url);
+  } finally {
+    await unregister();
+  }
+}
+
+function checked(module: unknown, name: string): Recipe {
+  const found = (module as { default?: unknown }).default as Partial<Recipe> | undefined;
+  const lacks = ["options", "model", "data", "optimizer"].filter((key) => !(found && key in found));
+  if (!found || lacks.length > 0)
+    throw new ArgumentError(`${name}: its default export is no recipe`, {
+      why: found ? `it lacks ${lacks.join(", ")}` : "there is no default export",
+      help: "export default recipe({ options, model, data, loss, optimizer })",
+    });
+  return found as Recipe;
+}

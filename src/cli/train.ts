@@ -1,0 +1,98 @@
+import type { Command } from "commander";
+import type { Device } from "../index.ts";
+import { trainRecipe, type TrainOutcome } from "../train/index.ts";
+import { readInfo } from "../train/run-folder.ts";
+import { dataOption, deviceOption, jsonOption, recipeIn, recipeOptions, share, threadsOption, whole } from "./arguments.ts";
+import { clock, type Output, showScores, standardOutput } from "./output.ts";
+import { reportTraining } from "./progress.ts";
+import { BUILT_IN, builtIn, DEFAULT_RECIPE, findRecipe } from "./recipes.ts";
+import { stopOnSignals } from "./signals.ts";
+import { packageVersion } from "./version.ts";
+
+interface Flags {
+  data?: string;
+  epochs?: number;
+  batch?: number;
+  seed?: number;
+  device?: Device;
+  threads?: number;
+  out?: string;
+  resume?: string;
+  validation?: number;
+  patience?: number;
+  skipNonFinite?: boolean;
+  json?: boolean;
+}
+
+const isName = (word: string): boolean => Object.hasOwn(BUILT_IN, word) || /\.[cm]?[jt]s$/.test(word);
+
+/** `gradus train [RECIPE]`. The recipe is found first, because its options are flags. */
+export async function addTrain(program: Command, words: readonly string[]): Promise<void> {
+  const command = program
+    .command("train")
+    .description("train a network, in a new run folder or going on with one")
+    .argument("[recipe]", `built in: ${Object.keys(BUILT_IN).join(", ")}; or your module, ./mine.ts`, DEFAULT_RECIPE)
+    .addOption(dataOption())
+    .option("--epochs <n>", "passes over the training data", whole(0))
+    .option("--batch <n>", "examples in a batch", whole(1))
+    .option("--seed <n>", "decides everything that is random (default: 0)", whole(0))
+    .addOption(deviceOption())
+    .addOption(threadsOption())
+    .option("--out <dir>", "the run's folder (default: runs/<recipe>-<time>)")
+    .option("--resume <dir>", "go on with the run in this folder")
+    .option("--validation <share>", "keep this share of the training data for validation", share)
+    .option("--patience <n>", "stop after n epochs without a better validation loss, keep the best", whole(1))
+    .option("--skip-non-finite", "leave out steps whose loss is not finite, instead of stopping")
+    .addOption(jsonOption());
+  const resumed = words[0] === "train" ? resumeIn(words) : undefined;
+  const named = words[0] === "train" ? recipeIn(words.slice(1), isName) : undefined;
+  const name = named ?? (resumed === undefined ? DEFAULT_RECIPE : (await readInfo(resumed)).recipe);
+  const recipe = words[0] === "train" ? await (named ? findRecipe : builtIn)(name) : undefined;
+  const own = recipe ? recipeOptions(recipe) : [];
+  for (const { option } of own) command.addOption(option);
+  command.action(async (_: string, flags: Flags & Record<string, unknown>) => {
+    const output = standardOutput(flags.json === true);
+    const stop = stopOnSignals(output);
+    const report = reportTraining(output);
+    const given = own.flatMap(({ key, option }) => (flags[option.attributeName()] === undefined ? [] : [[key, flags[option.attributeName()]] as const]));
+    const outcome = await trainRecipe(
+      {
+        recipe: recipe!,
+        name,
+        options: Object.fromEntries(given),
+        seed: flags.seed,
+        epochs: flags.epochs,
+        batchSize: flags.batch,
+        validation: flags.validation,
+        patience: flags.patience,
+        dir: flags.data,
+        device: flags.device,
+        threads: flags.threads,
+        out: flags.out,
+        resume: flags.resume,
+        nonFinite: flags.skipNonFinite ? "skip" : "stop",
+        signal: stop.signal,
+        version: packageVersion(),
+      },
+      report,
+    );
+    sayOutcome(output, outcome, report.curve());
+    process.exitCode = outcome.status === "interrupted" ? stop.exitCode : outcome.status === "failed" ? 1 : 0;
+  });
+}
+
+function resumeIn(words: readonly string[]): string | undefined {
+  const at = words.findIndex((word) => word === "--resume" || word.startsWith("--resume="));
+  return at < 0 ? undefined : words[at]!.includes("=") ? words[at]!.slice("--resume=".length) : words[at + 1];
+}
+
+function sayOutcome(output: Output, outcome: TrainOutcome, curve: string): void {
+  const { path, status, scores, records, seconds } = outcome;
+  output.event("end", { status, path, scores, seconds });
+  if (curve) output.line(`\nloss ${output.colour.cyan(curve)}`);
+  const best = Object.keys(scores).length > 0 ? `: ${showScores(scores)}` : "";
+  if (status === "interrupted") output.line(`interrupted and saved; go on with: gradus train --resume ${path}`);
+  else output.line(output.colour.bold(`${records.length > 0 ? "test" : status}${best}`));
+  output.line(output.colour.dim(`${clock(seconds)} min, ${path}`));
+}
+

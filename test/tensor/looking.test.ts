@@ -1,0 +1,118 @@
+import { inspect } from "node:util";
+import { evaluate, print, ShapeError, tensor, toDot, toText, variable, zeros } from "gradus";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { showElements } from "../../src/tensor/print.ts";
+import { userLine } from "../../src/tensor/site.ts";
+import { flatten, structureKey, unflatten } from "../../src/tensor/tree.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe("printing", () => {
+  test("rows are aligned, big tensors are cut in the middle, and bools are words", () => {
+    expect(showElements([1, -2.5, 1000, 1 / 3], [2, 2], "float32")).toBe("[[      1.,     -2.5],\n [    1000., 0.333333]]");
+    expect(showElements([1, 0], [2], "bool")).toBe("[ true, false]");
+    expect(showElements([3], [], "int32")).toBe("3");
+    expect(showElements([], [2, 0], "float32")).toBe("[[],\n []]");
+    expect(showElements(new Float32Array(2000), [2000], "float32")).toBe("[0., 0., 0., …, 0., 0., 0.]");
+    expect(showElements([1e-9, Number.NaN, -Infinity], [3], "float64")).toBe("[     1e-9,       NaN, -Infinity]");
+  });
+
+  test("print names what it shows", async () => {
+    const log = vi.spyOn(console, "log").mockImplementation(() => {});
+    await print({ w: variable([1, 2], { name: "W" }), rest: [tensor(3)] });
+    await tensor([1]).print("x");
+    expect(log.mock.calls.map(([text]) => text)).toEqual(["w: float32 [2]\n[1., 2.]", "rest[0]: float32 []\n3.", "x: float32 [1]\n[1.]"]);
+  });
+
+  test("a tap reports when the program has run, and answers its tensor", async () => {
+    const log = vi.spyOn(console, "log").mockImplementation(() => {});
+    const told: unknown[] = [];
+    const x = tensor([1, 2]).add(1);
+    expect(x.tap((v) => told.push(v))).toBe(x);
+    const y = x.tap("hidden").mul(2);
+    expect(told).toEqual([]);
+    await y.array();
+    expect(told).toEqual([[2, 3]]);
+    expect(log).toHaveBeenCalledWith("hidden: float32 [2]\n[2., 3.]");
+  });
+
+  test("inspecting shows a description", () => {
+    expect(inspect({ x: zeros([2, 3]) })).toBe("{ x: Tensor(float32 [2, 3]) }");
+  });
+
+  test("graphs are drawn and written with the names of their variables", () => {
+    const w = variable([1, 2], { name: "weight" });
+    const drawing = toDot({ loss: w.square().sum() });
+    expect(drawing).toMatch(/^digraph/);
+    expect(drawing).toContain("weight");
+    expect(drawing).toContain("loss");
+    expect(toText({ loss: w.square().sum() })).toContain("mul");
+  });
+});
+
+describe("the user's line", () => {
+  test("errors when building and when running name the line that called", async () => {
+    const build = (): unknown => tensor([1, 2]).matmul(zeros([3]) as never);
+    expect(build).toThrow(/matmul: inner sizes differ: \[2\] × \[3\] {3}at looking\.test\.ts:\d+/);
+    const bad = tensor([1, 2]).gather(tensor([7], { dtype: "int32" }));
+    await expect(bad.array()).rejects.toThrow(/index 7 is outside an axis of size 2 {3}at looking\.test\.ts:\d+/);
+    expect(build).toThrow(ShapeError);
+  });
+
+  test("frames of the library, of Node and without a place are passed over", () => {
+    const own = new URL("../../src/tensor/x.ts", import.meta.url);
+    const stack = ["Error", `    at f (${own.href}:1:2)`, `    at g (${own.pathname}:3:4)`, "    at node:internal/process:5:6", "    at <anonymous>", "    at train (/home/me/train.ts:14:7)"];
+    expect(userLine(stack.join("\n"))).toBe("train.ts:14");
+    expect(userLine("Error\n    at file:///home/me/a%20b.ts?t=1:2:3")).toBe("a%20b.ts:2");
+    expect(userLine("Error")).toBe("");
+  });
+
+  test("taking it costs microseconds", () => {
+    const x = tensor([1, 2]);
+    for (let i = 0; i < 2000; i++) x.add(1);
+    const start = performance.now();
+    for (let i = 0; i < 5000; i++) x.add(1);
+    // A generous bound for slow machines: about 10 µs for the whole operation on a usual one.
+    expect((performance.now() - start) / 5000).toBeLessThan(0.2);
+  });
+});
+
+describe("trees", () => {
+  const x = tensor([1]);
+  test("arrays and records come back as they were, keys in order", () => {
+    const tree = { b: [x, { a: x }], a: x };
+    const flat = flatten(tree, "test");
+    expect(flat.paths).toEqual(["b[0]", "b[1].a", "a"]);
+    expect(unflatten(flat.structure, flat.leaves)).toEqual(tree);
+    expect(structureKey(flat.structure)).toBe('{"b":[*,{"a":*}],"a":*}');
+  });
+
+  test("a key called __proto__ stays a key and pollutes nothing", () => {
+    const tree = JSON.parse('{"__proto__": null}') as Record<string, unknown>;
+    Object.defineProperty(tree, "__proto__", { value: x, enumerable: true });
+    const flat = flatten(tree, "test");
+    const back = unflatten(flat.structure, flat.leaves);
+    expect(Object.keys(back)).toEqual(["__proto__"]);
+    expect(Object.getPrototypeOf(back)).toBe(Object.prototype);
+  });
+
+  test("what has no meaning in a tree is an error that names its place", () => {
+    expect(() => flatten({ a: [1] }, "compile")).toThrow(/compile: a\[0\] is a number, not a tensor/);
+    expect(() => flatten([Promise.resolve(x)], "compile")).toThrow(/\[0\] is a promise/);
+    expect(() => flatten(new Map(), "compile")).toThrow(/a Map, not a tensor/);
+    expect(() => flatten({ f: () => x }, "compile")).toThrow(/f is a function/);
+    expect(() => flatten([null], "compile")).toThrow(/null/);
+    const loop: unknown[] = [];
+    loop.push(loop);
+    expect(() => flatten(loop, "compile")).toThrow(/contains itself/);
+    expect(() => evaluate({ a: "b" } as never)).rejects.toThrow(/a is a string/);
+  });
+
+  test("strings and booleans can be part of the structure", () => {
+    const flat = flatten([x, "a", true, undefined], "compile", { statics: true });
+    expect(structureKey(flat.structure)).toBe('[*,"a",true,undefined]');
+    expect(unflatten(flat.structure, flat.leaves)).toEqual([x, "a", true, undefined]);
+  });
+});

@@ -1,0 +1,194 @@
+import {
+  arange,
+  customGradient,
+  type Generator,
+  Generator as G,
+  grad,
+  gradients,
+  hessian,
+  hvp,
+  jacobian,
+  jvp,
+  stopGradient,
+  type Tensor,
+  tensor,
+  valueAndGrad,
+  variable,
+  vjp,
+  vmap,
+  where,
+  zeros,
+} from "gradus";
+import { describe, expect, test } from "vitest";
+
+const f64 = (x: number | number[]): Tensor => tensor(x as never, { dtype: "float64" });
+
+describe("gradients", () => {
+  test("the answer is the tree that was asked for, and can be differentiated again", async () => {
+    const W = variable([[1, 2], [3, 4]], { name: "W" });
+    const b = variable([1, 1], { name: "b" });
+    const loss = tensor([[1, 2]]).matmul(W).add(b).square().sum();
+    const g = gradients(loss, { W, rest: [b] });
+    expect(await g.W.array()).toEqual([[16, 22], [32, 44]]);
+    expect(await g.rest[0]!.array()).toEqual([16, 22]);
+    const [again] = gradients(g.W.square().sum(), [b]);
+    expect(await again!.array()).toEqual([160, 220]);
+    expect(await gradients(b.pow(3).sum(), b).array()).toEqual([3, 3]);
+  });
+
+  test("what y does not reach is named, or zero on request", async () => {
+    const a = variable(1, { name: "a" });
+    const c = variable([1, 2], { name: "c" });
+    expect(() => gradients(a.square(), { a, c })).toThrow("gradients: y does not depend on c");
+    const g = gradients(a.square(), { a, c }, { unused: "zero" });
+    expect(await g.c.array()).toEqual([0, 0]);
+    const h = variable(1);
+    expect(() => gradients(a.square(), { inner: [h] })).toThrow(/does not depend on inner\[0\]/);
+  });
+
+  test("y must be a float scalar", () => {
+    const w = variable([1, 2]);
+    expect(() => gradients(w.mul(2) as never, w)).toThrow(/y is \[2\], not a scalar[^]*y\.sum\(\)/);
+    expect(() => gradients(w.sum().cast("int32"), w)).toThrow(/int32 has no gradient/);
+    const i = variable(tensor(1, { dtype: "int32" }), { name: "i" });
+    expect(() => gradients(w.sum(), i)).toThrow(/i is int32, and has no gradient/);
+  });
+
+  test("a plain tensor is told about tracked, and a tracked one has its gradient even after it was computed", async () => {
+    const x = tensor([1, 2]);
+    expect(() => gradients(x.square().sum(), x)).toThrow(/a plain tensor[^]*x\.tracked\(\)/);
+    const t = x.add(1).tracked();
+    const y = t.square().sum();
+    await t.array();
+    await y.item();
+    expect(await gradients(y, t).array()).toEqual([4, 6]);
+  });
+
+  test("intermediate tensors can be asked for too", async () => {
+    const w = variable(3);
+    const h = w.square();
+    expect(await gradients(h.mul(h), h).item()).toBe(18);
+  });
+
+  test("edge conventions: ties go to the first, kinks are 0, the root at 0 is infinite", async () => {
+    const at = async (f: (x: Tensor) => Tensor, x: number): Promise<number> => grad((v: Tensor) => f(v).sum())(f64(x)).item();
+    expect(await at((x) => x.maximum(0), 0)).toBe(1);
+    expect(await at((x) => x.relu(), 0)).toBe(0);
+    expect(await at((x) => x.abs(), 0)).toBe(0);
+    expect(await at((x) => x.sqrt(), 0)).toBe(Infinity);
+    expect(await at((x) => x.softplus(), 0)).toBe(0.5);
+    expect(await at((x) => x.norm(), 0)).toBe(0);
+    expect(await at((x) => x.round(), 0.3)).toBe(0);
+    expect(await at((x) => where(x.gt(0), x.sqrt(), 0), 0)).toBeNaN();
+    expect(await at((x) => where(x.gt(0), where(x.gt(0), x, 1).sqrt(), 0), 0)).toBe(0);
+  });
+
+  test("detach and stopGradient are constants", async () => {
+    const w = variable(3);
+    expect(await gradients(w.mul(w.detach()), w).item()).toBe(3);
+    expect(await gradients(w.mul(stopGradient({ w }).w), w).item()).toBe(3);
+    expect(w.mul(2).detach().isTracked).toBe(false);
+  });
+});
+
+describe("transformations of functions", () => {
+  test("grad nests, and does not confuse its argument with the same tensor captured", async () => {
+    expect(await grad(grad((x: Tensor) => x.pow(3)))(tensor(2)).item()).toBe(12);
+    const c = tensor(3);
+    expect(await grad((x: Tensor) => x.mul(c))(c).item()).toBe(3);
+    expect(await grad((x: Tensor) => grad((y: Tensor) => x.mul(y))(x))(tensor(5)).item()).toBe(1);
+  });
+
+  test("grad gives zeros for what is not used, and takes trees and plain numbers", async () => {
+    const g = grad((p: { a: Tensor; b: Tensor }, s: Tensor) => p.a.mul(s).sum());
+    const { a, b } = g({ a: tensor([1, 2]), b: tensor([3]) }, tensor(4));
+    expect(await a.array()).toEqual([4, 4]);
+    expect(await b.array()).toEqual([0]);
+    expect(await grad((x: Tensor) => x.square())(3 as never).item()).toBe(6);
+    const [y, d] = valueAndGrad((x: Tensor) => x.square().sum())(tensor([3]));
+    expect([await y.item(), await d.item()]).toEqual([9, 6]);
+    expect(() => grad((x: Tensor) => x as never)(tensor([1]))).toThrow(/grad: y is \[1\], not a scalar/);
+  });
+
+  test("jvp and vjp multiply with the Jacobian from either side", async () => {
+    const f = (x: Tensor): Tensor => x.square().mul(tensor([1, 2], { dtype: "float64" }));
+    const [, moved] = jvp(f, [f64([1, 2])], [f64([1, 10])]);
+    expect(await moved.array()).toEqual([2, 80]);
+    const [y, pull] = vjp(f, f64([1, 2]));
+    expect(await y.array()).toEqual([1, 8]);
+    expect(await (pull(f64([1, 10])) as Tensor[])[0]!.array()).toEqual([2, 80]);
+    expect(() => jvp(f, [f64([1, 2])], [f64([1])])).toThrow(/\[1\] for \[2\]/);
+  });
+
+  test("jacobian and hessian have the shapes of both sides", async () => {
+    const f = (x: Tensor): Tensor => x.unsqueeze(1).mul(x);
+    expect(jacobian(f)(zeros([3])).shape).toEqual([3, 3, 3]);
+    const rosenbrock = (x: Tensor): Tensor => x.at("1:").sub(x.at(":-1").square()).square().mul(100).sum().add(x.at(":-1").sub(1).square().sum());
+    expect(await hessian(rosenbrock)(f64([1, 1, 1])).array()).toEqual([[802, -400, 0], [-400, 1002, -400], [0, -400, 200]]);
+    expect(await hvp(rosenbrock, f64([1, 1, 1]), f64([1, 0, 1])).array()).toEqual([802, -800, 200]);
+  });
+
+  test("a gradient of one's own is used, and can itself be differentiated", async () => {
+    const clipped = customGradient(
+      (x: Tensor) => x.gt(0).cast("float64"),
+      (dy, _y, x) => [dy.mul(x.square())],
+    );
+    expect(await grad((x: Tensor) => clipped(x).sum())(f64([3, -1])).array()).toEqual([9, 1]);
+    expect(await grad(grad((x: Tensor) => clipped(x)))(f64(3)).item()).toBe(6);
+    const wrong = customGradient((x: Tensor) => x.square(), () => [f64([1, 2])]);
+    expect(() => grad((x: Tensor) => wrong(x))(f64(1))).toThrow(/gradient/);
+  });
+});
+
+describe("vmap", () => {
+  const xs = tensor([[1, 2], [3, 4], [5, 6]]);
+  test("every operation gets the axis, wherever it stands", async () => {
+    expect(await vmap((x: Tensor) => x.mul([1, 10]).sum())(xs).array()).toEqual([21, 43, 65]);
+    expect(await vmap((x: Tensor) => x.sum(), { in: [1] })(xs).array()).toEqual([9, 12]);
+    expect(vmap((x: Tensor) => x, { out: 1 })(xs).shape).toEqual([2, 3]);
+    expect(await vmap((x: Tensor, s: Tensor) => x.mul(s), { in: [0, null] })(xs, tensor(2)).at(0).array()).toEqual([2, 4]);
+  });
+
+  test("per-example gradients: captured cells are shared", async () => {
+    const w = variable([1, 1], { name: "w" });
+    const each = vmap((x: Tensor) => gradients(x.dot(w).square(), { w }))(xs);
+    expect(await each.w.array()).toEqual([[6, 12], [42, 56], [110, 132]]);
+  });
+
+  test("nests, and is itself differentiated", async () => {
+    const outer = vmap((a: Tensor) => vmap((b: Tensor) => a.mul(b))(arange(2).cast("float32")))(tensor([1, 10]));
+    expect(await outer.array()).toEqual([[0, 1], [0, 10]]);
+    const total = (x: Tensor): Tensor => vmap((r: Tensor) => r.square().sum())(x).sum();
+    expect(await grad(total)(xs).array()).toEqual([[2, 4], [6, 8], [10, 12]]);
+  });
+
+  test("a body does not assign, read numbers, or let its tensors out", async () => {
+    const w = variable(1, { name: "w" });
+    expect(() => vmap((x: Tensor) => { w.assign(2); return x; })(xs)).toThrow(/variable w is assigned in the body of vmap/);
+    expect(() => vmap((x: Tensor) => { void x.array(); return x; })(xs)).toThrow(/a value is not known while vmap is tracing[^]*tap/);
+    let out: Tensor = xs;
+    vmap((x: Tensor) => (out = x))(xs);
+    expect(() => out.add(1)).toThrow(/traced by vmap was used after it/);
+    expect(() => out.array()).toThrow(/used after it/);
+    expect(await w.item()).toBe(1);
+  });
+
+  test("a tap tells all examples at once", async () => {
+    const told: unknown[] = [];
+    await vmap((x: Tensor) => x.sum().tap((v) => told.push(v)).mul(2))(xs).array();
+    expect(told).toEqual([[3, 7, 11]]);
+  });
+
+  test("sizes that differ and arguments without an axis are errors", () => {
+    const two = vmap((x: Tensor, y: Tensor) => x.add(y));
+    expect(() => two(zeros([2, 3]), zeros([3, 3]))).toThrow(/mapped axes differ: 2 and 3/);
+    expect(() => two(zeros([2]), tensor(1))).toThrow(/a scalar has no axes/);
+    expect(() => vmap((x: Tensor) => x, { in: [null] })(xs)).toThrow(/no argument is mapped/);
+  });
+
+  test("random draws in a body are one draw", async () => {
+    const rng: Generator = new G(1);
+    const y = await vmap((x: Tensor) => x.add(rng.uniform([])))(zeros([3])).array();
+    expect(new Set(y).size).toBe(1);
+  });
+});

@@ -1,11 +1,8 @@
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
-import { compile, type Device, explain, Generator, gradients, type Tensor, toDot } from "../index.ts";
+import { compile, type Device, Generator, gradients, type Tensor, toDot } from "../index.ts";
 import { summary, training } from "../nn/index.ts";
-import type { Recipe } from "../train/index.ts";
-import { exampleBatch } from "../train/graph.ts";
-import { prepare } from "../train/run.ts";
-import { readInfo } from "../train/run-folder.ts";
+import { exampleBatch, prepare, readInfo, type Recipe } from "../train/index.ts";
 import { dataOption, deviceOption, jsonOption, recipeOption, whole } from "./arguments.ts";
 import { standardOutput } from "./output.ts";
 import { builtIn, findRecipe } from "./recipes.ts";
@@ -57,6 +54,7 @@ export function addExplain(program: Command): void {
         },
         flags.device ? { device: flags.device } : {},
       );
+      const { explain } = await import("../index.ts");
       const told = await explain(step, x, y);
       output.event("explain", { recipe: info?.recipe ?? name, flops: told.flops, bytes: told.bytes, unread: told.unread });
       output.line(summary(model, x.shape as number[]));

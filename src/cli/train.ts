@@ -1,7 +1,6 @@
 import type { Command } from "commander";
 import type { Device } from "../index.ts";
-import { trainRecipe, type TrainOutcome } from "../train/index.ts";
-import { readInfo } from "../train/run-folder.ts";
+import { readInfo, trainRecipe, type TrainOutcome } from "../train/index.ts";
 import { dataOption, deviceOption, jsonOption, recipeIn, recipeOptions, share, threadsOption, whole } from "./arguments.ts";
 import { clock, type Output, showScores, standardOutput } from "./output.ts";
 import { reportTraining } from "./progress.ts";

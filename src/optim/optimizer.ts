@@ -1,10 +1,11 @@
 import { isFloat } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, GraphError, ShapeError } from "../core/errors.ts";
 import { sameShape, showShape } from "../core/shape.ts";
-import { full, gradients, Tensor, type TensorLike, tensor, Variable, variable } from "../index.ts";
+import { full, gradients, type Tensor, Variable, variable } from "../index.ts";
 import { assignAll, matchState, snapshot } from "../nn/state.ts";
 import { HostStorage } from "../tensor/context.ts";
 import { guardFinite } from "./guard.ts";
+import { RateCell, rateAt, ShownRate, scalar } from "./rate.ts";
 import { reachedBy } from "./reached.ts";
 import type { Rule } from "./rules.ts";
 import { checkRate, type Schedule } from "./schedules.ts";
@@ -61,8 +62,8 @@ class RuleOptimizer implements Optimizer {
   readonly #rule: Rule;
   readonly #slots: readonly Slot[];
   readonly #schedule: Schedule | undefined;
-  /** `lr.assign` without the checks that users meet. */
-  readonly #setRate: (value: TensorLike) => void;
+  /** The cell behind `lr`: the same one, or under a schedule the one that `lr` shows. */
+  readonly #rate: Variable<[]>;
   readonly #coupledDecay: number;
   readonly #clipNorm: number | undefined;
   readonly #clipValue: number | undefined;
@@ -74,9 +75,11 @@ class RuleOptimizer implements Optimizer {
     this.#clipNorm = clipNorm === undefined ? undefined : checkBound(clipNorm, `${rule.name}: clipNorm`);
     this.#clipValue = clipValue === undefined ? undefined : checkBound(clipValue, `${rule.name}: clipValue`);
     this.#schedule = typeof lr === "function" ? lr : undefined;
-    this.step = counter("step", scalar(0));
-    this.lr = counter("lr", this.#schedule ? rateAt(this.#schedule, scalar(0)) : scalar(checkRate(lr as number, `${rule.name}: lr`)));
-    this.#setRate = guardRate(this.lr, rule.name, this.#schedule !== undefined);
+    this.step = variable(scalar(0), { name: "step", trainable: false });
+    this.#rate = this.#schedule
+      ? variable(rateAt(this.#schedule, scalar(0)), { name: "lr", trainable: false })
+      : new RateCell(checkRate(lr as number, `${rule.name}: lr`), rule.name);
+    this.lr = this.#schedule ? new ShownRate(this.#rate, rule.name) : this.#rate;
     this.#slots = parameters.map((parameter, i) => ({
       parameter,
       memory: rule.slots.map(({ name, start }) => memoryOf(parameter, name, start, i)),
@@ -119,16 +122,13 @@ class RuleOptimizer implements Optimizer {
   loadStateDict(state: Readonly<Record<string, Tensor>>): void {
     const cells = { named: this.#cells(), aliases: new Map<string, string>() };
     const found = matchState(`${this.#rule.name}.loadStateDict`, cells, state);
-    const rate = found.get(this.lr)!;
-    found.delete(this.lr);
     assignAll(found);
-    this.#setRate(rate);
   }
 
   #cells(): Map<string, Variable> {
     const cells = new Map<string, Variable>([
       ["step", this.step],
-      ["lr", this.lr],
+      ["lr", this.#rate],
     ]);
     for (const [i, { memory }] of this.#slots.entries())
       for (const [j, { name }] of this.#rule.slots.entries()) cells.set(`${i}.${name}`, memory[j]!);
@@ -152,7 +152,7 @@ class RuleOptimizer implements Optimizer {
       });
     });
     this.step.assign(successor(before));
-    if (this.#schedule) this.#setRate(lr);
+    if (this.#schedule) this.#rate.assign(lr);
   }
 }
 
@@ -182,38 +182,9 @@ function clip(grads: readonly Tensor[], value: number | undefined, norm: number 
 /** n + 1. Outside programs at once: nothing may ever ask for the count, and a chain of 100,000 additions would wait for it. */
 const successor = (n: Tensor): Tensor => (n.storage instanceof HostStorage ? scalar(n.storage.array[0]! + 1) : n.add(1));
 
-const scalar = (value: number): Tensor<[]> => tensor(value, { dtype: "float64" }) as Tensor<[]>;
-const counter = (name: string, value: Tensor<[]>): Variable<[]> => variable(value, { name, trainable: false });
-
 function memoryOf(parameter: Variable, name: string, start: number, index: number): Variable {
   const zeros = full(parameter.shape, start, { dtype: parameter.dtype });
   return variable(zeros, { name: `${parameter.name || index}.${name}`, trainable: false });
-}
-
-function rateAt(schedule: Schedule, step: Tensor<[]>): Tensor<[]> {
-  const rate: unknown = schedule(step);
-  if (!(rate instanceof Tensor) || rate.shape.length !== 0)
-    throw new ArgumentError("a schedule must answer a scalar tensor", {
-      why: `this one answered ${rate instanceof Tensor ? showShape(rate.shape) : String(rate)}`,
-      help: "compute with the step it is given, as in (step) => step.mul(-0.01).exp()",
-    });
-  return rate.cast("float64");
-}
-
-/** Puts a check before `lr.assign`; answers the unchecked one. */
-function guardRate(lr: Variable<[]>, who: string, scheduled: boolean): (value: TensorLike) => void {
-  const assign = lr.assign.bind(lr);
-  const guarded = (value: TensorLike): void => {
-    if (scheduled)
-      throw new ArgumentError(`${who}: the rate follows a schedule`, {
-        why: "the next step would compute it anew",
-        help: "make the optimiser with lr: number to set it by hand",
-      });
-    if (typeof value === "number") checkRate(value, `${who}: lr`);
-    assign(value instanceof Tensor ? value.cast("float64") : value);
-  };
-  Object.defineProperty(lr, "assign", { value: guarded });
-  return assign;
 }
 
 function checkParameters(parameters: readonly Variable[], who: string): readonly Variable[] {

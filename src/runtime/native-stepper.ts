@@ -9,6 +9,8 @@ import { MAXIMUM_DEPTH, HEADER_WORDS, RECORD, RECORD_WORDS } from "./link.ts";
 
 /** Rounds of a spin before a thread sleeps: about 50 µs, more than lies between two steps of a training loop, less than waking costs twice. */
 const SPINS = 2_000;
+/** Every so often it lets other threads run: where there are more of them than free cores, the one it waits for may be among them. */
+const YIELD_EVERY = 2000;
 
 export const STEPPER_SOURCE = `
 typedef unsigned long size;
@@ -17,7 +19,7 @@ typedef void (*Kernel)(char *heap, const int *arguments, long begin, long end, i
 
 enum { END = ${RECORD.end}, CALL = ${RECORD.call}, SECTION = ${RECORD.section}, SECTION_END = ${RECORD.sectionEnd},
        LOOP = ${RECORD.loop}, LOOP_END = ${RECORD.loopEnd}, BARRIER = ${RECORD.barrier}, COMMIT = ${RECORD.commit} };
-enum { HEADER_WORDS = ${HEADER_WORDS}, RECORD_WORDS = ${RECORD_WORDS}, MAXIMUM_DEPTH = ${MAXIMUM_DEPTH}, SPINS = ${SPINS}, MAXIMUM_THREADS = 256 };
+enum { HEADER_WORDS = ${HEADER_WORDS}, RECORD_WORDS = ${RECORD_WORDS}, MAXIMUM_DEPTH = ${MAXIMUM_DEPTH}, SPINS = ${SPINS}, YIELD_EVERY = ${YIELD_EVERY}, MAXIMUM_THREADS = 256 };
 enum { FINISHED = 0, STOPPED = 1, ABORTED = 2 };
 
 /* The C library, declared by hand: its headers cost more time than this file. Opaque objects get more room than any system needs. */
@@ -28,6 +30,7 @@ extern int pthread_join(size thread, void **result);
 extern int pthread_mutex_init(Opaque *mutex, const void *attributes), pthread_mutex_lock(Opaque *mutex), pthread_mutex_unlock(Opaque *mutex);
 extern int pthread_cond_init(Opaque *condition, const void *attributes), pthread_cond_broadcast(Opaque *condition);
 extern int pthread_cond_timedwait(Opaque *condition, Opaque *mutex, const struct timespec *until);
+extern int sched_yield(void);
 extern int clock_gettime(int clock, struct timespec *now);
 extern void *calloc(size count, size bytes), *realloc(void *old, size bytes);
 extern int posix_memalign(void **memory, size alignment, size bytes);
@@ -77,7 +80,8 @@ static inline int now(const Cell *cell) {
 static void wait_while(Pool *pool, Cell *cell, int old) {
   for (int i = 0; i < SPINS; i++) {
     if (now(cell) != old || __atomic_load_n(&pool->aborted, __ATOMIC_RELAXED)) return;
-    relax();
+    if (i % YIELD_EVERY == YIELD_EVERY - 1) sched_yield();
+    else relax();
   }
   pthread_mutex_lock(&cell->mutex);
   __atomic_fetch_add(&cell->sleepers, 1, __ATOMIC_SEQ_CST);
@@ -235,10 +239,9 @@ static int run_pool(Pool *pool, long table, int threads) {
     pool->threads = pool->workers + 1;
     for (int i = 0; i < pool->threads; i++) pool->ranges[i].value = 0;
     pool->unfinished = pool->workers;
-    int finished = now(&pool->finished);
     change(&pool->run);
     walk(pool, 0);
-    while (__atomic_load_n(&pool->unfinished, __ATOMIC_ACQUIRE)) wait_while(pool, &pool->finished, finished);
+    for (int finished; finished = now(&pool->finished), __atomic_load_n(&pool->unfinished, __ATOMIC_ACQUIRE);) wait_while(pool, &pool->finished, finished);
   } else walk(pool, 0);
   int aborted = __atomic_exchange_n(&pool->aborted, 0, __ATOMIC_SEQ_CST);
   return aborted ? ABORTED : pool->stop ? STOPPED : FINISHED;

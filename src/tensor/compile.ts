@@ -4,8 +4,8 @@ import { ArgumentError, GraphError } from "../core/errors.ts";
 import { showShape } from "../core/shape.ts";
 import type { Type, Value } from "../graph/op.ts";
 import { argument, variable as variableLeaf } from "../ops/index.ts";
-import { currentTrace, type Device, type Draw, runInTrace, type Storage, type Tap, type Trace } from "./context.ts";
 import { differenceOf } from "./compare-traces.ts";
+import { currentTrace, type Device, type Draw, runInTrace, type Storage, type Tap, type Trace } from "./context.ts";
 import { asTensor } from "./create.ts";
 import { defaultDevice, runnerFor } from "./engine.ts";
 import { Executable, type Feed, type Guard } from "./executable.ts";
@@ -57,7 +57,10 @@ export interface CompileOptions {
  * });
  * console.log(await step(batch.x, batch.y).item());
  */
-export function compile<A extends readonly Argument[], R extends Tree | void>(f: (...args: A) => R, options: CompileOptions = {}): Compiled<A, R> {
+export function compile<A extends readonly Argument[], R extends Tree | void>(
+  f: (...args: A) => R,
+  options: CompileOptions = {},
+): Compiled<A, R> {
   const compiled = new CompiledFunction(f as (...args: any[]) => unknown, options);
   const call = (...args: unknown[]): unknown => compiled.call(args);
   Object.defineProperty(call, "programs", { get: () => compiled.entries.length });
@@ -107,7 +110,10 @@ export class CompiledFunction {
 
   constructor(f: (...args: any[]) => unknown, options: CompileOptions) {
     if (f.constructor.name === "AsyncFunction")
-      throw new GraphError("compile: the function is async", { why: "a program is built without waiting for anything", help: "await results outside" });
+      throw new GraphError("compile: the function is async", {
+        why: "a program is built without waiting for anything",
+        help: "await results outside",
+      });
     this.f = f;
     this.options = options;
   }
@@ -144,9 +150,17 @@ export class CompiledFunction {
   /** The arguments as tensors, and the program for them. */
   prepare(args: readonly unknown[]): { leaves: Tensor[]; entry: Entry } {
     const last = this.entries.at(-1);
-    if (last && args.length === last.types.length && args.every((x, i) => x instanceof Tensor && sameType(x, last.types[i]!)) && last.structure === plain(args.length))
+    if (
+      last &&
+      args.length === last.types.length &&
+      args.every((x, i) => x instanceof Tensor && sameType(x, last.types[i]!)) &&
+      last.structure === plain(args.length)
+    )
       return { leaves: args as Tensor[], entry: last };
-    const flat = flatten(args, "compile", { statics: true, leaf: (x) => (isFeed(x) ? asTensor(x as TensorLike, undefined, "compile") : undefined) });
+    const flat = flatten(args, "compile", {
+      statics: true,
+      leaf: (x) => (isFeed(x) ? asTensor(x as TensorLike, undefined, "compile") : undefined),
+    });
     const structure = JSON.stringify(flat.structure);
     const found = this.entries.find((e) => e.structure === structure && e.types.every((t, i) => sameType(flat.leaves[i]!, t)));
     if (found) {
@@ -173,14 +187,20 @@ export class CompiledFunction {
     return { structure: key, types, trace, outputs, tree, program };
   }
 
-  private traceOnce(types: readonly Type[], structure: Structure): { trace: CompileTrace; outputs: Value[]; tree: Structure | undefined; roots: Value[] } {
+  private traceOnce(
+    types: readonly Type[],
+    structure: Structure,
+  ): { trace: CompileTrace; outputs: Value[]; tree: Structure | undefined; roots: Value[] } {
     const trace = new CompileTrace(types);
     const result = runInTrace(trace, () => {
       const stands = types.map((t, i) => new Tensor(argument(i, t), { tracked: true }));
       const returned = this.f(...(unflatten(structure, stands) as unknown[]));
       if (returned === undefined) return { outputs: [], tree: undefined };
       if (typeof (returned as { then?: unknown }).then === "function")
-        throw new GraphError("compile: the function returned a promise", { why: "a program is built without waiting for anything", help: "return tensors; await their data outside" });
+        throw new GraphError("compile: the function returned a promise", {
+          why: "a program is built without waiting for anything",
+          help: "return tensors; await their data outside",
+        });
       const flat = flatten(returned, "compile: the function must return tensors in arrays and records, or nothing");
       return { outputs: flat.leaves.map((x) => x.node()), tree: flat.structure };
     });
@@ -201,7 +221,8 @@ export class CompiledFunction {
 }
 
 const isFeed = (x: unknown): boolean => typeof x === "number" || ArrayBuffer.isView(x) || (Array.isArray(x) && isNumbers(x));
-const isNumbers = (x: readonly unknown[]): boolean => x.length > 0 && x.every((item) => typeof item === "number" || (Array.isArray(item) && isNumbers(item)));
+const isNumbers = (x: readonly unknown[]): boolean =>
+  x.length > 0 && x.every((item) => typeof item === "number" || (Array.isArray(item) && isNumbers(item)));
 const sameType = (a: { shape: readonly number[]; dtype: DType }, b: Type): boolean =>
   a.dtype === b.dtype && a.shape.length === b.shape.length && a.shape.every((d, i) => d === b.shape[i]);
 
@@ -245,7 +266,9 @@ function reportTaps(trace: CompileTrace, results: readonly Storage[], from: numb
 
 function warnMany(entries: readonly Entry[]): void {
   const shapes = entries.map((e) => e.types.map((t) => `${t.dtype} ${showShape(t.shape)}`).join(", "));
-  console.warn(`gradus: one compiled function has ${entries.length} programs, for arguments ${[...new Set(shapes)].slice(-3).join(" | ")} …; pad or drop what varies`);
+  console.warn(
+    `gradus: one compiled function has ${entries.length} programs, for arguments ${[...new Set(shapes)].slice(-3).join(" | ")} …; pad or drop what varies`,
+  );
 }
 
 /** An input that is no argument: a captured tensor, or the two words of a generator's key (one entry each, the second one empty). */

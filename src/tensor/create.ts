@@ -1,13 +1,12 @@
 /** Tensors from JavaScript's numbers, and from nothing. */
 import { arrayOf, checkDType, type DType, type TypedArray } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../core/errors.ts";
-import type { Checked, Known, Nested, Plain, Shape, ShapeOf } from "../core/shape-types.ts";
 import { checkShape, showShape, sizeOf } from "../core/shape.ts";
+import type { Checked, Known, Nested, Plain, Shape, ShapeOf } from "../core/shape-types.ts";
 import * as ops from "../ops/index.ts";
 import { currentTrace, HostStorage } from "./context.ts";
 import { checkElements, shapeOfNested, writeNested } from "./nested.ts";
-import { castTo, defaultDType, derived, positions, stretch } from "./operators.ts";
-import { numberValue } from "./operators.ts";
+import { castTo, defaultDType, derived, numberValue, positions, stretch } from "./operators.ts";
 import { atUserLine } from "./site.ts";
 import { Tensor } from "./tensor.ts";
 import type { TensorLike } from "./tensor-types.ts";
@@ -38,7 +37,10 @@ export function dtypeOfArray(x: TypedArray, who: string): DType {
  * @example
  * tensor([[1, 2], [3, 4]]); tensor(pixels, [28, 28]); tensor([3, 1], { dtype: "int32" })
  */
-export function tensor<const A extends Nested | TypedArray>(values: Checked<Literal<A>, A>, options?: DTypeOption): Tensor<Known<Literal<A>>>;
+export function tensor<const A extends Nested | TypedArray>(
+  values: Checked<Literal<A>, A>,
+  options?: DTypeOption,
+): Tensor<Known<Literal<A>>>;
 export function tensor<const S extends Shape>(values: ArrayLike<number>, shape: S, options?: DTypeOption): Tensor<Plain<S>>;
 export function tensor(values: unknown, second?: unknown, third?: unknown): Tensor {
   return atUserLine(() => {
@@ -55,7 +57,10 @@ function fromFlat(values: ArrayLike<number>, shape: Shape, wanted: DType | undef
     throw new ShapeError(`tensor: ${values?.length ?? describe(values)} numbers do not fill ${showShape(shape)}`, {
       why: `it has ${size} elements`,
     });
-  const dtype = checkDType(wanted ?? (ArrayBuffer.isView(values) ? dtypeOfArray(values as TypedArray, "tensor") : defaultDType(values)), "tensor");
+  const dtype = checkDType(
+    wanted ?? (ArrayBuffer.isView(values) ? dtypeOfArray(values as TypedArray, "tensor") : defaultDType(values)),
+    "tensor",
+  );
   if (!ArrayBuffer.isView(values) || wanted) checkElements(values, dtype, "tensor");
   const data = arrayOf(dtype, size);
   data.set(values);
@@ -73,7 +78,9 @@ export function asTensor(x: TensorLike, dtype: DType | undefined, who: string): 
   if (x instanceof Tensor) return x;
   if (ArrayBuffer.isView(x) && !((x as unknown) instanceof DataView)) return fromFlat(x, [x.length], dtype);
   if (typeof x !== "number" && typeof x !== "boolean" && !Array.isArray(x))
-    throw new DTypeError(`${who}: ${describe(x)} is not a tensor`, { help: "give a tensor, a number, nested arrays of numbers, or a typed array" });
+    throw new DTypeError(`${who}: ${describe(x)} is not a tensor`, {
+      help: "give a tensor, a number, nested arrays of numbers, or a typed array",
+    });
   const type = checkDType(dtype ?? defaultDType(x), who);
   const shape = checkShape(shapeOfNested(x, who), who);
   const data = arrayOf(type, sizeOf(shape));
@@ -89,8 +96,10 @@ export function full<const S extends Shape>(shape: S, value: number | boolean, o
   });
 }
 
-const constantly = (value: number, who: string) => (shape: Shape, options: DTypeOption = {}) =>
-  atUserLine(() => new Tensor(ops.filled(value, checkShape(shape, who), checkDType(options.dtype ?? "float32", who))));
+const constantly =
+  (value: number, who: string) =>
+  (shape: Shape, options: DTypeOption = {}) =>
+    atUserLine(() => new Tensor(ops.filled(value, checkShape(shape, who), checkDType(options.dtype ?? "float32", who))));
 const zerosOf = constantly(0, "zeros");
 const onesOf = constantly(1, "ones");
 

@@ -1,7 +1,7 @@
 import { toDot as drawValues } from "../graph/dot.ts";
-import { topological } from "../graph/walk.ts";
-import { printGraph } from "../graph/print.ts";
 import type { Value } from "../graph/op.ts";
+import { printGraph } from "../graph/print.ts";
+import { topological } from "../graph/walk.ts";
 import { flatten, type Tree } from "./tree.ts";
 import { ownerOf } from "./variable.ts";
 

@@ -29,7 +29,11 @@ let missing: { reason: string; error: () => Error } | undefined;
  * configure({ device: "wasm", threads: 1 });
  */
 export function configure(options: EngineOptions): void {
-  if (started) throw new GraphError("configure: a program has run already", { why: "one process stays on one device", help: "call it first, or use compile(f, { device })" });
+  if (started)
+    throw new GraphError("configure: a program has run already", {
+      why: "one process stays on one device",
+      help: "call it first, or use compile(f, { device })",
+    });
   chosen = checked({ ...chosen, ...options });
 }
 
@@ -83,7 +87,10 @@ function nativeRunner(threads: number | undefined): Runner | undefined {
   return runners.get(key);
 }
 
-const NO_NATIVE = { reason: "only Node has it", error: () => new GraphError("native code runs in Node only", { help: 'use device: "wasm"' }) };
+const NO_NATIVE = {
+  reason: "only Node has it",
+  error: () => new GraphError("native code runs in Node only", { help: 'use device: "wasm"' }),
+};
 
 function known(key: string, make: () => Runner): Runner {
   const runner = runners.get(key) ?? make();

@@ -9,7 +9,8 @@ export function evaluate<T extends Tree>(tree: T, options: { readonly device?: D
 
 async function evaluateTree(tree: Tree, options: { readonly device?: Device }): Promise<any> {
   const trace = currentTrace();
-  if (trace) throw new GraphError(`evaluate: values are not known while ${trace.name} is tracing`, { help: "return them from the function" });
+  if (trace)
+    throw new GraphError(`evaluate: values are not known while ${trace.name} is tracing`, { help: "return them from the function" });
   const { leaves, structure } = flatten(tree, "evaluate");
   const held = leaves.map((leaf) => leaf.content());
   const open = held.filter((x) => !x.storage);

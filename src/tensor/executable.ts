@@ -55,7 +55,12 @@ export class Executable {
     const cellOf = new Map(plan.variables.map((v) => [v.buffer, v.cell as Variable]));
     for (const b of plan.program.buffers) {
       const cell = cellOf.get(b.id);
-      this.slots[b.id] = b.place === "scratch" ? undefined : cell ? slotOf(cell, runner) : new Slot(runner.heap, b.dtype, b.bytes / bytesOf(b.dtype), b.place);
+      this.slots[b.id] =
+        b.place === "scratch"
+          ? undefined
+          : cell
+            ? slotOf(cell, runner)
+            : new Slot(runner.heap, b.dtype, b.bytes / bytesOf(b.dtype), b.place);
     }
     for (const { data, buffer } of plan.constants) this.slots[buffer]!.write(data);
     this.inputs = plan.arguments.map(({ index, buffer }) => ({ index, slot: this.slots[buffer]!, held: undefined }));
@@ -93,7 +98,8 @@ export class Executable {
   }
 
   private explain(status: Exclude<Status, { ok: true }>, _feeds: readonly Feed[]): GradusError {
-    if ("aborted" in status) return new DeviceError(`${this.runner.name}: the program was stopped before its end`, { why: "a thread died or was told to stop" });
+    if ("aborted" in status)
+      return new DeviceError(`${this.runner.name}: the program was stopped before its end`, { why: "a thread died or was told to stop" });
     const check: Check = this.program.checks[status.check]!;
     if (check.what === "index") return outOfRange(check.label, status.value | 0, check.bound, check.site);
     return new NonFiniteError(`${check.label} is not a finite number`, {

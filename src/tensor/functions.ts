@@ -1,10 +1,10 @@
 /** Functions where there is no natural receiver, and one alias for each elementwise method. */
 import type { Checked, Concat, Known, Nested, Shape } from "../core/shape-types.ts";
+import { asTensor } from "./create.ts";
+import * as op from "./operators.ts";
 import { einsum as einsumOf } from "./operators-contract.ts";
 import * as maths from "./operators-maths.ts";
 import * as move from "./operators-move.ts";
-import * as op from "./operators.ts";
-import { asTensor } from "./create.ts";
 import { Tensor } from "./tensor.ts";
 import type { Fits, FitsProduct, Joined, Operand, Product } from "./tensor-types.ts";
 
@@ -106,8 +106,10 @@ export const floor: Unary = unary(maths.floor, "floor");
 export const ceil: Unary = unary(maths.ceil, "ceil");
 export const trunc: Unary = unary(maths.trunc, "trunc");
 export const round: Unary = unary(maths.round, "round");
-export const isNaN: Unary = unary(maths.isNaN, "isNaN");
-export const isFinite: Unary = unary(maths.isFinite, "isFinite");
+const whereNaN: Unary = unary(maths.whereNaN, "isNaN");
+const whereFinite: Unary = unary(maths.whereFinite, "isFinite");
+
+export { whereFinite as isFinite, whereNaN as isNaN };
 export const logicalNot: Unary = unary(maths.logicalNot, "logicalNot");
 export const silu: Unary = unary(maths.silu, "silu");
 export const selu: Unary = unary(maths.selu, "selu");

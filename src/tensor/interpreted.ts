@@ -26,7 +26,8 @@ export class InterpretedProgram {
     for (const leaf of this.leaves) {
       if (leaf.op.kind !== "leaf") continue;
       if (leaf.op.source === "argument") inputs.set(leaf, numbersOf(feeds[(leaf.attributes as ArgumentAttributes).index]!));
-      if (leaf.op.source === "variable") inputs.set(leaf, numbersOf(((leaf.attributes as VariableAttributes).cell as Variable).content().storage!));
+      if (leaf.op.source === "variable")
+        inputs.set(leaf, numbersOf(((leaf.attributes as VariableAttributes).cell as Variable).content().storage!));
     }
     const values = [...outputs, ...assignments.map((a) => a.value), ...guards.map((g) => g.value)];
     const results = evaluate(values, inputs, { round: true }).map((numbers, i) => {

@@ -1,7 +1,7 @@
 import { arrayOf, type TypedArray } from "../core/dtype.ts";
 import { evaluateNode, type Numbers } from "../graph/evaluate.ts";
 import type { Value } from "../graph/op.ts";
-import { HostStorage, holderOf, realisedStorage, type Runtime, type Storage, tapsOf } from "./context.ts";
+import { HostStorage, holderOf, type Runtime, realisedStorage, type Storage, tapsOf } from "./context.ts";
 import { reportTaps } from "./tap.ts";
 import type { Tensor } from "./tensor.ts";
 

@@ -50,7 +50,8 @@ function checkElement(x: unknown, dtype: DType, prefix: string, path: string): v
       why: "a lone number takes the tensor's dtype and never changes it",
       help: 'cast the tensor first, as in x.cast("float32")',
     });
-  if (x < low || x > high) throw new ArgumentError(`${prefix}${x}${where} does not fit into ${dtype}`, { why: `it holds ${low} … ${high}` });
+  if (x < low || x > high)
+    throw new ArgumentError(`${prefix}${x}${where} does not fit into ${dtype}`, { why: `it holds ${low} … ${high}` });
 }
 
 /** Rejects numbers the dtype cannot hold. */

@@ -13,7 +13,8 @@ const plain =
     unary(x, build);
 const onFloats = (who: string, build: (x: Value) => Value): Map => plain(float(who, build));
 /** Integers stay as they are: they are whole and finite already. */
-const onFloatsElse = (build: (x: Value) => Value, integer: (x: Value) => Value): Map => plain((x) => (isFloat(x.dtype) ? build(x) : integer(x)));
+const onFloatsElse = (build: (x: Value) => Value, integer: (x: Value) => Value): Map =>
+  plain((x) => (isFloat(x.dtype) ? build(x) : integer(x)));
 const same = (x: Value): Value => x;
 const always = (answer: number) => (x: Value) => ops.filled(answer, x.shape, "bool");
 
@@ -39,8 +40,8 @@ export const floor = onFloatsElse(ops.floor, same);
 export const ceil = onFloatsElse(ops.ceil, same);
 export const trunc = onFloatsElse(ops.trunc, same);
 export const round = onFloatsElse(ops.round, same);
-export const isNaN = onFloatsElse(ops.isNaN, always(0));
-export const isFinite = onFloatsElse(ops.isFinite, always(1));
+export const whereNaN = onFloatsElse(ops.isNaN, always(0));
+export const whereFinite = onFloatsElse(ops.isFinite, always(1));
 export const logicalNot = plain(ops.logicalNot);
 
 const times = (x: Value, by: number): Value => ops.mul(x, ops.scalarLike(x, by));
@@ -68,8 +69,7 @@ export const leakyRelu = (x: Tensor, slope = 0.01): Tensor =>
   );
 
 /** x where positive, alpha · (eˣ − 1) elsewhere. The exponential never sees a positive number, so nothing overflows in the side not taken. */
-const eluOf = (x: Value, alpha: number): Value =>
-  ops.select(positive(x), x, times(ops.expm1(ops.minimum(x, ops.zerosLike(x))), alpha));
+const eluOf = (x: Value, alpha: number): Value => ops.select(positive(x), x, times(ops.expm1(ops.minimum(x, ops.zerosLike(x))), alpha));
 export const elu = (x: Tensor, alpha = 1): Tensor =>
   unary(
     x,
@@ -81,7 +81,8 @@ export const selu = onFloats("selu", (x) => times(eluOf(x, 1.6732632423543772), 
 
 /** x · Φ(x), with Φ by erf or by its tanh approximation (Hendrycks and Gimpel 2016). */
 export function gelu(x: Tensor, approximate: "none" | "tanh" = "none"): Tensor {
-  if (approximate !== "none" && approximate !== "tanh") throw new ArgumentError(`gelu: ${String(approximate)}`, { help: '"none" or "tanh"' });
+  if (approximate !== "none" && approximate !== "tanh")
+    throw new ArgumentError(`gelu: ${String(approximate)}`, { help: '"none" or "tanh"' });
   const share = (v: Value): Value =>
     approximate === "none"
       ? ops.erf(times(v, Math.SQRT1_2))

@@ -4,8 +4,8 @@ import { ArgumentError, ShapeError } from "../core/errors.ts";
 import { broadcastShapes, checkAxes, checkAxis, checkShape, type Shape, sameShape, showShape, sizeOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
 import * as ops from "../ops/index.ts";
-import { castTo, derived, positions, stretch, unary } from "./operators.ts";
 import { checkElements } from "./nested.ts";
+import { castTo, derived, positions, stretch, unary } from "./operators.ts";
 import { atUserLine } from "./site.ts";
 import type { Tensor } from "./tensor.ts";
 

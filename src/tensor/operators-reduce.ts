@@ -137,8 +137,7 @@ function along(who: string, x: Tensor, axis: number, rule: (x: Value, axis: numb
   });
 }
 
-export const softmax = (x: Tensor, axis = -1): Tensor =>
-  along("softmax", x, axis, (v, i) => float("softmax", (f) => ops.softmax(f, i))(v));
+export const softmax = (x: Tensor, axis = -1): Tensor => along("softmax", x, axis, (v, i) => float("softmax", (f) => ops.softmax(f, i))(v));
 export const logSoftmax = (x: Tensor, axis = -1): Tensor =>
   along("logSoftmax", x, axis, (v, i) => float("logSoftmax", (f) => ops.logSoftmax(f, i))(v));
 

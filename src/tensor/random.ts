@@ -1,8 +1,8 @@
 import type { DType } from "../core/dtype.ts";
 import { isFloat } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../core/errors.ts";
-import type { Plain, Shape } from "../core/shape-types.ts";
 import { checkShape } from "../core/shape.ts";
+import type { Plain, Shape } from "../core/shape-types.ts";
 import type { Value } from "../graph/op.ts";
 import { threefry } from "../graph/scalars.ts";
 import * as ops from "../ops/index.ts";
@@ -10,7 +10,7 @@ import { currentTrace, type Draw } from "./context.ts";
 import type { DTypeOption } from "./create.ts";
 import { castTo, derived, stretch } from "./operators.ts";
 import { atUserLine } from "./site.ts";
-import { Tensor } from "./tensor.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** Everything there is to know about a generator: plain numbers, fit for a checkpoint. */
 export interface GeneratorState {

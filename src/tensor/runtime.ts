@@ -4,7 +4,7 @@ import { MemoryError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import { apply, type ConstantAttributes, type OpBase, type Value } from "../graph/op.ts";
 import { argument } from "../ops/index.ts";
-import { type Device, holderOf, realisedStorage, type RealiseOptions, type Runtime, type Storage, type Tap, tapsOf } from "./context.ts";
+import { type Device, holderOf, type RealiseOptions, type Runtime, realisedStorage, type Storage, type Tap, tapsOf } from "./context.ts";
 import { defaultDevice, runnerFor } from "./engine.ts";
 import { Executable, type Feed } from "./executable.ts";
 import { InterpreterRuntime } from "./interpreter-runtime.ts";
@@ -188,11 +188,12 @@ function describe(v: Value): string {
   if (typeof v.attributes !== "object") return String(v.attributes);
   let text = descriptions.get(v.attributes);
   if (text === undefined) {
-    text = JSON.stringify(v.attributes, (_key, value) => (ArrayBuffer.isView(value) ? Array.from(value as Float64Array, showNumber) : value));
+    text = JSON.stringify(v.attributes, (_key, value) =>
+      ArrayBuffer.isView(value) ? Array.from(value as Float64Array, showNumber) : value,
+    );
     descriptions.set(v.attributes, text);
   }
   return text;
 }
 
 const showNumber = (x: number): string => (Object.is(x, -0) ? "-0" : String(x));
-

@@ -317,10 +317,10 @@ export class Tensor<out S extends Shape = any> {
     return maths.round(this);
   }
   isNaN(): Tensor<S> {
-    return maths.isNaN(this);
+    return maths.whereNaN(this);
   }
   isFinite(): Tensor<S> {
-    return maths.isFinite(this);
+    return maths.whereFinite(this);
   }
   logicalNot(): Tensor<S> {
     return maths.logicalNot(this);
@@ -360,65 +360,109 @@ export class Tensor<out S extends Shape = any> {
   // ---- reductions: all elements, an axis, or several; negative axes count from the end
   /** bool is counted in int32. */
   sum(): Tensor<[]>;
-  sum<X extends Tensor, const I extends Axes, const K extends boolean = false>(this: X, axis: types.HasAxes<X, I, K, "sum">, options?: reduce.ReduceOptions<K>): types.Reduced<X, I, K, "sum">;
+  sum<X extends Tensor, const I extends Axes, const K extends boolean = false>(
+    this: X,
+    axis: types.HasAxes<X, I, K, "sum">,
+    options?: reduce.ReduceOptions<K>,
+  ): types.Reduced<X, I, K, "sum">;
   sum(axis?: Axes, options?: reduce.ReduceOptions): Tensor {
     return reduce.sum(this, axis, options);
   }
   product(): Tensor<[]>;
-  product<X extends Tensor, const I extends Axes, const K extends boolean = false>(this: X, axis: types.HasAxes<X, I, K, "product">, options?: reduce.ReduceOptions<K>): types.Reduced<X, I, K, "product">;
+  product<X extends Tensor, const I extends Axes, const K extends boolean = false>(
+    this: X,
+    axis: types.HasAxes<X, I, K, "product">,
+    options?: reduce.ReduceOptions<K>,
+  ): types.Reduced<X, I, K, "product">;
   product(axis?: Axes, options?: reduce.ReduceOptions): Tensor {
     return reduce.product(this, axis, options);
   }
   /** Floats, or the share of true in a bool tensor. */
   mean(): Tensor<[]>;
-  mean<X extends Tensor, const I extends Axes, const K extends boolean = false>(this: X, axis: types.HasAxes<X, I, K, "mean">, options?: reduce.ReduceOptions<K>): types.Reduced<X, I, K, "mean">;
+  mean<X extends Tensor, const I extends Axes, const K extends boolean = false>(
+    this: X,
+    axis: types.HasAxes<X, I, K, "mean">,
+    options?: reduce.ReduceOptions<K>,
+  ): types.Reduced<X, I, K, "mean">;
   mean(axis?: Axes, options?: reduce.ReduceOptions): Tensor {
     return reduce.mean(this, axis, options);
   }
   /** NaN wins. An empty axis is an error. */
   max(): Tensor<[]>;
-  max<X extends Tensor, const I extends Axes, const K extends boolean = false>(this: X, axis: types.HasAxes<X, I, K, "max">, options?: reduce.ReduceOptions<K>): types.Reduced<X, I, K, "max">;
+  max<X extends Tensor, const I extends Axes, const K extends boolean = false>(
+    this: X,
+    axis: types.HasAxes<X, I, K, "max">,
+    options?: reduce.ReduceOptions<K>,
+  ): types.Reduced<X, I, K, "max">;
   max(axis?: Axes, options?: reduce.ReduceOptions): Tensor {
     return reduce.max(this, axis, options);
   }
   min(): Tensor<[]>;
-  min<X extends Tensor, const I extends Axes, const K extends boolean = false>(this: X, axis: types.HasAxes<X, I, K, "min">, options?: reduce.ReduceOptions<K>): types.Reduced<X, I, K, "min">;
+  min<X extends Tensor, const I extends Axes, const K extends boolean = false>(
+    this: X,
+    axis: types.HasAxes<X, I, K, "min">,
+    options?: reduce.ReduceOptions<K>,
+  ): types.Reduced<X, I, K, "min">;
   min(axis?: Axes, options?: reduce.ReduceOptions): Tensor {
     return reduce.min(this, axis, options);
   }
   /** Whether one is true. */
   any(): Tensor<[]>;
-  any<X extends Tensor, const I extends Axes, const K extends boolean = false>(this: X, axis: types.HasAxes<X, I, K, "any">, options?: reduce.ReduceOptions<K>): types.Reduced<X, I, K, "any">;
+  any<X extends Tensor, const I extends Axes, const K extends boolean = false>(
+    this: X,
+    axis: types.HasAxes<X, I, K, "any">,
+    options?: reduce.ReduceOptions<K>,
+  ): types.Reduced<X, I, K, "any">;
   any(axis?: Axes, options?: reduce.ReduceOptions): Tensor {
     return reduce.any(this, axis, options);
   }
   /** Whether none is false. */
   all(): Tensor<[]>;
-  all<X extends Tensor, const I extends Axes, const K extends boolean = false>(this: X, axis: types.HasAxes<X, I, K, "all">, options?: reduce.ReduceOptions<K>): types.Reduced<X, I, K, "all">;
+  all<X extends Tensor, const I extends Axes, const K extends boolean = false>(
+    this: X,
+    axis: types.HasAxes<X, I, K, "all">,
+    options?: reduce.ReduceOptions<K>,
+  ): types.Reduced<X, I, K, "all">;
   all(axis?: Axes, options?: reduce.ReduceOptions): Tensor {
     return reduce.all(this, axis, options);
   }
   /** log Σ eˣ, never overflowing. */
   logSumExp(): Tensor<[]>;
-  logSumExp<X extends Tensor, const I extends Axes, const K extends boolean = false>(this: X, axis: types.HasAxes<X, I, K, "logSumExp">, options?: reduce.ReduceOptions<K>): types.Reduced<X, I, K, "logSumExp">;
+  logSumExp<X extends Tensor, const I extends Axes, const K extends boolean = false>(
+    this: X,
+    axis: types.HasAxes<X, I, K, "logSumExp">,
+    options?: reduce.ReduceOptions<K>,
+  ): types.Reduced<X, I, K, "logSumExp">;
   logSumExp(axis?: Axes, options?: reduce.ReduceOptions): Tensor {
     return reduce.logSumExp(this, axis, options);
   }
   /** Σ(x − mean)² / (n − correction); correction is 1 unless said, as in PyTorch. */
   variance(): Tensor<[]>;
-  variance<X extends Tensor, const I extends Axes, const K extends boolean = false>(this: X, axis: types.HasAxes<X, I, K, "variance">, options?: reduce.VarianceOptions<K>): types.Reduced<X, I, K, "variance">;
+  variance<X extends Tensor, const I extends Axes, const K extends boolean = false>(
+    this: X,
+    axis: types.HasAxes<X, I, K, "variance">,
+    options?: reduce.VarianceOptions<K>,
+  ): types.Reduced<X, I, K, "variance">;
   variance(axis?: Axes, options?: reduce.VarianceOptions): Tensor {
     return reduce.variance(this, axis, options);
   }
   /** √variance. */
   std(): Tensor<[]>;
-  std<X extends Tensor, const I extends Axes, const K extends boolean = false>(this: X, axis: types.HasAxes<X, I, K, "std">, options?: reduce.VarianceOptions<K>): types.Reduced<X, I, K, "std">;
+  std<X extends Tensor, const I extends Axes, const K extends boolean = false>(
+    this: X,
+    axis: types.HasAxes<X, I, K, "std">,
+    options?: reduce.VarianceOptions<K>,
+  ): types.Reduced<X, I, K, "std">;
   std(axis?: Axes, options?: reduce.VarianceOptions): Tensor {
     return reduce.std(this, axis, options);
   }
   /** √Σx², or Σ|x| with p: 1, max |x| with p: Infinity. */
   norm(): Tensor<[]>;
-  norm<X extends Tensor, const I extends Axes, const K extends boolean = false>(this: X, axis: types.HasAxes<X, I, K, "norm">, options?: reduce.NormOptions<K>): types.Reduced<X, I, K, "norm">;
+  norm<X extends Tensor, const I extends Axes, const K extends boolean = false>(
+    this: X,
+    axis: types.HasAxes<X, I, K, "norm">,
+    options?: reduce.NormOptions<K>,
+  ): types.Reduced<X, I, K, "norm">;
   norm(axis?: Axes, options?: reduce.NormOptions): Tensor {
     return reduce.norm(this, axis, options);
   }

@@ -111,7 +111,9 @@ function commonSize(mapped: readonly Mapped[]): number {
   const size = all[0]!.shape[0]!;
   for (const { shape } of all)
     if (shape[0] !== size)
-      throw new ShapeError(`vmap: the mapped axes differ: ${size} and ${shape[0]}`, { why: `of ${showShape(all[0]!.shape)} and ${showShape(shape)}` });
+      throw new ShapeError(`vmap: the mapped axes differ: ${size} and ${shape[0]}`, {
+        why: `of ${showShape(all[0]!.shape)} and ${showShape(shape)}`,
+      });
   return size;
 }
 

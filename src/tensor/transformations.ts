@@ -39,7 +39,7 @@ export function gradients<T extends Tree>(y: Tensor<[]>, xs: T, options: Gradien
     const names = leaves.map((x, i) => nameOf(x, paths[i]!));
     const root = checkScalar(y, "gradients").node();
     checkCurrent(root, leaves);
-    leaves.forEach((x, i) => checkSource(x, names[i]!));
+    for (const [i, x] of leaves.entries()) checkSource(x, names[i]!);
     const values = leaves.map((x) => x.node());
     const found = graphs.gradients(root, values);
     const missing = names.filter((_, i) => !found[i]);
@@ -68,7 +68,10 @@ function checkScalar(y: Tensor, who: string): Tensor {
       help: "y.sum() or y.mean() first; jacobian(f) for all of them",
     });
   if (!isFloat(y.dtype))
-    throw new DTypeError(`${who}: ${y.dtype} has no gradient`, { why: "only floats change continuously", help: 'compute in floats: x.cast("float32")' });
+    throw new DTypeError(`${who}: ${y.dtype} has no gradient`, {
+      why: "only floats change continuously",
+      help: 'compute in floats: x.cast("float32")',
+    });
   return y;
 }
 
@@ -199,7 +202,8 @@ export function vjp<A extends Tree[], R extends Tree>(f: (...xs: A) => R, ...xs:
 
 function single(f: (x: any) => unknown, x: unknown, who: string): { y: Value; x: Value } {
   const called = call(f, [x], who);
-  if (called.xs.length !== 1 || !(called.result instanceof Tensor)) throw new GraphError(`${who}: the function takes one tensor and gives one`);
+  if (called.xs.length !== 1 || !(called.result instanceof Tensor))
+    throw new GraphError(`${who}: the function takes one tensor and gives one`);
   return { y: called.result.node(), x: called.xs[0]!.node() };
 }
 
@@ -252,7 +256,7 @@ export function customGradient<A extends Tensor[]>(
     const y = f(...xs);
     return atUserLine(() => {
       const rule: ops.Backward = (dy, out, ...inputs) =>
-        backward(tracked(dy), tracked(out), ...(inputs.map(tracked) as A)).map((g) => g && g.node());
+        backward(tracked(dy), tracked(out), ...(inputs.map(tracked) as A)).map((g) => g?.node() ?? null);
       const inputs = xs.map((x) => x.node());
       const value = ops.custom(y.node(), inputs, rule);
       return new Tensor(value, { tracked: xs.some((x) => x.isTracked) });

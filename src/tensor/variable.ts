@@ -1,7 +1,7 @@
 import type { DType, TypedArray } from "../core/dtype.ts";
 import { DTypeError, GraphError, ShapeError } from "../core/errors.ts";
-import type { Checked, Known, Nested, Shape, ShapeOf } from "../core/shape-types.ts";
 import { sameShape, showShape } from "../core/shape.ts";
+import type { Checked, Known, Nested, Shape, ShapeOf } from "../core/shape-types.ts";
 import type { Type, Value } from "../graph/op.ts";
 import { stopGradient, variable as variableLeaf } from "../ops/index.ts";
 import { currentTrace, type Storage } from "./context.ts";
@@ -152,7 +152,9 @@ export class Variable<out S extends Shape = any> extends Tensor<S> {
     }
     throw (
       this.#empty?.() ??
-      new GraphError(`${this.label()} has no value yet`, { help: "init(model, seed) draws parameters; loadStateDict and assign fill them too" })
+      new GraphError(`${this.label()} has no value yet`, {
+        help: "init(model, seed) draws parameters; loadStateDict and assign fill them too",
+      })
     );
   }
 

@@ -76,6 +76,6 @@ export type RecipeInput = { readonly kind: "image"; readonly side: number } | { 
  *   metrics: { accuracy },
  * });
  */
-export function recipe<O extends Options, M extends Trainable>(r: Recipe<O, M>): Recipe<O, M> {
+export function recipe<O extends Options, M extends Trainable>(r: { readonly options: O } & Recipe<NoInfer<O>, M>): Recipe<O, M> {
   return r;
 }

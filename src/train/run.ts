@@ -19,7 +19,7 @@ export interface TrainSettings {
   /** What `run.json` calls the recipe. */
   readonly name: string;
   readonly options?: Readonly<Record<string, unknown>>;
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   readonly epochs?: number | undefined;
   readonly batchSize?: number | undefined;
   readonly validation?: number | undefined;

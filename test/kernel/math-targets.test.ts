@@ -3,8 +3,8 @@ import { arrayOf, bytesOf, type DType, viewOf } from "../../src/core/dtype.ts";
 import { type ExpandedOp, load, scalar } from "../../src/kernel/expr.ts";
 import { lowerKernel } from "../../src/kernel/lower/index.ts";
 import type { Device } from "../../src/runtime/device.ts";
-import { NativeDevice } from "../../src/runtime/native-device.ts";
 import { nativeAvailable } from "../../src/runtime/native-compiler.ts";
+import { NativeDevice } from "../../src/runtime/native-device.ts";
 import { WasmDevice } from "../../src/runtime/wasm-device.ts";
 import { BOUNDS, loadMath, ulps } from "./math-fixtures.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Tensor, tensor, type Variable, variable } from "../../src/index.ts";
+import { compile, type Tensor, tensor, type Variable, variable } from "../../src/index.ts";
 import * as optim from "../../src/optim/index.ts";
 import { expectNumbers, fixture } from "../nn/fixtures.ts";
 
@@ -43,6 +43,26 @@ describe("20 steps are PyTorch's", () => {
     const got = await run((ps) => optim.adam(ps, options as { lr: number }), "float32");
     for (const [i, row] of got.entries()) expectNumbers(row, path[i]!, 1e-5);
   });
+});
+
+describe("compiled, forward pass, gradients and update are one program, and its path is PyTorch's in float64", () => {
+  for (const { optimizer, options, path } of paths)
+    test(`${optimizer} ${JSON.stringify(options)}`, async () => {
+      const cast = (values: unknown): Tensor => tensor(values as number[][], { dtype: "float64" });
+      const [w, b] = [variable(cast(problem.w)), variable(cast(problem.b))];
+      const o = optimizers[optimizer]([w, b], withSchedule(options));
+      const step = compile((x: Tensor, y: Tensor) => {
+        const loss = x.matmul(w).add(b).sub(y).square().mean() as Tensor<[]>;
+        o.minimize(loss);
+        return loss;
+      });
+      const [x, y] = [cast(problem.x), cast(problem.y)];
+      for (const row of path) {
+        step(x, y);
+        expectNumbers([...(await w.data()), ...(await b.data())], row, 1e-10);
+      }
+      expect(step.programs).toBe(1);
+    });
 });
 
 describe("schedules are PyTorch's, in float64", () => {

@@ -25,7 +25,7 @@ const hasAxes = (x: Value): boolean => x.shape.length > 0;
 const constantLike = (x: Value, vary: number): Value => o.scalarLike(x, CONSTANTS[vary % CONSTANTS.length]!);
 
 /** y in the shape of x: as it is, broadcast, or a constant instead. */
-function _fit(x: Value, y: Value, vary: number): Value {
+function shapedLike(x: Value, y: Value, vary: number): Value {
   if (y.shape.join() === x.shape.join()) return y;
   if (y.shape.length === 0) return o.broadcastTo(y, x.shape, []);
   const axis = x.shape.lastIndexOf(y.shape[0]!);
@@ -36,7 +36,7 @@ function _fit(x: Value, y: Value, vary: number): Value {
 const binary =
   (f: (a: Value, b: Value) => Value): Builder =>
   (x, y, vary) => {
-    const other = vary % 3 === 0 ? constantLike(x, vary) : it(x, y, vary);
+    const other = vary % 3 === 0 ? constantLike(x, vary) : shapedLike(x, y, vary);
     return vary % 2 === 0 ? f(x, other) : f(other, x);
   };
 const unary =
@@ -97,10 +97,10 @@ const BUILDERS: readonly Builder[] = [
   (x, y, vary) => {
     if (!hasAxes(x)) return null;
     const axis = axisOf(x, vary);
-    const other = it(x, y, vary);
+    const other = shapedLike(x, y, vary);
     return o.add(padAxis(x, axis, 0, x.shape[axis]!, 0), padAxis(other, axis, x.shape[axis]!, 0, 0));
   },
-  (x, y, vary) => (hasAxes(x) && sizeOf(x.shape) < 40 ? o.concat([x, it(x, y, vary)], axisOf(x, vary)) : null),
+  (x, y, vary) => (hasAxes(x) && sizeOf(x.shape) < 40 ? o.concat([x, shapedLike(x, y, vary)], axisOf(x, vary)) : null),
   (x, _, vary) => {
     if (!hasAxes(x) || x.shape[axisOf(x, vary)]! < 2) return null;
     const axis = axisOf(x, vary);

@@ -1,7 +1,10 @@
-import { arange, eye, full, linspace, MemoryError, ones, oneHot, type Shape, ShapeError, tensor, zeros, zerosLike } from "gradus";
+import { arange, eye, full, linspace, MemoryError, oneHot, ones, type Shape, ShapeError, tensor, zeros, zerosLike } from "gradus";
 import { describe, expect, test } from "vitest";
 
-const bad = (shape: unknown): (() => unknown) => () => zeros(shape as Shape);
+const bad =
+  (shape: unknown): (() => unknown) =>
+  () =>
+    zeros(shape as Shape);
 
 describe("tensors from numbers", () => {
   test("nested numbers become float32, booleans bool, and typed arrays keep their type", async () => {
@@ -25,7 +28,15 @@ describe("tensors from numbers", () => {
   });
 
   test("what the dtype cannot hold is an error that names the place", () => {
-    expect(() => tensor([[1, 2], [3, 4.5]], { dtype: "int32" })).toThrow(/4\.5 at \[1\]\[1\] is not an integer/);
+    expect(() =>
+      tensor(
+        [
+          [1, 2],
+          [3, 4.5],
+        ],
+        { dtype: "int32" },
+      ),
+    ).toThrow(/4\.5 at \[1\]\[1\] is not an integer/);
     expect(() => tensor([300], { dtype: "uint8" })).toThrow(/300 at \[0\] does not fit into uint8/);
     expect(() => tensor([1, "3"] as never)).toThrow(/"3" at \[1\] is not a number/);
     expect(() => tensor([1n] as never)).toThrow(/1n at \[0\] is not a number/);
@@ -40,7 +51,14 @@ describe("tensors from numbers", () => {
   });
 
   test("sizes that are no sizes are named with their axis", () => {
-    for (const shape of [[2, -1], [2, Number.NaN], [2, 3.5], [2, "3"], [2, null], [2, undefined]])
+    for (const shape of [
+      [2, -1],
+      [2, Number.NaN],
+      [2, 3.5],
+      [2, "3"],
+      [2, null],
+      [2, undefined],
+    ])
       expect(bad(shape)).toThrow(/of axis 1 is not a whole number/);
     // biome-ignore lint/suspicious/noSparseArray: it is what is tested
     expect(bad([2, , 3])).toThrow(/of axis 1/);
@@ -56,11 +74,17 @@ describe("tensors from numbers", () => {
   });
 
   test("zeros, ones, full, eye, arange and linspace say what their names say", async () => {
-    expect(await zeros([2, 2]).array()).toEqual([[0, 0], [0, 0]]);
+    expect(await zeros([2, 2]).array()).toEqual([
+      [0, 0],
+      [0, 0],
+    ]);
     expect(await ones([2], { dtype: "int32" }).array()).toEqual([1, 1]);
     expect(await full([2], true).array()).toEqual([true, true]);
     expect(await full([], 0.5).array()).toBe(0.5);
-    expect(await eye(2).array()).toEqual([[1, 0], [0, 1]]);
+    expect(await eye(2).array()).toEqual([
+      [1, 0],
+      [0, 1],
+    ]);
     expect(await eye(1, 3).array()).toEqual([[1, 0, 0]]);
     expect(await arange(3).array()).toEqual([0, 1, 2]);
     expect(await arange(5, 0, -2).array()).toEqual([5, 3, 1]);
@@ -74,7 +98,11 @@ describe("tensors from numbers", () => {
   });
 
   test("one-hot rows count negative positions from the end and refuse others", async () => {
-    expect(await oneHot(tensor([0, 2, -1], { dtype: "int32" }), 3).array()).toEqual([[1, 0, 0], [0, 0, 1], [0, 0, 1]]);
+    expect(await oneHot(tensor([0, 2, -1], { dtype: "int32" }), 3).array()).toEqual([
+      [1, 0, 0],
+      [0, 0, 1],
+      [0, 0, 1],
+    ]);
     await expect(oneHot(tensor([3], { dtype: "int32" }), 3).array()).rejects.toThrow("oneHot: index 3 is outside an axis of size 3");
     expect(() => oneHot(tensor([0.5]), 3)).toThrow(/positions are int32/);
   });

@@ -2,11 +2,18 @@ import fc from "fast-check";
 import { arange, concat, einsum, split, stack, type Tensor, tensor, zeros } from "gradus";
 import { describe, expect, test } from "vitest";
 
-const m = tensor([[1, 2, 3], [4, 5, 6]]);
+const m = tensor([
+  [1, 2, 3],
+  [4, 5, 6],
+]);
 
 describe("shapes and places", () => {
   test("reshape takes one -1, and says both shapes where it cannot", async () => {
-    expect(await m.reshape([3, -1]).array()).toEqual([[1, 2], [3, 4], [5, 6]]);
+    expect(await m.reshape([3, -1]).array()).toEqual([
+      [1, 2],
+      [3, 4],
+      [5, 6],
+    ]);
     expect(() => m.reshape([-1, -1] as never)).toThrow(/only one size may be -1: \[2, 3\] to \[-1, -1\]/);
     expect(() => m.reshape([4, 2])).toThrow("reshape: [2, 3] has 6 elements, [4, 2] has 8");
     expect(() => m.reshape([4, -1])).toThrow(/not a multiple of 4/);
@@ -25,7 +32,11 @@ describe("shapes and places", () => {
   });
 
   test("transpose, permute, squeeze, unsqueeze and flatten move no numbers about wrongly", async () => {
-    expect(await m.transpose().array()).toEqual([[1, 4], [2, 5], [3, 6]]);
+    expect(await m.transpose().array()).toEqual([
+      [1, 4],
+      [2, 5],
+      [3, 6],
+    ]);
     expect(zeros([2, 3, 4]).permute([2, 0, 1]).shape).toEqual([4, 2, 3]);
     expect(m.unsqueeze(-1).shape).toEqual([2, 3, 1]);
     expect(m.unsqueeze(0).squeeze(0).shape).toEqual([2, 3]);
@@ -37,22 +48,48 @@ describe("shapes and places", () => {
   });
 
   test("pad, flip, repeat and broadcastTo", async () => {
-    expect(await tensor([1, 2]).pad([[1, 2]], 9).array()).toEqual([9, 1, 2, 9, 9]);
-    expect(await tensor([1, 2, 3]).pad([[-1, 1]]).array()).toEqual([2, 3, 0]);
+    expect(
+      await tensor([1, 2])
+        .pad([[1, 2]], 9)
+        .array(),
+    ).toEqual([9, 1, 2, 9, 9]);
+    expect(
+      await tensor([1, 2, 3])
+        .pad([[-1, 1]])
+        .array(),
+    ).toEqual([2, 3, 0]);
     expect(m.pad([[1, 1]]).shape).toEqual([2, 5]);
-    expect(await m.flip(1).array()).toEqual([[3, 2, 1], [6, 5, 4]]);
-    expect(await m.flip().array()).toEqual([[6, 5, 4], [3, 2, 1]]);
-    expect(await tensor([1, 2]).repeat(2, 2).array()).toEqual([[1, 2, 1, 2], [1, 2, 1, 2]]);
-    expect(await tensor([1, 2]).broadcastTo([2, 2]).array()).toEqual([[1, 2], [1, 2]]);
+    expect(await m.flip(1).array()).toEqual([
+      [3, 2, 1],
+      [6, 5, 4],
+    ]);
+    expect(await m.flip().array()).toEqual([
+      [6, 5, 4],
+      [3, 2, 1],
+    ]);
+    expect(await tensor([1, 2]).repeat(2, 2).array()).toEqual([
+      [1, 2, 1, 2],
+      [1, 2, 1, 2],
+    ]);
+    expect(await tensor([1, 2]).broadcastTo([2, 2]).array()).toEqual([
+      [1, 2],
+      [1, 2],
+    ]);
     expect(() => m.broadcastTo([3])).toThrow(/does not stretch/);
     expect(() => tensor([1]).pad([[-1, -1]])).toThrow(/cuts more/);
   });
 
   test("concat, stack and split are each other's inverses", async () => {
     const parts = split(m, [1, 2], 1);
-    expect(parts.map((p) => p.shape)).toEqual([[2, 1], [2, 2]]);
+    expect(parts.map((p) => p.shape)).toEqual([
+      [2, 1],
+      [2, 2],
+    ]);
     expect(await concat(parts, 1).array()).toEqual(await m.array());
-    expect(await stack([tensor([1, 2]), tensor([3, 4])], 1).array()).toEqual([[1, 3], [2, 4]]);
+    expect(await stack([tensor([1, 2]), tensor([3, 4])], 1).array()).toEqual([
+      [1, 3],
+      [2, 4],
+    ]);
     expect(concat([tensor([1]), arange(2)], 0).dtype).toBe("float32");
     expect(() => concat([] as never, 0)).toThrow(/empty list/);
     expect(() => split(m, 2, 1)).toThrow(/does not divide/);
@@ -61,7 +98,10 @@ describe("shapes and places", () => {
   });
 
   test("einsum multiplies equal letters and sums the rest", async () => {
-    expect(await einsum("ij,kj->ik", m, m).array()).toEqual([[14, 32], [32, 77]]);
+    expect(await einsum("ij,kj->ik", m, m).array()).toEqual([
+      [14, 32],
+      [32, 77],
+    ]);
     expect(await einsum("ij->", m).item()).toBe(21);
   });
 
@@ -75,7 +115,10 @@ describe("Python's brackets", () => {
   test("numbers drop an axis, slices keep it, and several entries may stand in one text", async () => {
     expect(await m.at(0).array()).toEqual([1, 2, 3]);
     expect(await m.at(-1, -1).item()).toBe(6);
-    expect(await m.at(":, ::-1").array()).toEqual([[3, 2, 1], [6, 5, 4]]);
+    expect(await m.at(":, ::-1").array()).toEqual([
+      [3, 2, 1],
+      [6, 5, 4],
+    ]);
     expect(await m.at("1:").array()).toEqual([[4, 5, 6]]);
     expect(await m.at("...", 0).array()).toEqual([1, 4]);
     expect(m.at("None").shape).toEqual([1, 2, 3]);
@@ -96,7 +139,11 @@ describe("Python's brackets", () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 0, max: 6 }), bound, bound, fc.integer({ min: -3, max: 3 }), async (n, start, stop, step) => {
         fc.pre(step !== 0);
-        expect(await arange(n).at(`${start ?? ""}:${stop ?? ""}:${step}`).array()).toEqual(python(n, start, stop, step));
+        expect(
+          await arange(n)
+            .at(`${start ?? ""}:${stop ?? ""}:${step}`)
+            .array(),
+        ).toEqual(python(n, start, stop, step));
       }),
       { numRuns: 150 },
     );
@@ -104,12 +151,21 @@ describe("Python's brackets", () => {
 
   test("int32 tensors pick rows; two side by side pick elements together", async () => {
     const rows = tensor([1, 0, -1], { dtype: "int32" });
-    expect(await m.at(rows).array()).toEqual([[4, 5, 6], [1, 2, 3], [4, 5, 6]]);
-    expect(await m.at(":", rows).array()).toEqual([[2, 1, 3], [5, 4, 6]]);
+    expect(await m.at(rows).array()).toEqual([
+      [4, 5, 6],
+      [1, 2, 3],
+      [4, 5, 6],
+    ]);
+    expect(await m.at(":", rows).array()).toEqual([
+      [2, 1, 3],
+      [5, 4, 6],
+    ]);
     expect(await m.at(tensor([0, 1, 1], { dtype: "int32" }), rows).array()).toEqual([2, 4, 6]);
     expect(m.at(0, rows.reshape([3, 1])).shape).toEqual([3, 1]);
     await expect(m.at(tensor([2], { dtype: "int32" })).array()).rejects.toThrow("at: index 2 is outside an axis of size 2");
-    await expect(m.at(tensor([0], { dtype: "int32" }), tensor([-4], { dtype: "int32" })).array()).rejects.toThrow("index -4 is outside an axis of size 3");
+    await expect(m.at(tensor([0], { dtype: "int32" }), tensor([-4], { dtype: "int32" })).array()).rejects.toThrow(
+      "index -4 is outside an axis of size 3",
+    );
     expect(() => m.at(tensor([true, false]))).toThrow(/bool tensor is no index/);
     expect(() => m.at(tensor([0.5]))).toThrow(/positions are int32/);
   });
@@ -179,8 +235,14 @@ describe("reductions", () => {
   });
 
   test("softmax, logSoftmax and logSumExp are stable at ±1000 and with −∞", async () => {
-    const x = tensor([[1000, -1000, 0], [-Infinity, 0, 0]]);
-    expect(await x.softmax().array()).toEqual([[1, 0, 0], [0, 0.5, 0.5]]);
+    const x = tensor([
+      [1000, -1000, 0],
+      [-Infinity, 0, 0],
+    ]);
+    expect(await x.softmax().array()).toEqual([
+      [1, 0, 0],
+      [0, 0.5, 0.5],
+    ]);
     expect((await x.logSoftmax().array())[0]).toEqual([0, -2000, -1000]);
     expect(await tensor([-Infinity, -Infinity]).logSumExp().item()).toBe(-Infinity);
     expect(await tensor([1000, 1000]).logSumExp().item()).toBeCloseTo(1000 + Math.LN2, 3);
@@ -199,7 +261,10 @@ describe("reductions", () => {
   });
 
   test("cumsum, sort, argsort and topK work along any axis", async () => {
-    expect(await m.cumsum(0).array()).toEqual([[1, 2, 3], [5, 7, 9]]);
+    expect(await m.cumsum(0).array()).toEqual([
+      [1, 2, 3],
+      [5, 7, 9],
+    ]);
     expect(await tensor([1, 2, 3]).cumsum(0, { reverse: true, exclusive: true }).array()).toEqual([5, 3, 0]);
     expect(await tensor([3, 1, 2]).sort().array()).toEqual([1, 2, 3]);
     expect(await tensor([3, 1, 2]).argsort(0, { descending: true }).array()).toEqual([0, 2, 1]);
@@ -211,7 +276,20 @@ describe("reductions", () => {
 
   test("rank 0 works wherever an axis is not needed", async () => {
     const s = tensor(2);
-    const results: Tensor[] = [s.exp(), s.sum(), s.mean(), s.max(), s.argmax(), s.softmax(), s.cumsum(), s.sort(), s.flatten(), s.add(1), s.norm(), s.unsqueeze(0)];
+    const results: Tensor[] = [
+      s.exp(),
+      s.sum(),
+      s.mean(),
+      s.max(),
+      s.argmax(),
+      s.softmax(),
+      s.cumsum(),
+      s.sort(),
+      s.flatten(),
+      s.add(1),
+      s.norm(),
+      s.unsqueeze(0),
+    ];
     for (const y of results) expect(await y.sum().item()).not.toBeNaN();
   });
 });

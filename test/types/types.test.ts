@@ -58,7 +58,10 @@ describe("shapes in the types", () => {
     writeFileSync(join(mistakes, "package.json"), '{ "type": "module" }');
     writeFileSync(join(mistakes, "mistakes.ts"), PROGRAM);
     const compilerOptions = { typeRoots: [join(root, "node_modules/@types")] };
-    writeFileSync(join(mistakes, "tsconfig.json"), JSON.stringify({ extends: join(root, "tsconfig.json"), compilerOptions, include: ["*.ts"] }));
+    writeFileSync(
+      join(mistakes, "tsconfig.json"),
+      JSON.stringify({ extends: join(root, "tsconfig.json"), compilerOptions, include: ["*.ts"] }),
+    );
     const lines = compile(join(mistakes, "tsconfig.json"), /mistakes\.ts\(/);
     expect(lines).toHaveLength(EXPECTED.length);
     EXPECTED.forEach((sentence, i) => {

@@ -4,7 +4,7 @@ import { type Const, cast, compare, constant, type Expr, type Scalar, scalar, se
 export type Float = "float32" | "float64";
 
 const unary =
-  (op: "neg" | "abs" | "sqrt" | "trunc") =>
+  (op: "abs" | "sqrt" | "trunc") =>
   (x: Expr): Scalar =>
     scalar(op, [x]);
 const binary =
@@ -12,7 +12,6 @@ const binary =
   (a: Expr, b: Expr): Scalar =>
     scalar(op, [a, b]);
 
-export const neg = unary("neg");
 export const abs = unary("abs");
 export const sqrt = unary("sqrt");
 export const trunc = unary("trunc");

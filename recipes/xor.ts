@@ -1,0 +1,108 @@
+import { compile, gradients, type Tensor, tensor, variable } from "gradus";
+import { ArrayDataset } from "gradus/data";
+import { bceWithLogits, inference, init, Linear, mse, Sequential, tanh } from "gradus/nn";
+import { adam } from "gradus/optim";
+import { accuracy, recipe, type RunContext } from "gradus/train";
+import { xorPicture } from "./xor-picture.ts";
+
+const POINTS = [[0, 0], [0, 1], [1, 0], [1, 1]] as const;
+const INPUTS = Float32Array.from(POINTS.flat());
+const TARGETS = Float32Array.of(0, 1, 1, 0);
+
+const points = (): ArrayDataset => new ArrayDataset({ data: INPUTS, shape: [2] }, { data: TARGETS, shape: [1], dtype: "float32" });
+const x = (): Tensor => tensor(INPUTS, [4, 2]);
+const y = (): Tensor => tensor(TARGETS, [4, 1]);
+
+interface Options {
+  hidden: number;
+  lr: number;
+  steps: number;
+  seeds: number;
+}
+
+const model = (o: { hidden: number }) => new Sequential(new Linear(2, o.hidden), tanh, new Linear(o.hidden, 1));
+
+/** The weights of the book (Goodfellow, Bengio and Courville 2016, section 6.1): f(x) = wᵀ max(0, Wᵀx + c) + b. */
+async function textbook(context: RunContext): Promise<{ exact: boolean; hidden: number[][] }> {
+  const hidden = x().matmul(tensor([[1, 1], [1, 1]])).add([0, -1]).relu();
+  const output = hidden.matmul(tensor([[1], [-2]]));
+  const values = Array.from(await output.data());
+  context.say(`the textbook's weights give ${values.join(", ")} for ${POINTS.map((p) => `(${p})`).join(" ")}`);
+  return { exact: values.every((v, i) => v === TARGETS[i]), hidden: (await hidden.array()) as number[][] };
+}
+
+/** A linear model with mean squared error can do no better than ½ everywhere: gradient descent goes to w = 0, b = ½. */
+async function linearModel(context: RunContext): Promise<number> {
+  const w = variable([[0.7], [-0.4]], { name: "w" });
+  const b = variable([0.1], { name: "b" });
+  const rate = 0.5;
+  const descend = compile(() => {
+    const loss = mse(x().matmul(w).add(b), y());
+    const [dw, db] = gradients(loss, [w, b]);
+    w.assign(w.sub(dw!.mul(rate)));
+    b.assign(b.sub(db!.mul(rate)));
+    return loss;
+  });
+  for (let step = 0; step < 500; step++) await descend().item();
+  const [w1, w2] = await w.data();
+  const [bias] = await b.data();
+  context.say(`the linear model ends at w = (${w1!.toFixed(6)}, ${w2!.toFixed(6)}), b = ${bias!.toFixed(6)}`);
+  return Math.max(Math.abs(w1!), Math.abs(w2!), Math.abs(bias! - 0.5));
+}
+
+/** Random starts of the network with one hidden layer; for each seed the first step after which all four answers stay right. */
+async function randomStarts(o: Options, context: RunContext) {
+  const net = init(model(o), context.seed);
+  const optimizer = adam(net.parameters(), { lr: o.lr });
+  const fresh = optimizer.stateDict();
+  const step = compile((inputs: Tensor, targets: Tensor) => {
+    const logits = net.forward(inputs, inference);
+    const loss = bceWithLogits(logits, targets);
+    optimizer.minimize(loss);
+    return { loss, right: accuracy(logits, targets) };
+  });
+  const solvedAt: number[] = [];
+  for (let seed = 0; seed < o.seeds && !context.signal.aborted; seed++) {
+    net.loadStateDict(init(model(o), context.seed + seed).stateDict());
+    optimizer.loadStateDict(fresh);
+    let solved = Number.POSITIVE_INFINITY;
+    for (let n = 0; n <= o.steps; n++) {
+      // What a step reports was true before its update: after n steps.
+      const right = (await step(x(), y()).right.item()) === 1;
+      if (!right) solved = Number.POSITIVE_INFINITY;
+      else if (solved > n) solved = n;
+    }
+    solvedAt.push(solved);
+  }
+  return { net, solvedAt };
+}
+
+/** Exclusive or: what a linear model cannot do, a hidden layer can. */
+export default recipe({
+  description: "exclusive or: the textbook's weights, a linear model, and 20 random starts",
+  options: { hidden: 8, lr: 0.05, steps: 200, seeds: 20 },
+  epochs: 200,
+  batchSize: 4,
+  input: { kind: "row", columns: 2 },
+  classes: ["false", "true"],
+  model,
+  data: async () => ({ train: points(), test: points() }),
+  loss: bceWithLogits,
+  optimizer: (net, o) => adam(net.parameters(), { lr: o.lr }),
+  metrics: { accuracy },
+  probabilities: (logits) => logits.neg().sigmoid().mul(tensor([[1, 0]])).add(logits.sigmoid().mul(tensor([[0, 1]]))),
+  run: async (o, context) => {
+    const book = await textbook(context);
+    const distance = await linearModel(context);
+    const { net, solvedAt } = await randomStarts(o, context);
+    const solved = solvedAt.filter((n) => n <= o.steps).length;
+    context.say(`${solved} of ${o.seeds} random starts solved within ${o.steps} steps (the slowest after ${Math.max(...solvedAt)})`);
+    await context.write("hidden-space.svg", xorPicture(POINTS, Array.from(TARGETS), book.hidden));
+    context.say("hidden-space.svg shows why: the hidden layer folds the plane until one line is enough");
+    return {
+      model: net,
+      scores: { textbookExact: book.exact ? 1 : 0, linearDistance: distance, solved, seeds: o.seeds, slowestSteps: Math.max(...solvedAt) },
+      passed: book.exact && distance < 1e-4 && solved === o.seeds,
+    };
+  },
+});

@@ -80,7 +80,8 @@ export function clock(seconds: number): string {
 
 /** 0.9815 of accuracy → "accuracy 98.15 %"; others to four digits. */
 export function showScore(name: string, value: number): string {
-  return /accuracy/i.test(name) ? `${name} ${(100 * value).toFixed(2)} %` : `${name} ${Number.isFinite(value) ? value.toPrecision(4) : value}`;
+  if (/accuracy/i.test(name)) return `${name} ${(100 * value).toFixed(2)} %`;
+  return `${name} ${Number.isInteger(value) || !Number.isFinite(value) ? value : value.toPrecision(4)}`;
 }
 
 /** "test: loss 0.0712, accuracy 98.15 % (error 1.85 %)". */

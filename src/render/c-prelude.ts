@@ -55,13 +55,23 @@ const X86: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   blend: { f32x8: "blendvps256", f32x4: "blendvps", f64x4: "blendvpd256", f64x2: "blendvpd" },
 };
 /** The instruction set each of them needs; 256-bit ones need AVX besides. */
-const NEEDS: Readonly<Record<string, string>> = { extend: "__AVX2__", widen: "__SSE4_1__", fma: "__FMA__", sqrt: "__SSE2__", round: "__SSE4_1__", pmin: "__SSE2__", pmax: "__SSE2__", blend: "__SSE4_1__" };
+const NEEDS: Readonly<Record<string, string>> = {
+  extend: "__AVX2__",
+  widen: "__SSE4_1__",
+  fma: "__FMA__",
+  sqrt: "__SSE2__",
+  round: "__SSE4_1__",
+  pmin: "__SSE2__",
+  pmax: "__SSE2__",
+  blend: "__SSE4_1__",
+};
 
 /** `roundps` immediates, without raising the inexact flag. */
 const ROUNDING = { nearest: 8, floor: 9, ceil: 10, trunc: 11 } as const;
 
 /** With the shuffle that changes lengths (Clang, GCC 12), or without. */
-const choice = (shuffled: string, otherwise: string): string => `#if __has_builtin(__builtin_shufflevector)\n${shuffled}#else\n${otherwise}#endif\n`;
+const choice = (shuffled: string, otherwise: string): string =>
+  `#if __has_builtin(__builtin_shufflevector)\n${shuffled}#else\n${otherwise}#endif\n`;
 
 /** The text in front of kernels, collected while they are printed. */
 export class Prelude {
@@ -223,7 +233,12 @@ export class Prelude {
   }
 
   private toUnsigned(from: Lane, lanes: number): string {
-    const [t, mask, signed, result] = [this.register(from, lanes), this.type(MASK[from], lanes), this.type("i32", lanes), this.type("u32", lanes)];
+    const [t, mask, signed, result] = [
+      this.register(from, lanes),
+      this.type(MASK[from], lanes),
+      this.type("i32", lanes),
+      this.type("u32", lanes),
+    ];
     const select = this.select(from, lanes);
     return `  ${mask} big = (${mask})(a >= 4294967296.0f), high = (${mask})(a >= 2147483648.0f);
   a = ${select}((${mask})(a > 0) & ~big, a, (${t}){0});
@@ -291,7 +306,8 @@ export class Prelude {
     }[combine];
     const pick = (from: (l: number) => number): string => Array.from({ length: lanes }, (_, l) => from(l)).join(", ");
     let body = `  ${t} b;\n`;
-    for (let half = lanes / 2; half >= 1; half /= 2) body += `  b = SHUFFLE(a, a, ${index}, ${pick((l) => (l + half) % lanes)});\n  a = ${join};\n`;
+    for (let half = lanes / 2; half >= 1; half /= 2)
+      body += `  b = SHUFFLE(a, a, ${index}, ${pick((l) => (l + half) % lanes)});\n  a = ${join};\n`;
     return this.define(`across_${combine}_${t}`, t, `${t} a`, `${body}  return SHUFFLE(a, a, ${index}, ${pick(() => 0)});\n`);
   }
 
@@ -307,9 +323,19 @@ export class Prelude {
       case "splat":
         return this.define(`load_splat_${t}`, t, "const char *p", `  return ${this.splat(MEMORY[dtype], lanes)}(*(const ${word} *)p);\n`);
       case "strided":
-        return this.define(`load_strided_${t}`, t, "const char *p, long step", list((l) => at(`${l} * step`)));
+        return this.define(
+          `load_strided_${t}`,
+          t,
+          "const char *p, long step",
+          list((l) => at(`${l} * step`)),
+        );
       case "gather":
-        return this.define(`gather_${t}`, t, `const char *p, ${this.type("i32", lanes)} index, long step`, list((l) => at(`index[${l}] * step`)));
+        return this.define(
+          `gather_${t}`,
+          t,
+          `const char *p, ${this.type("i32", lanes)} index, long step`,
+          list((l) => at(`index[${l}] * step`)),
+        );
     }
   }
 
@@ -333,7 +359,10 @@ export class Prelude {
     const all = this.type("u8", width * lanes);
     const value = dtype === "bool" ? "(a & 1)" : "a";
     const picks = Array.from({ length: lanes }, (_, l) => width * l).join(", ");
-    const body = choice(`  return __builtin_shufflevector((${all})${value}, (${all})${value}, ${picks});\n`, `  return __builtin_convertvector(${value}, ${bytes});\n`);
+    const body = choice(
+      `  return __builtin_shufflevector((${all})${value}, (${all})${value}, ${picks});\n`,
+      `  return __builtin_convertvector(${value}, ${bytes});\n`,
+    );
     return this.define(`narrow_${dtype}_${from}x${lanes}`, bytes, `${t} a`, body);
   }
 
@@ -370,7 +399,8 @@ export class Prelude {
 `;
     return this.once(
       `report_x${lanes}`,
-      () => `static __attribute__((noinline, cold)) void report_x${lanes}(${word} *cell, ${mask} bad, ${mask} position, ${mask} value, long count) {\n${body}}\n`,
+      () =>
+        `static __attribute__((noinline, cold)) void report_x${lanes}(${word} *cell, ${mask} bad, ${mask} position, ${mask} value, long count) {\n${body}}\n`,
     );
   }
 }

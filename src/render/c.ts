@@ -49,7 +49,14 @@ const INTEGER = {
 const OPERATOR = { add: "+", sub: "-", mul: "*", div: "/", and: "&", or: "|", xor: "^" } as const;
 
 const natural = (dtype: DType, asked: Lane): Lane => {
-  const lanes = { float32: "f32", float64: "f64", int32: "i32", uint32: "u32", uint8: "u32", bool: asked === "mask64" ? "mask64" : "mask32" } as const;
+  const lanes = {
+    float32: "f32",
+    float64: "f64",
+    int32: "i32",
+    uint32: "u32",
+    uint8: "u32",
+    bool: asked === "mask64" ? "mask64" : "mask32",
+  } as const;
   return lanes[dtype];
 };
 
@@ -302,7 +309,12 @@ class FunctionPrinter {
   private load(v: Extract<Vec, { op: "load" | "gather" }>): string {
     const form = v.op === "gather" ? "gather" : v.form;
     const read = this.prelude.load(v.dtype, form, this.lanes);
-    const more = v.op === "gather" ? `, (${this.prelude.type("i32", this.lanes)})${this.vec(v.index)}, ${this.int(v.step)}` : v.form === "strided" ? `, ${this.int(v.step)}` : "";
+    const more =
+      v.op === "gather"
+        ? `, (${this.prelude.type("i32", this.lanes)})${this.vec(v.index)}, ${this.int(v.step)}`
+        : v.form === "strided"
+          ? `, ${this.int(v.step)}`
+          : "";
     const raw = `${read}(${this.address(v.at)}${more})`;
     const lane = natural(v.dtype, v.lane);
     const value = v.dtype === "uint8" || v.dtype === "bool" ? `${this.prelude.widen(v.dtype, lane, this.lanes)}(${raw})` : raw;

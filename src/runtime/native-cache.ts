@@ -3,7 +3,18 @@
  * a checksum behind their last byte (which loaders ignore), and several names may be links to one file.
  */
 import { createHash } from "node:crypto";
-import { accessSync, appendFileSync, constants, copyFileSync, linkSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import {
+  accessSync,
+  appendFileSync,
+  constants,
+  copyFileSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -11,7 +22,7 @@ const CHECKSUM_BYTES = 32;
 
 /** Where the cache is unless said: GRADUS_CACHE, or gradus/ in XDG_CACHE_HOME or ~/.cache. */
 export function defaultCacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
-  return environment["GRADUS_CACHE"] || join(environment["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "gradus");
+  return environment.GRADUS_CACHE || join(environment.XDG_CACHE_HOME || join(homedir(), ".cache"), "gradus");
 }
 
 export class NativeCache {

@@ -52,7 +52,10 @@ export class NativeCompiler {
     if (absent.size) this.compile([...absent.values()]);
     for (const [key, unit] of units) {
       const address = this.addresses.get(unit.symbol) ?? this.find(unit);
-      if (!address) throw new DeviceError(`native: a kernel was compiled but cannot be loaded`, { why: this.why || "its library has no such function" });
+      if (!address)
+        throw new DeviceError(`native: a kernel was compiled but cannot be loaded`, {
+          why: this.why || "its library has no such function",
+        });
       this.addresses.set(key, address);
     }
     return codes.map((code) => this.addresses.get(code.key)!);
@@ -84,16 +87,24 @@ export class NativeCompiler {
   private compile(units: readonly (Unit & { code: Code })[]): void {
     const groups = divide(units, availableParallelism());
     const symbols = new Map(units.map(({ code, symbol }) => [code, symbol]));
-    const texts = groups.map((group) => renderC(group.map(({ code }) => code), (code) => symbols.get(code)!));
+    const texts = groups.map((group) =>
+      renderC(
+        group.map(({ code }) => code),
+        (code) => symbols.get(code)!,
+      ),
+    );
     this.compiled += units.length;
-    this.compileTexts(texts, groups.map((group) => group.map(({ symbol }) => `${symbol}.so`)));
+    this.compileTexts(
+      texts,
+      groups.map((group) => group.map(({ symbol }) => `${symbol}.so`)),
+    );
   }
 
   private compileTexts(texts: readonly string[], names: readonly (readonly string[])[]): void {
     const work = this.cache.workspace();
     try {
       const libraries = compileAll(this.toolchain, work, texts);
-      libraries.forEach((library, i) => this.cache.store(library, names[i]!));
+      for (const [i, library] of libraries.entries()) this.cache.store(library, names[i]!);
     } finally {
       rmSync(work, { recursive: true, force: true });
     }
@@ -122,12 +133,14 @@ export class NativeCompiler {
 }
 
 /** Whether kernels can be compiled here, or why not. */
-export function nativeAvailable(cache: NativeCache = new NativeCache()): { readonly available: true } | { readonly available: false; readonly reason: string } {
+export function nativeAvailable(
+  cache: NativeCache = new NativeCache(),
+): { readonly available: true } | { readonly available: false; readonly reason: string } {
   const toolchain = findToolchain(cache);
   return typeof toolchain === "string" ? { available: false, reason: toolchain } : { available: true };
 }
 
-export function unavailable(reason: string): DeviceError {
+function unavailable(reason: string): DeviceError {
   return new DeviceError("the native device is not available here", {
     why: reason,
     help: 'install a C compiler (Debian: apt install gcc) or name one in GRADUS_CC; device "wasm" needs none',

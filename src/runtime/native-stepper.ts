@@ -5,12 +5,12 @@
  * call it belongs to, so nothing is ever cleared between calls: whoever meets a counter of a later call knows that all blocks of his are taken.
  * Waiting is a bounded spin, then a condition variable with a timeout.
  */
-import { MAXIMUM_DEPTH, HEADER_WORDS, RECORD, RECORD_WORDS } from "./link.ts";
+import { HEADER_WORDS, MAXIMUM_DEPTH, RECORD, RECORD_WORDS } from "./link.ts";
 
 /** Rounds of a spin before a thread sleeps: about 50 µs, more than lies between two steps of a training loop, less than waking costs twice. */
 const SPINS = 2_000;
 /** Every so often it lets other threads run: where there are more of them than free cores, the one it waits for may be among them. */
-const YIELD_EVERY = 2000;
+const YIELD_EVERY = 30;
 
 export const STEPPER_SOURCE = `
 typedef unsigned long size;

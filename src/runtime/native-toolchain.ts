@@ -28,20 +28,22 @@ const NO_PATTERNS = { gcc: "-fno-tree-loop-distribute-patterns", clang: "-fno-bu
 /** Finds GRADUS_CC, cc, gcc or clang and asks it about the machine (once: the answer is cached). Otherwise says why there is none. */
 export function findToolchain(cache: NativeCache, environment: NodeJS.ProcessEnv = process.env): Toolchain | string {
   if (process.platform === "win32") return "the native target needs a Unix shell and a C compiler called as cc";
-  const asked = environment["GRADUS_CC"];
+  const asked = environment.GRADUS_CC;
   for (const name of asked ? [asked] : ["cc", "gcc", "clang"]) {
     const command = locate(name, environment);
     const found = command && probe(command, cache);
     if (found) return found;
   }
-  return asked ? `GRADUS_CC is ${JSON.stringify(asked)}, which is no working C compiler` : "no C compiler (cc, gcc or clang) is on the PATH";
+  return asked
+    ? `GRADUS_CC is ${JSON.stringify(asked)}, which is no working C compiler`
+    : "no C compiler (cc, gcc or clang) is on the PATH";
 }
 
 /** The words of a command ("gcc", "/opt/my cc", "zig cc"), its program as a path. */
 function locate(name: string, environment: NodeJS.ProcessEnv): string[] | undefined {
   for (const words of [[name], name.trim().split(/\s+/)]) {
     const program = words[0]!;
-    const places = isAbsolute(program) ? [program] : (environment["PATH"] ?? "").split(delimiter).map((directory) => join(directory, program));
+    const places = isAbsolute(program) ? [program] : (environment.PATH ?? "").split(delimiter).map((directory) => join(directory, program));
     const path = places.find(executable);
     if (path) return [path, ...words.slice(1)];
   }
@@ -66,7 +68,12 @@ function probe(command: readonly string[], cache: NativeCache): Toolchain | unde
   const answer = recall(command, cache) ?? ask(command, cache);
   if (!answer) return undefined;
   const { machine, macros } = answer;
-  const flags = [...FLAGS, /__clang__/.test(macros) ? NO_PATTERNS.clang : NO_PATTERNS.gcc, ...machine, ...(process.platform === "darwin" ? ["-undefined", "dynamic_lookup"] : [])];
+  const flags = [
+    ...FLAGS,
+    /__clang__/.test(macros) ? NO_PATTERNS.clang : NO_PATTERNS.gcc,
+    ...machine,
+    ...(process.platform === "darwin" ? ["-undefined", "dynamic_lookup"] : []),
+  ];
   const version = /__VERSION__ "(.*)"/.exec(macros)?.[1] ?? "unknown version";
   return {
     command,
@@ -105,7 +112,10 @@ function recall(command: readonly string[], cache: NativeCache): Answer | undefi
 
 function ask(command: readonly string[], cache: NativeCache): Answer | undefined {
   for (const machine of [["-march=native"], ["-mcpu=native"], []]) {
-    const { status, stdout } = spawnSync(command[0]!, [...command.slice(1), ...machine, "-dM", "-E", "-x", "c", "/dev/null"], { encoding: "utf8", maxBuffer: 2 ** 24 });
+    const { status, stdout } = spawnSync(command[0]!, [...command.slice(1), ...machine, "-dM", "-E", "-x", "c", "/dev/null"], {
+      encoding: "utf8",
+      maxBuffer: 2 ** 24,
+    });
     if (status !== 0 || !stdout.includes("__STDC__")) continue;
     const answer = { machine, macros: stdout };
     const file = join(cache.directories.at(-1)!, answerName(command));

@@ -7,6 +7,7 @@ export type { Device } from "./context.ts";
 export * from "./create.ts";
 export { toDot, toText } from "./dot.ts";
 export { configure, type EngineOptions } from "./engine.ts";
+export { type Explanation, explain } from "./explain.ts";
 export { evaluate } from "./evaluate-tree.ts";
 export * from "./functions.ts";
 export { type CheckOptions, type GradcheckReport, gradcheck, gradgradcheck } from "./gradcheck.ts";

@@ -188,9 +188,12 @@ async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainE
     onEpoch: async (progress) => {
       const { epoch, step, loss: mean, metrics, validation: scores } = progress;
       await folder.log({ epoch, step, loss: mean, ...metrics, [checkedOn]: scores });
-      await save();
-      saved = performance.now();
-      await folder.update({ seconds: elapsed() });
+      // Epochs of milliseconds need not all be kept; the last one must be, before early stopping puts older parameters back.
+      if (trainer.finished || performance.now() - saved > 2000) {
+        await save();
+        saved = performance.now();
+        await folder.update({ seconds: elapsed() });
+      }
       events.epoch?.(progress);
     },
   });

@@ -85,13 +85,17 @@ export class Trainer {
     return Math.max(1, Math.floor(this.data.size / this.batchSize));
   }
 
+  /** True when no epoch is left. */
+  get finished(): boolean {
+    return this.epoch > this.options.epochs || this.stopping?.exhausted === true;
+  }
+
   /** Trains to the end, or until it is stopped. Answers one record per epoch, those before a restore included. */
   async run(): Promise<Progress[]> {
-    const { epochs, signal } = this.options;
+    const { signal } = this.options;
     const yielding = new Yielding();
-    while (this.epoch <= epochs) {
+    while (!this.finished) {
       if (signal?.aborted) return this.end("aborted");
-      if (this.stopping?.exhausted) return this.end("stopped early");
       const order = this.root.fork(`epoch ${this.epoch}`);
       for (const { x, y } of this.data.batches(this.batchSize, { rng: order, last: this.last, from: this.batch })) {
         await this.oneStep(x, y);

@@ -7,7 +7,7 @@ import { iadd, imul, int, type LoopModule, type Statement, type Vec, vec } from 
 import type { Code } from "../../src/kernel/program.ts";
 import { renderC } from "../../src/render/c.ts";
 import { NativeCache } from "../../src/runtime/native-cache.ts";
-import { nativeAvailable, NativeCompiler } from "../../src/runtime/native-compiler.ts";
+import { NativeCompiler, nativeAvailable } from "../../src/runtime/native-compiler.ts";
 import { difference, expected, type LoopCase, loopCases, place } from "./loop-cases.ts";
 import { CallAddon } from "./native-call.ts";
 
@@ -51,12 +51,31 @@ function dot(lane: "f32" | "f64", lanes: number, combine: (a: Vec, b: Vec, c: Ve
   const i = int("i");
   const bytes = lane === "f32" ? 4 : 8;
   const dtype = lane === "f32" ? "float32" : "float64";
-  const at = (argument: number): Vec => ({ op: "load", dtype, lane, form: "vector", at: iadd({ op: "argument", i: argument, as: "address" }, imul(i, bytes)) });
+  const at = (argument: number): Vec => ({
+    op: "load",
+    dtype,
+    lane,
+    form: "vector",
+    at: iadd({ op: "argument", i: argument, as: "address" }, imul(i, bytes)),
+  });
   const acc = vec("acc", lane);
   const body: Statement[] = [
     { do: "vec", local: acc, value: { op: "splat", value: 0, lane } },
-    { do: "for", local: i, from: 0, to: { op: "argument", i: 2, as: "size" }, step: lanes, body: [{ do: "vec", local: acc, value: combine(at(0), at(1), acc) }] },
-    { do: "store", dtype, form: "vector", at: { op: "argument", i: 3, as: "address" }, value: { op: "sqrt", args: [{ op: "floor", args: [acc], lane }], lane } },
+    {
+      do: "for",
+      local: i,
+      from: 0,
+      to: { op: "argument", i: 2, as: "size" },
+      step: lanes,
+      body: [{ do: "vec", local: acc, value: combine(at(0), at(1), acc) }],
+    },
+    {
+      do: "store",
+      dtype,
+      form: "vector",
+      at: { op: "argument", i: 3, as: "address" },
+      value: { op: "sqrt", args: [{ op: "floor", args: [acc], lane }], lane },
+    },
   ];
   const module: LoopModule = { lanes, helpers: [], entry: { name: "dot", parameters: [int("a"), int("b"), int("e"), int("t")], body } };
   return { key: `dot ${lane} ${lanes}`, module };
@@ -68,7 +87,11 @@ function assembly(code: Code): string {
   const { command, flags } = compiler.toolchain;
   const [source, result] = [join(directory, "look.c"), join(directory, "look.s")];
   writeFileSync(source, renderC(code));
-  const { status, stderr } = spawnSync(command[0]!, [...command.slice(1), ...flags.filter((f) => f !== "-shared"), "-S", "-o", result, source], { encoding: "utf8" });
+  const { status, stderr } = spawnSync(
+    command[0]!,
+    [...command.slice(1), ...flags.filter((f) => f !== "-shared"), "-S", "-o", result, source],
+    { encoding: "utf8" },
+  );
   expect(stderr).toBe("");
   expect(status).toBe(0);
   return readFileSync(result, "utf8");
@@ -111,9 +134,18 @@ describe("C text", () => {
 
   test("keeps the exact value of constants", () => {
     const values = [0.1, -0, Number.NaN, Number.POSITIVE_INFINITY, 1e-45, 3];
-    const body = values.map((value, i): Statement => ({ do: "vec", local: vec(`v${i}`, "f32"), value: { op: "splat", value, lane: "f32" } }));
+    const body = values.map(
+      (value, i): Statement => ({ do: "vec", local: vec(`v${i}`, "f32"), value: { op: "splat", value, lane: "f32" } }),
+    );
     const text = renderC({ key: "constants", module: { lanes: 4, helpers: [], entry: { name: "e", parameters: [], body } } });
-    for (const literal of ["(0.10000000149011612f)", "(-0.0f)", '(__builtin_nanf(""))', "(__builtin_inff())", "(1.401298464324817e-45f)", "(3.0f)"])
+    for (const literal of [
+      "(0.10000000149011612f)",
+      "(-0.0f)",
+      '(__builtin_nanf(""))',
+      "(__builtin_inff())",
+      "(1.401298464324817e-45f)",
+      "(3.0f)",
+    ])
       expect(text).toContain(`splat_f32x4${literal}`);
   });
 });

@@ -3,10 +3,13 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { DeviceError } from "../../src/core/errors.ts";
 import { int, type LoopModule } from "../../src/kernel/loop.ts";
 import type { Code } from "../../src/kernel/program.ts";
+import { Heap } from "../../src/runtime/heap.ts";
+import { openNative } from "../../src/runtime/native.ts";
 import { defaultCacheDirectory, NativeCache } from "../../src/runtime/native-cache.ts";
-import { nativeAvailable, NativeCompiler } from "../../src/runtime/native-compiler.ts";
+import { NativeCompiler, nativeAvailable } from "../../src/runtime/native-compiler.ts";
 import { findToolchain } from "../../src/runtime/native-toolchain.ts";
 
 const root = mkdtempSync(join(tmpdir(), "gradus-test-"));
@@ -16,7 +19,11 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 /** A kernel that writes a number at the address in its first argument. */
 function writes(value: number): Code {
-  const entry: LoopModule["entry"] = { name: "w", parameters: [int("a"), int("b"), int("e"), int("t")], body: [{ do: "word", at: { op: "argument", i: 0, as: "address" }, value }] };
+  const entry: LoopModule["entry"] = {
+    name: "w",
+    parameters: [int("a"), int("b"), int("e"), int("t")],
+    body: [{ do: "word", at: { op: "argument", i: 0, as: "address" }, value }],
+  };
   return { key: `writes ${value}`, module: { lanes: 8, helpers: [], entry } };
 }
 
@@ -108,15 +115,32 @@ console.log("fine");`,
 });
 
 describe("finding a compiler", () => {
+  test("without one, opening the device says why and what to do", () => {
+    const before = process.env.GRADUS_CC;
+    process.env.GRADUS_CC = "/no/such/compiler";
+    try {
+      const opened = openNative(new Heap({ maximumBytes: 2 ** 24 }));
+      if (!("reason" in opened)) throw new Error("it was opened");
+      expect(opened.reason).toContain("/no/such/compiler");
+      expect(opened.error()).toBeInstanceOf(DeviceError);
+      expect(opened.error().message).toContain("help: install a C compiler");
+    } finally {
+      if (before === undefined) delete process.env.GRADUS_CC;
+      else process.env.GRADUS_CC = before;
+    }
+  });
+
   test("says what GRADUS_CC should have been", () => {
     const cache = new NativeCache(fresh());
-    expect(findToolchain(cache, { GRADUS_CC: "/no/such/compiler" })).toBe('GRADUS_CC is "/no/such/compiler", which is no working C compiler');
+    expect(findToolchain(cache, { GRADUS_CC: "/no/such/compiler" })).toBe(
+      'GRADUS_CC is "/no/such/compiler", which is no working C compiler',
+    );
     expect(findToolchain(cache, { GRADUS_CC: "/bin/true" })).toContain("no working C compiler");
     expect(findToolchain(cache, { PATH: "/nowhere" })).toBe("no C compiler (cc, gcc or clang) is on the PATH");
   });
 
   test.skipIf(!found.available)("takes a compiler with arguments", () => {
-    const toolchain = findToolchain(new NativeCache(fresh()), { GRADUS_CC: "cc -pipe", PATH: process.env["PATH"] });
+    const toolchain = findToolchain(new NativeCache(fresh()), { GRADUS_CC: "cc -pipe", PATH: process.env.PATH });
     expect(toolchain).toMatchObject({ command: [expect.stringMatching(/\/cc$/), "-pipe"] });
   });
 

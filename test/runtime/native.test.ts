@@ -38,7 +38,14 @@ const code = (key: string, body: readonly Statement[]): Code => {
   return { key, module };
 };
 /** Over the elements of the blocks that the call is to do, in steps of 8 (bytes: 32). */
-const overBlocks = (body: readonly Statement[]): Statement => ({ do: "for", local: e, from: imul(begin, 4 * BLOCK), to: imul(end, 4 * BLOCK), step: 32, body });
+const overBlocks = (body: readonly Statement[]): Statement => ({
+  do: "for",
+  local: e,
+  from: imul(begin, 4 * BLOCK),
+  to: imul(end, 4 * BLOCK),
+  step: 32,
+  body,
+});
 
 /** to[e] = 2 · from[e] + 1. */
 const DOUBLE = code("double", [
@@ -92,7 +99,12 @@ function build(on: NativeDevice, plan: Plan) {
   return { loaded: on.load(program, (b) => addresses.get(b.id)!), view, addresses };
 }
 
-const floats = (bytes: number, fill?: readonly number[]): Plan["buffers"][number] => ({ dtype: "float32", bytes, place: "variable", ...(fill ? { fill } : {}) });
+const floats = (bytes: number, fill?: readonly number[]): Plan["buffers"][number] => ({
+  dtype: "float32",
+  bytes,
+  place: "variable",
+  ...(fill ? { fill } : {}),
+});
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i % 97);
 
 if (found.available) {
@@ -140,7 +152,8 @@ describe.skipIf(!found.available)(`the native device${why}`, () => {
       ],
     });
     expect(loaded.run()).toEqual({ ok: true });
-    const wanted = (order: readonly number[]): number[] => Array.from({ length: 8 }, (_, l) => order.reduce((sum, row) => 2 * sum + row * 8 + l, 0));
+    const wanted = (order: readonly number[]): number[] =>
+      Array.from({ length: 8 }, (_, l) => order.reduce((sum, row) => 2 * sum + row * 8 + l, 0));
     expect([...view(1)]).toEqual(wanted([0, 1, 2, 3, 4]));
     expect([...view(2)]).toEqual(wanted([4, 3, 2, 1, 0]));
   });
@@ -149,7 +162,9 @@ describe.skipIf(!found.available)(`the native device${why}`, () => {
     const inner: Step = call(FOLD, 1, [at(0), at(1)], { perTurn: [32, 0], perOuterTurn: [[96, 32]] });
     const { loaded, view } = build(device(2), {
       buffers: [floats(192, numbers(48)), floats(64)],
-      steps: [{ do: "loop", times: 2, reverse: false, steps: [{ do: "loop", times: 3, reverse: false, steps: [inner, { do: "barrier" }] }] }],
+      steps: [
+        { do: "loop", times: 2, reverse: false, steps: [{ do: "loop", times: 3, reverse: false, steps: [inner, { do: "barrier" }] }] },
+      ],
     });
     loaded.run();
     const wanted = (first: number, l: number): number => [0, 1, 2].reduce((sum, row) => 2 * sum + (first + row) * 8 + l, 0);

@@ -29,6 +29,7 @@ for (let epoch = 0; epoch < 10; epoch++) {
 }
 model.loadStateDict(kept);
 // the same with fit
+// biome-ignore lint/suspicious/noFocusedTests: it is not a test
 await fit(model, train, {
   loss: crossEntropy,
   optimizer,

@@ -68,8 +68,8 @@ export function signOf(x: Expr): Expr {
  * Added to a number below 2²² (2⁵¹ for float64), these make its rounded value the low bits of the sum: one addition rounds,
  * and the integer is had without a conversion. Integers that are added to them are added to that value.
  */
-export const MAGIC32 = 1.5 * 2 ** 23;
-export const MAGIC64 = 1.5 * 2 ** 52;
+const MAGIC32 = 1.5 * 2 ** 23;
+const MAGIC64 = 1.5 * 2 ** 52;
 
 /** An integer n = x·scale, rounded: as a float, and as the low bits (as many as n needs) of a word that holds n + bias. */
 export function rounded(x: Expr, scale: number, bias: number): { n: Expr; word: Expr } {

@@ -60,7 +60,7 @@ function inMemory(v: Value, memory: Memory): number {
 /** v, read from memory as it is; a scalar constant has none and needs none. */
 function read(v: Value, memory: Memory): Expr {
   const buffer = memory.bufferOf(v);
-  const { data } = v.attributes as { data?: ArrayLike<number> };
+  const data = (v.attributes as { data?: ArrayLike<number> } | undefined)?.data;
   if (buffer === undefined && data) return constant(data[0]!, v.dtype);
   return load(whole(inMemory(v, memory), v.shape), v.dtype);
 }

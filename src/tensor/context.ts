@@ -60,6 +60,8 @@ export interface Trace {
   /** The key and place of the next draw from this generator. */
   draw(generator: Generator): Draw;
   tap(value: Value, tap: Tap): void;
+  /** Nothing the function assigns is kept by a call in which this value is not finite. */
+  guard?(value: Value, label: string, kind: "loss" | "gradients"): void;
 }
 
 let current: Trace | undefined;

@@ -21,6 +21,8 @@ export interface ExecutableSpec {
   readonly assignments: readonly { readonly cell: Variable; readonly value: Value }[];
   readonly guards: readonly Guard[];
   readonly optimize?: 0 | 1 | undefined;
+  /** False where the program serves many graphs, whose values stand on other lines of the user's program. */
+  readonly sites?: boolean | undefined;
 }
 
 /** What an argument can be fed with: computed tensors, or numbers. */
@@ -33,6 +35,7 @@ export class Executable {
   readonly program: Program;
   readonly runner: Runner;
   private readonly loaded: LoadedProgram;
+  private readonly sites: boolean;
   private readonly slots: (Slot | undefined)[] = [];
   private readonly inputs: { readonly index: number; readonly slot: Slot; held: Feed | undefined }[];
   private readonly cells: { readonly cell: Variable; readonly slot: Slot; readonly written: boolean }[];
@@ -51,6 +54,7 @@ export class Executable {
       optimize,
     });
     this.runner = runner;
+    this.sites = spec.sites ?? true;
     this.program = plan.program;
     const cellOf = new Map(plan.variables.map((v) => [v.buffer, v.cell as Variable]));
     for (const b of plan.program.buffers) {
@@ -101,11 +105,12 @@ export class Executable {
     if ("aborted" in status)
       return new DeviceError(`${this.runner.name}: the program was stopped before its end`, { why: "a thread died or was told to stop" });
     const check: Check = this.program.checks[status.check]!;
-    if (check.what === "index") return outOfRange(check.label, status.value | 0, check.bound, check.site);
+    const site = this.sites ? check.site : undefined;
+    if (check.what === "index") return outOfRange(check.label, status.value | 0, check.bound, site);
     return new NonFiniteError(`${check.label} is not a finite number`, {
       why: "an overflow, a division by zero or a logarithm of zero on the way to it",
       help: "no variable was changed by this step; try a smaller learning rate or clip the gradients",
-      site: check.site,
+      site,
     });
   }
 

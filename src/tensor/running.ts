@@ -1,13 +1,8 @@
-/** The one runtime of this process. */
+/** The one runtime of this process: what computes tensors, eager and compiled. */
 import { setRuntime } from "./context.ts";
 import { ProgramRuntime } from "./runtime.ts";
 
-let runtime: ProgramRuntime | undefined;
+const runtime = new ProgramRuntime();
+setRuntime(runtime);
 
-export function theProgramRuntime(): ProgramRuntime {
-  if (!runtime) {
-    runtime = new ProgramRuntime();
-    setRuntime(runtime);
-  }
-  return runtime;
-}
+export const theProgramRuntime = (): ProgramRuntime => runtime;

@@ -1,6 +1,6 @@
 /** What computes tensors outside `compile`: graphs of one structure share one program, whatever numbers are in them. */
 import type { TypedArray } from "../core/dtype.ts";
-import { MemoryError } from "../core/errors.ts";
+import { MemoryError, OutOfRangeError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import { apply, type ConstantAttributes, type OpBase, type Value } from "../graph/op.ts";
 import { argument } from "../ops/index.ts";
@@ -39,7 +39,7 @@ export class ProgramRuntime implements Runtime {
     if (program) this.programs.delete(key);
     else program = this.make(graph, runner);
     this.programs.set(key, program);
-    const results = program.run(graph.feeds);
+    const results = graph.run(program);
     graph.kept.forEach((x, i) => {
       x.keep(results[i]!);
     });
@@ -52,7 +52,7 @@ export class ProgramRuntime implements Runtime {
 
   private make(graph: OpenGraph, runner: "wasm" | "native"): Executable {
     this.made++;
-    const build = (): Executable => new Executable(runnerFor(runner), { outputs: graph.build(), assignments: [], guards: [] });
+    const build = (): Executable => new Executable(runnerFor(runner), { outputs: graph.build(), assignments: [], guards: [], sites: false });
     try {
       return build();
     } catch (error) {
@@ -164,6 +164,17 @@ class OpenGraph {
     if (input !== undefined) return `in ${input} ${type}`;
     const from = this.sources(v).map((x) => this.number.get(x));
     return `${v.op.name} ${from} ${holderOf(v) ? "" : describe(v)} ${type}`;
+  }
+
+  /** Runs a program of this structure; an error about an index names the line of this graph. */
+  run(program: Executable): Storage[] {
+    try {
+      return program.run(this.feeds);
+    } catch (error) {
+      if (!(error instanceof OutOfRangeError)) throw error;
+      const culprit = this.order.find((v) => error.what.startsWith(`${(v.attributes as { label?: string } | undefined)?.label}: `));
+      throw error.at(culprit?.site);
+    }
   }
 
   /** The graph over arguments, in the order of `feeds`: the results of `kept`, then those of `taps`. */

@@ -120,7 +120,10 @@ export async function readInfo(path: string): Promise<RunInfo> {
   const text = new TextDecoder().decode(await readBytes(file, 10_000_000));
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(text, (key, value: unknown) => {
+      if (key === "__proto__") throw new SyntaxError("the key __proto__ is not allowed");
+      return value;
+    });
   } catch (cause) {
     throw new FormatError(`${file}: not valid JSON`, { cause });
   }

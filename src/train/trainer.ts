@@ -245,4 +245,6 @@ function checkOptions(data: Dataset<Labelled>, options: FitOptions): void {
  * @example
  * const records = await fit(model, train, { loss: crossEntropy, optimizer, rng: 1, epochs: 10, metrics: { accuracy }, validation });
  */
-export const fit = (model: Trainable, data: Dataset<Labelled>, options: FitOptions): Promise<Progress[]> => new Trainer(model, data, options).run();
+export async function fit(model: Trainable, data: Dataset<Labelled>, options: FitOptions): Promise<Progress[]> {
+  return new Trainer(model, data, options).run();
+}

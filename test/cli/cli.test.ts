@@ -1,0 +1,262 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { encode } from "fast-png";
+import { beforeAll, describe, expect, test } from "vitest";
+import { FormatError } from "../../src/core/errors.ts";
+import { recipeIn } from "../../src/cli/arguments.ts";
+import { imageOf } from "../../src/cli/inputs.ts";
+import { clock, sparkline } from "../../src/cli/output.ts";
+
+const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const RECIPE = here("recipe-for-tests.ts");
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "gradus-cli-"));
+});
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function start(words: readonly string[], environment: Record<string, string> = {}): { child: ChildProcess; ended: Promise<Ended>; text(): string } {
+  const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), here("run.ts"), ...words], {
+    cwd: folder,
+    env: { ...process.env, TSX_TSCONFIG_PATH: here("../../tsconfig.json"), GRADUS_DATA: "", ...environment },
+  });
+  let [out, err] = ["", ""];
+  child.stdout.on("data", (chunk: Buffer) => (out += chunk));
+  child.stderr.on("data", (chunk: Buffer) => (err += chunk));
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, out, err }));
+  });
+  return { child, ended, text: () => out };
+}
+const gradus = (...words: string[]): Promise<Ended> => start(words).ended;
+const events = (out: string): Record<string, unknown>[] => out.trim().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
+
+describe("a whole session", () => {
+  test("train, evaluate, predict and explain a recipe of one's own", async () => {
+    const train = await gradus("train", RECIPE, "--hidden", "6", "--seed", "3", "--out", "own");
+    expect(train.err).toBe("");
+    expect(train.code).toBe(0);
+    expect(train.out).toMatch(/epoch 3\/3 {2}loss 0\.\d+, accuracy/);
+    expect(train.out).toMatch(/loss [▁▂▃▄▅▆▇█]+\n/);
+    expect(train.out).toMatch(/test: loss .*error \d/);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: no colours in a pipe
+    expect(train.out).not.toMatch(/\x1b|\r/);
+    const info = JSON.parse(await readFile(join(folder, "own/run.json"), "utf8"));
+    expect(info).toMatchObject({ seed: 3, options: { hidden: 6, lr: 0.2, slow: false }, status: "done" });
+
+    const evaluate = await gradus("evaluate", "own", "--recipe", RECIPE, "--json");
+    expect(evaluate.code).toBe(0);
+    const [scores] = events(evaluate.out);
+    expect(scores).toMatchObject({ event: "scores", accuracy: info.scores.accuracy, loss: info.scores.loss });
+
+    await writeFile(join(folder, "rows.csv"), "0.9,-0.9\n-0.9,0.9\n");
+    const predict = await gradus("predict", "own", "rows.csv", "0.8,-0.5", "--recipe", RECIPE, "--json", "--test", "2");
+    expect(predict.err).toBe("");
+    expect(events(predict.out).map((e) => e.class).slice(0, 3)).toEqual(["above", "below", "above"]);
+    expect(events(predict.out)).toHaveLength(5);
+
+    const dot = await gradus("explain", "own", "--recipe", RECIPE, "--dot");
+    expect(dot.code).toBe(0);
+    expect(dot.out).toMatch(/^digraph[\s\S]*0\.weight[\s\S]*\}\n$/);
+  }, 60_000);
+
+  test("--json gives lines for machines and nothing else", async () => {
+    const { code, out } = await gradus("train", RECIPE, "--json", "--epochs", "2", "--out", "json");
+    expect(code).toBe(0);
+    const kinds = events(out).map((e) => e.event);
+    expect(kinds[0]).toBe("plan");
+    expect(kinds.filter((kind) => kind === "epoch")).toHaveLength(2);
+    expect(events(out).at(-1)).toMatchObject({ event: "end", status: "done", path: "json" });
+  });
+
+  test("runs without --out get folders of their own", async () => {
+    await Promise.all([gradus("train", RECIPE, "--epochs", "1"), gradus("train", RECIPE, "--epochs", "1")]);
+    const names = await readdir(join(folder, "runs"));
+    expect(names.length).toBeGreaterThan(0);
+    for (const name of names) expect(name).toMatch(/^recipe-for-tests-\d{4}-\d\d-\d\d-\d{6}(-\d+)?$/);
+  });
+});
+
+describe("interruptions", () => {
+  const waitFor = async (condition: () => boolean): Promise<void> => {
+    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+
+  test("SIGINT saves and exits with 130, --resume goes on, and the end is that of an uninterrupted run", async () => {
+    const words = ["train", RECIPE, "--slow", "--batch", "500", "--epochs", "3", "--json"];
+    const running = start([...words, "--out", "broken"]);
+    await waitFor(() => running.text().includes('"event":"epoch"'));
+    running.child.kill("SIGINT");
+    const ended = await running.ended;
+    expect(ended.code).toBe(130);
+    expect(ended.err).toContain("saving");
+    expect(events(ended.out).at(-1)).toMatchObject({ event: "end", status: "interrupted" });
+    const resumed = await gradus("train", RECIPE, "--resume", "broken", "--json");
+    expect(resumed.err).toBe("");
+    expect(resumed.code).toBe(0);
+    await gradus(...words, "--out", "unbroken");
+    const log = (run: string): Promise<string> => readFile(join(folder, run, "metrics.jsonl"), "utf8");
+    expect(await log("broken")).toBe(await log("unbroken"));
+    const last = "checkpoints/step-000000600.safetensors";
+    expect(await readFile(join(folder, "broken", last))).toEqual(await readFile(join(folder, "unbroken", last)));
+  }, 60_000);
+
+  test("when who reads the output goes away, training saves and ends with 141", async () => {
+    const running = start(["train", RECIPE, "--slow", "--epochs", "500", "--batch", "1000", "--json", "--out", "pipe"]);
+    await waitFor(() => running.text().includes('"event":"epoch"'));
+    running.child.stdout!.destroy();
+    expect((await running.ended).code).toBe(141);
+    const info = JSON.parse(await readFile(join(folder, "pipe/run.json"), "utf8"));
+    expect(info.status).toBe("interrupted");
+  }, 60_000);
+});
+
+describe("mistakes", () => {
+  test.each<[string, string[], number, RegExp]>([
+    ["an unknown command", ["trian"], 2, /unknown command 'trian'[\s\S]*train/],
+    ["an unknown flag", ["train", "--epohcs", "3"], 2, /unknown option '--epohcs'[\s\S]*--epochs/],
+    ["a flag of another recipe", ["train", "iris", "--momentun", "1"], 2, /unknown option/],
+    ["a missing value", ["train", "--epochs"], 2, /argument missing/],
+    ["epochs that are no number", ["train", "--epochs", "many"], 2, /whole number/],
+    ["a batch of 0", ["train", "--batch", "0"], 2, /whole number ≥ 1/],
+    ["an unknown device", ["train", "--device", "gpu"], 2, /wasm, native, interpreter/],
+    ["a choice that is not one", ["train", "mnist-mlp", "--loss", "hinge"], 2, /crossEntropy, mse/],
+    ["an unknown recipe", ["train", "mnist-mpl"], 1, /"mnist-mpl"[\s\S]*did you mean mnist-mlp/],
+    ["a recipe file that is not there", ["train", "./none.ts"], 1, /no file \.\/none\.ts/],
+    ["a folder that is no run", ["evaluate", "nowhere"], 1, /nowhere\/run\.json: there is no such file/],
+    ["nothing to predict", ["predict"], 2, /missing required argument/],
+    ["data that is not there", ["train", "mnist-mlp", "--data", "nowhere"], 1, /no train-images[\s\S]*nowhere/],
+    ["a rate that is negative", ["train", "iris", "--lr=-1", "--data", "nowhere"], 1, /error/],
+    ["hidden layers that are none", ["train", "mnist-mlp", "--hidden", "3x0", "--data", "nowhere"], 1, /no sizes of layers/],
+    ["layers beyond all memory", ["train", "digits-mlp", "--hidden", "1e12"], 1, /Linear|elements|size/],
+  ])("%s: an exit code, the error on standard error, nothing on standard output", async (_, words, code, message) => {
+    const ended = await gradus(...words);
+    expect(ended.err).toMatch(message);
+    expect(ended.out).toBe("");
+    expect(ended.code).toBe(code);
+  });
+
+  test("a module whose default export is no recipe says what it lacks", async () => {
+    await writeFile(join(folder, "bad.mjs"), "export default { options: {} };");
+    const { code, err } = await gradus("train", "./bad.mjs");
+    expect(code).toBe(1);
+    expect(err).toMatch(/no recipe[\s\S]*model, data, optimizer/);
+  });
+
+  test("a run made with somebody's module is not started from its folder", async () => {
+    await gradus("train", RECIPE, "--epochs", "0", "--out", "foreign");
+    const { code, err } = await gradus("evaluate", "foreign");
+    expect(code).toBe(1);
+    expect(err).toMatch(/not started by itself[\s\S]*--recipe/);
+  });
+
+  test("a folder that exists is not written over", async () => {
+    await mkdir(join(folder, "full"));
+    await writeFile(join(folder, "full/notes.txt"), "mine");
+    const { code, err } = await gradus("train", RECIPE, "--out", "full");
+    expect(code).toBe(1);
+    expect(err).toMatch(/full exists and is not empty/);
+    expect(await readdir(join(folder, "full"))).toEqual(["notes.txt"]);
+  });
+
+  test.skipIf(process.getuid?.() === 0)("a folder without permission is an error in words", async () => {
+    await mkdir(join(folder, "locked"));
+    await chmod(join(folder, "locked"), 0o500);
+    const { code, err } = await gradus("train", RECIPE, "--out", "locked/run");
+    expect(code).toBe(1);
+    expect(err).toMatch(/locked\/run/);
+  });
+
+  test("a run whose checkpoints are all damaged says so", async () => {
+    await gradus("train", RECIPE, "--epochs", "1", "--out", "damaged");
+    for (const name of await readdir(join(folder, "damaged/checkpoints"))) await writeFile(join(folder, "damaged/checkpoints", name), "rubbish");
+    const { code, err } = await gradus("evaluate", "damaged", "--recipe", RECIPE);
+    expect(code).toBe(1);
+    expect(err).toMatch(/no checkpoint/);
+  });
+
+  test("help and version go to standard output with 0", async () => {
+    const help = await gradus("train", "--help");
+    expect(help.code).toBe(0);
+    for (const flag of ["--data", "--epochs", "--batch", "--seed", "--device", "--threads", "--out", "--resume", "--json", "--momentum"]) expect(help.out).toContain(flag);
+    expect((await gradus("--version")).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+    expect((await gradus()).out).toMatch(/train[\s\S]*evaluate[\s\S]*predict[\s\S]*explain[\s\S]*bench/);
+  });
+
+  test("an installation that was not built says what to do", async () => {
+    await mkdir(join(folder, "bin"));
+    await copyFile(here("../../bin/gradus.js"), join(folder, "bin/gradus.mjs"));
+    const child = spawn(process.execPath, [join(folder, "bin/gradus.mjs")]);
+    let err = "";
+    child.stderr.on("data", (chunk: Buffer) => (err += chunk));
+    expect(await new Promise((resolve) => child.on("close", resolve))).toBe(1);
+    expect(err).toMatch(/not built[\s\S]*npm install/);
+  });
+});
+
+describe("pieces", () => {
+  test("the recipe is found wherever it stands among the flags", () => {
+    const isName = (word: string): boolean => ["iris", "xor"].includes(word);
+    expect(recipeIn(["iris", "--lr", "0.1"], isName)).toBe("iris");
+    expect(recipeIn(["--lr", "0.1", "xor"], isName)).toBe("xor");
+    expect(recipeIn(["--json", "xor"], isName)).toBe("xor");
+    expect(recipeIn(["--lr=0.1", "--no-bias", "mnits"], isName)).toBe("mnits");
+    expect(recipeIn(["--out", "iris", "--seed", "1"], isName)).toBeUndefined();
+    expect(recipeIn(["--slow", "./mine.ts"], (w) => w.endsWith(".ts"))).toBe("./mine.ts");
+  });
+
+  test("a sparkline shows the course, whatever the number of values", () => {
+    expect(sparkline([1, 2, 3, 4, 5, 6, 7, 8])).toBe("▁▂▃▄▅▆▇█");
+    expect(sparkline(Array.from({ length: 1000 }, (_, i) => -i), 4)).toBe("█▆▃▁");
+    expect(sparkline([3, 3])).toBe("▁▁");
+    expect(sparkline([Number.NaN])).toBe("");
+  });
+
+  test("times are read at a glance", () => {
+    expect([clock(5), clock(83.4), clock(3723), clock(-1)]).toEqual(["0:05", "1:23", "1:02:03", "0:00"]);
+  });
+
+  const png = (width: number, height: number, draw: (x: number, y: number) => number): Uint8Array =>
+    encode({ width, height, channels: 1, data: Uint8Array.from({ length: width * height }, (_, i) => draw(i % width, Math.floor(i / width))) });
+
+  test("an image of the right size is taken as it is, dark ink on light paper is turned over", () => {
+    const light = imageOf(png(28, 28, (x) => (x === 14 ? 255 : 0)), "a.png", 28);
+    const dark = imageOf(png(28, 28, (x) => (x === 14 ? 0 : 255)), "a.png", 28);
+    expect(dark).toEqual(light);
+    expect([light[14], light[13]]).toEqual([1, 0]);
+  });
+
+  test("another size is cropped to the ink, scaled to 20 pixels and centred", () => {
+    const image = imageOf(png(200, 300, (x, y) => (x > 20 && x <= 40 && y > 50 && y <= 150 ? 0 : 255)), "a.png", 28);
+    const rows = Array.from({ length: 28 }, (_, y) => image.subarray(y * 28, y * 28 + 28).reduce((a, b) => a + b, 0));
+    expect(rows.filter((sum) => sum > 1)).toHaveLength(20);
+    expect(rows[3]).toBe(0);
+    expect(rows[4]).toBeGreaterThan(3);
+    expect(image[14 * 28 + 14]).toBe(1);
+  });
+
+  test.each<[string, (file: Uint8Array) => Uint8Array]>([
+    ["text", () => new TextEncoder().encode("not a picture at all, only words")],
+    ["a cut file", (file) => file.subarray(0, file.length - 20)],
+    ["a file cut in its header", (file) => file.subarray(0, 20)],
+    ["a width of 2^31", (file) => file.with(16, 0x80)],
+    ["a wrong checksum", (file) => file.with(29, file[29]! ^ 1)],
+    ["interlacing", (file) => file.with(28, 1)],
+    ["damaged data", (file) => file.with(50, file[50]! ^ 255)],
+  ])("%s is refused as an image, by name", (_, damage) => {
+    const file = png(64, 64, (x, y) => (x * y) & 255);
+    expect(() => imageOf(damage(file), "a.png", 28)).toThrow(FormatError);
+    expect(() => imageOf(damage(file), "a.png", 28)).toThrow("a.png");
+  });
+});
+

@@ -6,6 +6,8 @@ if (existsSync(built)) {
   const { main } = await import(built.href);
   await main(process.argv.slice(2));
 } else {
-  process.stderr.write("error: gradus is not built\n  why: dist/ is made by npm install\n  help: run npm install (or npm run build) in the folder of gradus\n");
+  process.stderr.write(
+    "error: gradus is not built\n  why: dist/ is made by npm install\n  help: run npm install (or npm run build) in the folder of gradus\n",
+  );
   process.exitCode = 1;
 }

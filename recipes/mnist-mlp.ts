@@ -1,6 +1,9 @@
 import { mnist } from "gradus/data";
 import { accuracy, recipe } from "gradus/train";
-import { CHOICES, classLoss, denseNetwork, optimizerFor } from "./layers.ts";
+import { CHOICES, classLoss, denseNetwork, optimizerFor, standardize } from "./layers.ts";
+
+/** Mean and standard deviation of the training pixels. */
+const SCALE = standardize(0.1307, 0.3081);
 
 /**
  * Dense networks on MNIST, after LeCun, Bottou, Bengio and Haffner 1998: `--hidden 300` with ReLU and cross-entropy, or as they had
@@ -8,12 +11,21 @@ import { CHOICES, classLoss, denseNetwork, optimizerFor } from "./layers.ts";
  */
 export default recipe({
   description: "dense networks on MNIST",
-  options: { hidden: "300", activation: "relu", loss: "crossEntropy", optimizer: "sgd", lr: 0.1, momentum: 0, weightDecay: 0 },
+  options: {
+    hidden: "300",
+    activation: "relu",
+    loss: "crossEntropy",
+    optimizer: "sgd",
+    lr: 0.1,
+    momentum: 0,
+    schedule: "constant",
+    weightDecay: 0,
+  },
   choices: CHOICES,
   epochs: 10,
   batchSize: 32,
   input: { kind: "image", side: 28 },
-  model: (o) => denseNetwork(784, o.hidden, 10, o.activation),
+  model: (o) => denseNetwork(784, 10, SCALE, o),
   data: async (_, { seed: _seed, ...where }) => ({ train: await mnist(where), test: await mnist({ ...where, train: false }) }),
   objective: (o) => classLoss(o.loss, 10),
   optimizer: optimizerFor,

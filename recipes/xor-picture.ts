@@ -1,8 +1,15 @@
 /** Fig. 6.1 of Goodfellow, Bengio and Courville 2016: the four points in the input space, and where the textbook's hidden layer puts them. */
-export function xorPicture(inputs: readonly (readonly number[])[], targets: readonly number[], hidden: readonly (readonly number[])[]): string {
+export function xorPicture(
+  inputs: readonly (readonly number[])[],
+  targets: readonly number[],
+  hidden: readonly (readonly number[])[],
+): string {
   const panels = [
     panel("input space: no line divides the colours", ["x₁", "x₂"], inputs, targets, 20),
-    panel("hidden space: one line does", ["h₁", "h₂"], hidden, targets, 360, [[0.5, 0], [2.3, 0.9]]),
+    panel("hidden space: one line does", ["h₁", "h₂"], hidden, targets, 360, [
+      [0.5, 0],
+      [2.3, 0.9],
+    ]),
   ];
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 700 340" width="700" height="340" font-family="system-ui, sans-serif" font-size="13">
 <rect width="100%" height="100%" fill="#fff"/>
@@ -28,7 +35,10 @@ function panel(
     `<path d="M${px(-0.15)} ${py(0)}H${px(2.3)}M${px(0)} ${py(-0.15)}V${py(1.9)}" stroke="#999" fill="none"/>`,
     `<text x="${px(2.3)}" y="${py(0) + 18}" fill="#555">${axes[0]}</text><text x="${px(0) - 24}" y="${py(1.9) + 4}" fill="#555">${axes[1]}</text>`,
   ];
-  if (line) parts.push(`<path d="M${px(line[0][0])} ${py(line[0][1])}L${px(line[1][0])} ${py(line[1][1])}" stroke="#009e73" stroke-width="2" stroke-dasharray="6 4"/>`);
+  if (line)
+    parts.push(
+      `<path d="M${px(line[0][0])} ${py(line[0][1])}L${px(line[1][0])} ${py(line[1][1])}" stroke="#009e73" stroke-width="2" stroke-dasharray="6 4"/>`,
+    );
   // Two inputs may fall on one point: then the label says so.
   const labels = new Map<string, { at: readonly number[]; target: number; from: number[] }>();
   points.forEach((at, i) => {

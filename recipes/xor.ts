@@ -2,10 +2,15 @@ import { compile, gradients, type Tensor, tensor, variable } from "gradus";
 import { ArrayDataset } from "gradus/data";
 import { bceWithLogits, inference, init, Linear, mse, Sequential, tanh } from "gradus/nn";
 import { adam } from "gradus/optim";
-import { accuracy, recipe, type RunContext } from "gradus/train";
+import { accuracy, type RunContext, recipe } from "gradus/train";
 import { xorPicture } from "./xor-picture.ts";
 
-const POINTS = [[0, 0], [0, 1], [1, 0], [1, 1]] as const;
+const POINTS = [
+  [0, 0],
+  [0, 1],
+  [1, 0],
+  [1, 1],
+] as const;
 const INPUTS = Float32Array.from(POINTS.flat());
 const TARGETS = Float32Array.of(0, 1, 1, 0);
 
@@ -24,7 +29,15 @@ const model = (o: { hidden: number }) => new Sequential(new Linear(2, o.hidden),
 
 /** The weights of the book (Goodfellow, Bengio and Courville 2016, section 6.1): f(x) = wᵀ max(0, Wᵀx + c) + b. */
 async function textbook(context: RunContext): Promise<{ exact: boolean; hidden: number[][] }> {
-  const hidden = x().matmul(tensor([[1, 1], [1, 1]])).add([0, -1]).relu();
+  const hidden = x()
+    .matmul(
+      tensor([
+        [1, 1],
+        [1, 1],
+      ]),
+    )
+    .add([0, -1])
+    .relu();
   const output = hidden.matmul(tensor([[1], [-2]]));
   const values = Array.from(await output.data());
   context.say(`the textbook's weights give ${values.join(", ")} for ${POINTS.map((p) => `(${p})`).join(" ")}`);
@@ -90,7 +103,12 @@ export default recipe({
   loss: bceWithLogits,
   optimizer: (net, o) => adam(net.parameters(), { lr: o.lr }),
   metrics: { accuracy },
-  probabilities: (logits) => logits.neg().sigmoid().mul(tensor([[1, 0]])).add(logits.sigmoid().mul(tensor([[0, 1]]))),
+  probabilities: (logits) =>
+    logits
+      .neg()
+      .sigmoid()
+      .mul(tensor([[1, 0]]))
+      .add(logits.sigmoid().mul(tensor([[0, 1]]))),
   run: async (o, context) => {
     const book = await textbook(context);
     const distance = await linearModel(context);

@@ -8,7 +8,9 @@ export const whole =
   (text: string): number => {
     const value = Number(text);
     if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`It should be a whole number ${most < Number.MAX_SAFE_INTEGER ? `from ${least} to ${most}` : `≥ ${least}`}.`);
+    throw new InvalidArgumentError(
+      `It should be a whole number ${most < Number.MAX_SAFE_INTEGER ? `from ${least} to ${most}` : `≥ ${least}`}.`,
+    );
   };
 
 export const share = (text: string): number => {
@@ -25,7 +27,8 @@ const number = (text: string): number => {
 
 export const deviceOption = (): Option =>
   new Option("--device <device>", "where programs run").choices(["auto", "wasm", "native", "interpreter"] satisfies Device[]);
-export const threadsOption = (): Option => new Option("--threads <n>", "how many threads compute (default: one per core)").argParser(whole(1, 1024));
+export const threadsOption = (): Option =>
+  new Option("--threads <n>", "how many threads compute (default: one per core)").argParser(whole(1, 1024));
 export const dataOption = (): Option => new Option("--data <dir>", "folder with the data files; nothing is downloaded then");
 export const jsonOption = (): Option => new Option("--json", "one JSON object per line, for machines");
 export const recipeOption = (): Option => new Option("--recipe <module>", "the recipe of the run, if it is a module of yours");
@@ -37,7 +40,8 @@ export function recipeOptions(recipe: Recipe): { key: string; option: Option }[]
   return Object.entries(recipe.options as Options).map(([key, usual]) => {
     const choices = (recipe.choices as Record<string, readonly string[]> | undefined)?.[key];
     // A flag that is on unless said otherwise can be said otherwise.
-    if (typeof usual === "boolean") return { key, option: new Option(usual ? `--no-${kebab(key)}` : `--${kebab(key)}`, "of the recipe").default(undefined) };
+    if (typeof usual === "boolean")
+      return { key, option: new Option(usual ? `--no-${kebab(key)}` : `--${kebab(key)}`, "of the recipe").default(undefined) };
     const option = new Option(`--${kebab(key)} <value>`, `of the recipe (default: ${usual})`);
     if (choices) option.choices(choices);
     else if (typeof usual === "number") option.argParser(number);
@@ -50,12 +54,11 @@ export function recipeIn(words: readonly string[], isName: (word: string) => boo
   const takesNothing = new Set(["--json", "--help", "-h"]);
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!;
-    if (isName(word) && !words[i - 1]?.match(/^--(out|resume|data|recipe)$/)) return word;
-    if (word.startsWith("-")) {
-      if (!word.includes("=") && !takesNothing.has(word) && !word.startsWith("--no-") && !isName(words[i + 1] ?? "")) i++;
-      continue;
-    }
-    return word;
+    if (!word.startsWith("-")) return word;
+    if (word.includes("=") || takesNothing.has(word) || word.startsWith("--no-")) continue;
+    // A flag of a recipe may take a value or not; a recipe's name after it is no value, but a folder's name can look like one.
+    const next = words[i + 1] ?? "";
+    if (/^--(out|resume|data|recipe)$/.test(word) || !isName(next)) i++;
   }
   return undefined;
 }

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
-import { compile, type Device, Generator, gradients, type Tensor, toDot } from "../index.ts";
+import { compile, type Device, explain, Generator, gradients, type Tensor, toDot } from "../index.ts";
 import { summary, training } from "../nn/index.ts";
-import { exampleBatch, prepare, readInfo, type Recipe } from "../train/index.ts";
+import { exampleBatch, prepare, type Recipe, readInfo } from "../train/index.ts";
 import { dataOption, deviceOption, jsonOption, recipeOption, whole } from "./arguments.ts";
 import { standardOutput } from "./output.ts";
 import { builtIn, findRecipe } from "./recipes.ts";
@@ -42,7 +42,7 @@ export function addExplain(program: Command): void {
       const rng = new Generator(0);
       if (flags.dot) {
         const value = loss(model.forward(x, training(rng)), y);
-        process.stdout.write(`${toDot({ loss: value, gradients: gradients(value, model.parameters()) })}\n`);
+        process.stdout.write(toDot({ loss: value, gradients: gradients(value, model.parameters()) }));
         return;
       }
       const optimizer = (recipe as Recipe).optimizer(model, options, 1000);
@@ -54,12 +54,13 @@ export function addExplain(program: Command): void {
         },
         flags.device ? { device: flags.device } : {},
       );
-      const { explain } = await import("../index.ts");
       const told = await explain(step, x, y);
       output.event("explain", { recipe: info?.recipe ?? name, flops: told.flops, bytes: told.bytes, unread: told.unread });
       output.line(summary(model, x.shape as number[]));
       output.line();
-      output.line(`one training step on [${(x.shape as number[]).join(", ")}]: ${(told.flops / 1e6).toPrecision(4)} million operations, ${(told.bytes / 1024).toFixed(0)} KiB of planned memory`);
+      output.line(
+        `one training step on [${(x.shape as number[]).join(", ")}]: ${(told.flops / 1e6).toPrecision(4)} million operations, ${(told.bytes / 1024).toFixed(0)} KiB of planned memory`,
+      );
       if (told.unread.length > 0) output.line(`read but never updated: ${told.unread.join(", ")}`);
       if (flags.kernels) output.line(`\n${told.text}`);
     });

@@ -55,7 +55,11 @@ function decodeGrey(bytes: Uint8Array, name: string): { width: number; height: n
   const alphaAt = channels === 2 || channels === 4 ? channels - 1 : -1;
   for (let i = 0; i < grey.length; i++) {
     const at = (channel: number): number => (image.data[i * channels + channel] ?? 0) / full;
-    const colour = palette ? (palette[image.data[i] ?? 0] ?? [0, 0, 0]).map((v) => v / 255) : channels >= 3 ? [at(0), at(1), at(2)] : [at(0), at(0), at(0)];
+    const colour = palette
+      ? (palette[image.data[i] ?? 0] ?? [0, 0, 0]).map((v) => v / 255)
+      : channels >= 3
+        ? [at(0), at(1), at(2)]
+        : [at(0), at(0), at(0)];
     const alpha = palette ? (colour[3] ?? 1) : alphaAt < 0 ? 1 : at(alphaAt);
     // ITU-R BT.601; what is transparent shows white paper.
     grey[i] = alpha * (0.299 * colour[0]! + 0.587 * colour[1]! + 0.114 * colour[2]!) + (1 - alpha);
@@ -111,7 +115,8 @@ function fitInk(ink: Float32Array, width: number, height: number, side: number):
   const scale = Math.max(right - left + 1, bottom - top + 1) / ((5 / 7) * side);
   const [cx, cy] = [(left + right + 1) / 2, (top + bottom + 1) / 2];
   for (let y = 0; y < side; y++)
-    for (let x = 0; x < side; x++) out[y * side + x] = areaMean(ink, width, height, [cx + (x - side / 2) * scale, cy + (y - side / 2) * scale, scale]);
+    for (let x = 0; x < side; x++)
+      out[y * side + x] = areaMean(ink, width, height, [cx + (x - side / 2) * scale, cy + (y - side / 2) * scale, scale]);
   return out;
 }
 

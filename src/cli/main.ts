@@ -58,6 +58,9 @@ export async function main(words: readonly string[]): Promise<void> {
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
   if (error instanceof GradusError) process.stderr.write(`error: ${error.message}\n`);
-  else process.stderr.write(`error: ${error instanceof Error ? error.stack : String(error)}\n  help: this is a bug in gradus, or in the recipe\n`);
+  else
+    process.stderr.write(
+      `error: ${error instanceof Error ? error.stack : String(error)}\n  help: this is a bug in gradus, or in the recipe\n`,
+    );
   return 1;
 }

@@ -34,7 +34,9 @@ export function reportTraining(output: Output): TrainEvents & { curve(): string 
       plan = p;
       began = epochBegan = performance.now();
       output.event("plan", { ...p });
-      output.line(`${output.colour.bold(p.name)}: ${thousands(p.parameters)} parameters, ${thousands(p.trainExamples)} examples, ${p.epochs} epochs of ${p.batchesPerEpoch} batches of ${p.batchSize}`);
+      output.line(
+        `${output.colour.bold(p.name)}: ${thousands(p.parameters)} parameters, ${thousands(p.trainExamples)} examples, ${p.epochs} epochs of ${p.batchesPerEpoch} batches of ${p.batchSize}`,
+      );
       output.line(output.colour.dim(`run folder: ${p.path}${p.startStep > 0 ? `, going on after step ${p.startStep}` : ""}`));
     },
     download: ({ file, received, total }) => {
@@ -60,8 +62,19 @@ export function reportTraining(output: Output): TrainEvents & { curve(): string 
       const seconds = (now - epochBegan) / 1000;
       epochBegan = now;
       const { epoch, loss, metrics, validation } = progress;
-      output.event("epoch", { epoch, step: progress.step, loss, ...metrics, [plan!.checkedOn]: validation, seconds, examplesPerSecond: Math.round(rate(now)) });
-      const text = [`epoch ${String(epoch).padStart(String(plan!.epochs).length)}/${plan!.epochs}`, showScores({ loss, ...metrics }).replace(/, error.*/, "")];
+      output.event("epoch", {
+        epoch,
+        step: progress.step,
+        loss,
+        ...metrics,
+        [plan!.checkedOn]: validation,
+        seconds,
+        examplesPerSecond: Math.round(rate(now)),
+      });
+      const text = [
+        `epoch ${String(epoch).padStart(String(plan!.epochs).length)}/${plan!.epochs}`,
+        showScores({ loss, ...metrics }).replace(/, error.*/, ""),
+      ];
       if (validation) text.push(`${plan!.checkedOn}: ${showScores(validation)}`);
       text.push(output.colour.dim(`${seconds.toFixed(1)} s, ${thousands(rate(now))} examples/s`));
       output.line(text.join("  "));

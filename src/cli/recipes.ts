@@ -39,7 +39,8 @@ export async function builtIn(name: string): Promise<Recipe> {
 
 async function importModule(name: string): Promise<unknown> {
   const path = resolve(name);
-  if (!existsSync(path)) throw new ArgumentError(`there is no file ${name}`, { help: "give the path of a module whose default export is a recipe" });
+  if (!existsSync(path))
+    throw new ArgumentError(`there is no file ${name}`, { help: "give the path of a module whose default export is a recipe" });
   const url = pathToFileURL(path).href;
   if (!/\.[cm]?ts$/.test(name)) return import(url);
   // Node 20 cannot read TypeScript. No tsconfig: its paths could bring a second copy of gradus, whose tensors are not ours.

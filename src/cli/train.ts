@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { Device } from "../index.ts";
-import { readInfo, trainRecipe, type TrainOutcome } from "../train/index.ts";
+import { readInfo, type TrainOutcome, trainRecipe } from "../train/index.ts";
 import { dataOption, deviceOption, jsonOption, recipeIn, recipeOptions, share, threadsOption, whole } from "./arguments.ts";
 import { clock, type Output, showScores, standardOutput } from "./output.ts";
 import { reportTraining } from "./progress.ts";
@@ -53,7 +53,9 @@ export async function addTrain(program: Command, words: readonly string[]): Prom
     const output = standardOutput(flags.json === true);
     const stop = stopOnSignals(output);
     const report = reportTraining(output);
-    const given = own.flatMap(({ key, option }) => (flags[option.attributeName()] === undefined ? [] : [[key, flags[option.attributeName()]] as const]));
+    const given = own.flatMap(({ key, option }) =>
+      flags[option.attributeName()] === undefined ? [] : [[key, flags[option.attributeName()]] as const],
+    );
     const outcome = await trainRecipe(
       {
         recipe: recipe!,
@@ -94,4 +96,3 @@ function sayOutcome(output: Output, outcome: TrainOutcome, curve: string): void 
   else output.line(output.colour.bold(`${records.length > 0 ? "test" : status}${best}`));
   output.line(output.colour.dim(`${clock(seconds)} min, ${path}`));
 }
-

@@ -68,7 +68,10 @@ export function addPredict(program: Command): void {
 
 async function predictInputs(run: Run, words: readonly string[], output: Output): Promise<void> {
   const kind = run.recipe.input;
-  if (!kind) throw new ArgumentError(`${run.info.recipe} does not say what its inputs are`, { help: 'give the recipe an input: { kind: "row", columns: 4 }' });
+  if (!kind)
+    throw new ArgumentError(`${run.info.recipe} does not say what its inputs are`, {
+      help: 'give the recipe an input: { kind: "row", columns: 4 }',
+    });
   const inputs = (await Promise.all(words.map((word) => readInput(word, kind)))).flat();
   if (inputs.length === 0) throw new ArgumentError("the files hold no rows");
   const width = inputs[0]!.values.length;
@@ -101,7 +104,12 @@ async function say(run: Run, x: Tensor, inputs: readonly Pick<PredictInput, "nam
     const own = Array.from(values.subarray(i * classes, (i + 1) * classes));
     const order = own.map((p, k) => [p, k] as const).sort((a, b) => b[0] - a[0]);
     const [best] = order;
-    output.event("prediction", { input: name, class: nameOf(run, best![1]), probability: best![0], probabilities: Object.fromEntries(own.map((p, k) => [nameOf(run, k), p])) });
+    output.event("prediction", {
+      input: name,
+      class: nameOf(run, best![1]),
+      probability: best![0],
+      probabilities: Object.fromEntries(own.map((p, k) => [nameOf(run, k), p])),
+    });
     const shown = order.slice(0, 3).map(([p, k], rank) => {
       const text = `${nameOf(run, k)} ${(100 * p).toFixed(1)} %`;
       return rank === 0 ? output.colour.bold(text) : output.colour.dim(text);

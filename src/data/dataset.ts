@@ -1,7 +1,7 @@
 import { arrayOf, type DType, type TypedArray } from "../core/dtype.ts";
 import { ArgumentError, ShapeError } from "../core/errors.ts";
 import { checkShape, type Shape, showShape, sizeOf } from "../core/shape.ts";
-import { type Generator, type Tensor, tensor } from "../tensor/index.ts";
+import { type Generator, type Tensor, tensor } from "../index.ts";
 import { HostRandom } from "./random.ts";
 
 /** A batch: inputs and targets, the first axis counts the examples. */
@@ -49,7 +49,10 @@ export class ArrayDataset implements Dataset<Labelled> {
     const count = countOf(x, "inputs");
     const targets = countOf(y, "targets");
     if (count !== targets)
-      throw new ShapeError(`data: ${count} inputs and ${targets} targets`, { why: "every example needs both", help: "check that the two files belong together" });
+      throw new ShapeError(`data: ${count} inputs and ${targets} targets`, {
+        why: "every example needs both",
+        help: "check that the two files belong together",
+      });
     this.x = x;
     this.y = y;
     this.rows = rows ?? Uint32Array.from({ length: count }, (_, i) => i);
@@ -62,7 +65,9 @@ export class ArrayDataset implements Dataset<Labelled> {
   split(fraction: number, rng: Generator): [ArrayDataset, ArrayDataset] {
     const first = Math.round(this.size * fraction);
     if (!(fraction > 0 && fraction < 1) || first === 0 || first === this.size)
-      throw new ArgumentError(`split: ${fraction} of ${this.size} examples leaves a part empty`, { help: "a fraction such as 0.8, of enough examples" });
+      throw new ArgumentError(`split: ${fraction} of ${this.size} examples leaves a part empty`, {
+        help: "a fraction such as 0.8, of enough examples",
+      });
     const order = hostRandom(rng).shuffle(this.rows.slice());
     return [this.select(order.subarray(0, first)), this.select(order.subarray(first))];
   }

@@ -1,5 +1,5 @@
 import { ArgumentError } from "../core/errors.ts";
-import { HostRandom } from "./random.ts";
+import type { HostRandom } from "./random.ts";
 import { type Point, STROKES } from "./strokes.ts";
 
 /** Pixels along each side, as in MNIST. */
@@ -69,7 +69,10 @@ function drawOne(digit: number, random: HostRandom, page: Float32Array): void {
   develop(page, { pen, edge, ink: random.uniform(...HAND.ink) }, random);
 }
 
-const jitter = ({ x, y }: Point, random: HostRandom): Point => ({ x: x + random.normal(0, HAND.wobble), y: y + random.normal(0, HAND.wobble) });
+const jitter = ({ x, y }: Point, random: HostRandom): Point => ({
+  x: x + random.normal(0, HAND.wobble),
+  y: y + random.normal(0, HAND.wobble),
+});
 
 /** The map from the box to pixels that one drawing has: bend, then shear, rotation, scale and shift. */
 function handOf(random: HostRandom): (point: Point) => Point {
@@ -80,7 +83,8 @@ function handOf(random: HostRandom): (point: Point) => Point {
     phase: random.uniform(0, 2 * Math.PI),
   });
   const waves = [wave(), wave()] as const;
-  const bend = ({ amplitude, x, y, phase }: ReturnType<typeof wave>, at: Point): number => amplitude * Math.sin(x * at.x + y * at.y + phase);
+  const bend = ({ amplitude, x, y, phase }: ReturnType<typeof wave>, at: Point): number =>
+    amplitude * Math.sin(x * at.x + y * at.y + phase);
   const angle = random.normal(0, HAND.rotation);
   const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
   const shear = random.normal(0.08, HAND.shear);

@@ -56,7 +56,13 @@ async function findIn(dir: string, set: string, name: string): Promise<string | 
   const plain = name.replace(/\.gz$/, "");
   for (const path of [dir, `${dir}/${set}`])
     for (const candidate of [`${path}/${plain}.gz`, `${path}/${plain}`])
-      if (await stat(candidate).then((s) => s.isFile(), () => false)) return candidate;
+      if (
+        await stat(candidate).then(
+          (s) => s.isFile(),
+          () => false,
+        )
+      )
+        return candidate;
   return undefined;
 }
 
@@ -64,7 +70,12 @@ async function cached(set: string, file: RemoteFile, options: SourceOptions): Pr
   const { mkdir } = await import("node:fs/promises");
   const folder = `${options.cache ?? (await defaultCache())}/${set}`;
   const path = `${folder}/${file.name}`;
-  const kept = await readBytes(path).then((bytes) => gunzip(bytes, path), () => undefined).catch(() => undefined);
+  const kept = await readBytes(path)
+    .then(
+      (bytes) => gunzip(bytes, path),
+      () => undefined,
+    )
+    .catch(() => undefined);
   if (kept && (await sha256(kept)) === file.sha256) return kept;
   const url = options.url ? `${options.url.replace(/\/$/, "")}/${file.name}` : file.url;
   const packed = await download(url, file.name, options);

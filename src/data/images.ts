@@ -68,7 +68,18 @@ const FASHION = parts("fashion-mnist", "http://fashion-mnist.s3-website.eu-centr
   "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 ]);
 
-export const FASHION_CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"] as const;
+export const FASHION_CLASSES = [
+  "T-shirt/top",
+  "Trouser",
+  "Pullover",
+  "Dress",
+  "Coat",
+  "Sandal",
+  "Shirt",
+  "Sneaker",
+  "Bag",
+  "Ankle boot",
+] as const;
 
 /**
  * MNIST: 60,000 handwritten digits for training, 10,000 for testing. Read from `dir` or GRADUS_DATA, else downloaded, checked and kept.
@@ -86,9 +97,13 @@ async function load({ name, train, test }: Parts, options: ImagesOptions): Promi
   const labels = await decodeIdx(await dataFile(name, labelFile, options), labelFile.name);
   const [count, ...side] = images.shape;
   if (images.dtype !== "uint8" || side.length !== 2 || side[0] !== SIDE || side[1] !== SIDE)
-    throw new FormatError(`${imageFile.name}: [${images.shape.join(", ")}] ${images.dtype}`, { why: `${name} has bytes in [count, ${SIDE}, ${SIDE}]` });
+    throw new FormatError(`${imageFile.name}: [${images.shape.join(", ")}] ${images.dtype}`, {
+      why: `${name} has bytes in [count, ${SIDE}, ${SIDE}]`,
+    });
   if (labels.dtype !== "uint8" || labels.shape.length !== 1 || labels.shape[0] !== count)
-    throw new FormatError(`${labelFile.name}: ${labels.shape[0]} labels for ${count} images`, { help: "take both files from the same source" });
+    throw new FormatError(`${labelFile.name}: ${labels.shape[0]} labels for ${count} images`, {
+      help: "take both files from the same source",
+    });
   const bad = labels.data.findIndex((label) => label > 9);
   if (bad >= 0) throw new FormatError(`${labelFile.name}: label ${labels.data[bad]} at index ${bad}`, { why: "the classes are 0 to 9" });
   return dataset(images.data as Uint8Array, labels.data as Uint8Array);

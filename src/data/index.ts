@@ -2,6 +2,6 @@
 export { ArrayDataset, type BatchOptions, type Column, type Dataset, type Labelled } from "./dataset.ts";
 export { type DigitImages, drawDigits } from "./digits.ts";
 export { DownloadError, type DownloadProgress, type SourceOptions } from "./download.ts";
-export { digits, type DigitsOptions, FASHION_CLASSES, fashionMnist, type ImagesOptions, mnist } from "./images.ts";
+export { type DigitsOptions, digits, FASHION_CLASSES, fashionMnist, type ImagesOptions, mnist } from "./images.ts";
 export { HostRandom } from "./random.ts";
-export { iris, IRIS_CLASSES, type IrisOptions, type Table, tableFrom, type TableOptions } from "./tabular.ts";
+export { IRIS_CLASSES, type IrisOptions, iris, type Table, type TableOptions, tableFrom } from "./tabular.ts";

@@ -73,10 +73,13 @@ export const STROKES: readonly (readonly (readonly (readonly (readonly Point[])[
 function piecesOf(stroke: string): Point[][] {
   const pieces: Point[][] = [];
   for (const piece of stroke.split("|")) {
-    const points = piece.trim().split(/\s+/).map((pair) => {
-      const [x, y] = pair.split(",").map(Number);
-      return { x: x! / 100, y: y! / 100 };
-    });
+    const points = piece
+      .trim()
+      .split(/\s+/)
+      .map((pair) => {
+        const [x, y] = pair.split(",").map(Number);
+        return { x: x! / 100, y: y! / 100 };
+      });
     const corner = pieces.at(-1)?.at(-1);
     pieces.push(corner ? [corner, ...points] : points);
   }

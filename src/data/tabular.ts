@@ -25,7 +25,8 @@ export interface Table {
 export function tableFrom(file: Uint8Array | string, name = "csv", options: TableOptions = {}): Table {
   const { rows, lines, names } = decodeCsv(file, name, options);
   const width = rows[0]?.length ?? 0;
-  if (width < 2) throw new FormatError(`${name}: ${rows.length === 0 ? "no rows" : "only one column"}`, { why: "a table needs inputs and a class" });
+  if (width < 2)
+    throw new FormatError(`${name}: ${rows.length === 0 ? "no rows" : "only one column"}`, { why: "a table needs inputs and a class" });
   const target = targetColumn(options.target ?? -1, names, width, name);
   const classes = [...(options.classes ?? new Set(rows.map((row) => row[target]!.trim())))];
   const numbers = new Map(classes.map((label, i) => [label, i]));
@@ -47,7 +48,9 @@ export function tableFrom(file: Uint8Array | string, name = "csv", options: Tabl
 function targetColumn(target: number | string, names: readonly string[] | undefined, width: number, name: string): number {
   const column = typeof target === "string" ? (names ?? []).indexOf(target) : target < 0 ? width + target : target;
   if (Number.isInteger(column) && column >= 0 && column < width) return column;
-  throw new FormatError(`${name}: there is no column ${JSON.stringify(target)}`, { help: names ? `columns: ${names.join(", ")}` : `columns 0 to ${width - 1}` });
+  throw new FormatError(`${name}: there is no column ${JSON.stringify(target)}`, {
+    help: names ? `columns: ${names.join(", ")}` : `columns 0 to ${width - 1}`,
+  });
 }
 
 /** Fisher 1936, the version of the UCI repository: 150 flowers, 4 lengths in centimetres, 3 species. */

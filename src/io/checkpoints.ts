@@ -39,7 +39,8 @@ export class CheckpointFolder {
     const { lockFolder } = await import("./lock.ts");
     await mkdir(path, { recursive: true });
     const release = await lockFolder(path);
-    for (const name of await readdir(path)) if (name.startsWith("step-") && name.endsWith(".tmp")) await rm(`${path}/${name}`, { force: true });
+    for (const name of await readdir(path))
+      if (name.startsWith("step-") && name.endsWith(".tmp")) await rm(`${path}/${name}`, { force: true });
     return new CheckpointFolder(path, Math.max(1, options.keep ?? 3), release, options.calls ?? (await nodeFiles()));
   }
 
@@ -80,7 +81,10 @@ async function stepsIn(path: string): Promise<number[]> {
 }
 
 /** The newest checkpoint that is whole, if there is one; damaged ones are reported and passed over. Needs no lock. */
-export async function newestCheckpoint(path: string, report: (damaged: Damaged) => void = () => undefined): Promise<Checkpoint | undefined> {
+export async function newestCheckpoint(
+  path: string,
+  report: (damaged: Damaged) => void = () => undefined,
+): Promise<Checkpoint | undefined> {
   for (const step of await stepsIn(path)) {
     const file = `${path}/${nameOf(step)}`;
     try {

@@ -25,7 +25,8 @@ const MAX_CELL = 10_000_000;
 export function decodeCsv(file: Uint8Array | string, who = "csv", options: CsvOptions = {}): CsvTable {
   const text = (typeof file === "string" ? file.replace(/^\uFEFF/, "") : decodeText(file, who)).replace(/\r\n?/g, "\n");
   const zero = text.indexOf("\0");
-  if (zero >= 0) throw new FormatError(`${who}, line ${lineAt(text, zero)}: a NUL character`, { why: "the file is damaged, or is not text" });
+  if (zero >= 0)
+    throw new FormatError(`${who}, line ${lineAt(text, zero)}: a NUL character`, { why: "the file is damaged, or is not text" });
   const rows: string[][] = [];
   const lines: number[] = [];
   let counted = 0;
@@ -39,7 +40,8 @@ export function decodeCsv(file: Uint8Array | string, who = "csv", options: CsvOp
       const quote = errors.find(({ type }) => type === "Quotes");
       if (quote) throw new FormatError(`${who}, line ${begins}: ${quote.message.toLowerCase()}`);
       if (data.length === 1 && data[0]!.trim() === "") return;
-      if (data.some((cell) => cell.length > MAX_CELL)) throw new FormatError(`${who}, line ${begins}: a cell of more than ${MAX_CELL} characters`);
+      if (data.some((cell) => cell.length > MAX_CELL))
+        throw new FormatError(`${who}, line ${begins}: a cell of more than ${MAX_CELL} characters`);
       rows.push(data);
       lines.push(begins);
     },
@@ -90,4 +92,3 @@ export function csvNumber(cell: string, where: string): number {
     help: cell.trim() === "" ? "fill it in, or remove the row" : "decimal numbers such as 1.5 or -2e3 are read",
   });
 }
-

@@ -73,7 +73,11 @@ export async function writeAtomically(path: string, bytes: Uint8Array | string, 
     await files.rename(temporary, path);
   } catch (cause) {
     await files.remove(temporary).catch(() => undefined);
-    throw new ArgumentError(`cannot write ${path}: ${reason(cause)}`, { why: "what was there before is untouched", help: advice(cause), cause });
+    throw new ArgumentError(`cannot write ${path}: ${reason(cause)}`, {
+      why: "what was there before is untouched",
+      help: advice(cause),
+      cause,
+    });
   }
   await files.syncDirectory(dirname(path));
 }

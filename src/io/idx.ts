@@ -46,7 +46,9 @@ export async function decodeIdx(file: Uint8Array, who = "idx"): Promise<StoredTe
   const type = TYPES.get(bytes[2]!);
   const rank = bytes[3]!;
   if (bytes[0] !== 0 || bytes[1] !== 0 || !type)
-    throw new FormatError(`${who}: does not begin as an idx file does`, { why: `the first bytes are ${[...bytes.subarray(0, 4)].join(" ")}, not 0 0 type rank` });
+    throw new FormatError(`${who}: does not begin as an idx file does`, {
+      why: `the first bytes are ${[...bytes.subarray(0, 4)].join(" ")}, not 0 0 type rank`,
+    });
   if (rank < 1 || rank > MAX_RANK) throw new FormatError(`${who}: ${rank} axes`, { why: `an idx file has 1 to ${MAX_RANK}` });
   const start = 4 + 4 * rank;
   if (bytes.length < start) throw new FormatError(`${who}: cut off within its sizes`);

@@ -1,5 +1,5 @@
 /** Files: safetensors, idx, CSV, checkpoints, and writes that are whole or do not happen. */
-export { CheckpointFolder, type Checkpoint, type Damaged, newestCheckpoint } from "./checkpoints.ts";
+export { type Checkpoint, CheckpointFolder, type Damaged, newestCheckpoint } from "./checkpoints.ts";
 export { sha256 } from "./checksum.ts";
 export { type CsvOptions, type CsvTable, csvNumber, decodeCsv } from "./csv.ts";
 export { type FileCalls, nodeFiles, type OpenFile, readBytes, writeAtomically } from "./files.ts";

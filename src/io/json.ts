@@ -38,7 +38,7 @@ export function parseJson(text: string, who: string, depth = 32): Json {
     const entries = new Map<string, Json>();
     at++;
     blank();
-    if (text[at] === "}") return at++, entries;
+    if (text[at] === "}") return (at++, entries);
     for (;;) {
       blank();
       if (text[at] !== '"') fail("expected a key");
@@ -59,7 +59,7 @@ export function parseJson(text: string, who: string, depth = 32): Json {
     const items: Json[] = [];
     at++;
     blank();
-    if (text[at] === "]") return at++, items;
+    if (text[at] === "]") return (at++, items);
     for (;;) {
       items.push(value(level + 1));
       blank();

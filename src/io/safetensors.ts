@@ -89,14 +89,17 @@ function headerOf(
   metadata: Record<string, string>,
 ): Uint8Array {
   const pair = (key: string, value: unknown): string => `${JSON.stringify(key)}:${JSON.stringify(value)}`;
-  const notes = Object.entries(metadata).sort(byName).map(([key, value]) => pair(key, value));
+  const notes = Object.entries(metadata)
+    .sort(byName)
+    .map(([key, value]) => pair(key, value));
   const parts = [`"__metadata__":{${notes.join(",")}}`];
   for (const [name, { dtype, shape }] of entries)
     parts.push(pair(name, { dtype: FILE_NAMES[dtype], shape, data_offsets: ranges.get(name) }));
   const text = new TextEncoder().encode(`{${parts.join(",")}}`);
   const padded = new Uint8Array(Math.ceil((text.length + 8) / 8) * 8 - 8).fill(32);
   padded.set(text);
-  if (padded.length > MAX_HEADER) throw new ArgumentError(`safetensors: the header would have ${padded.length} bytes; at most ${MAX_HEADER}`);
+  if (padded.length > MAX_HEADER)
+    throw new ArgumentError(`safetensors: the header would have ${padded.length} bytes; at most ${MAX_HEADER}`);
   return padded;
 }
 
@@ -142,7 +145,8 @@ export async function decodeSafetensors(
 function readHeader(file: Uint8Array, who: string): { header: Uint8Array; text: string } {
   if (file.length < 8) throw new FormatError(`${who}: ${file.length} bytes are too few for a safetensors file`);
   const length = new DataView(file.buffer, file.byteOffset, 8).getBigUint64(0, true);
-  if (length > BigInt(MAX_HEADER)) throw new FormatError(`${who}: a header of ${length} bytes`, { why: `at most ${MAX_HEADER} are allowed` });
+  if (length > BigInt(MAX_HEADER))
+    throw new FormatError(`${who}: a header of ${length} bytes`, { why: `at most ${MAX_HEADER} are allowed` });
   if (8n + length > BigInt(file.length))
     throw new FormatError(`${who}: the header should have ${length} bytes, the file has ${file.length}`, { why: "the file was cut off" });
   const header = file.subarray(8, 8 + Number(length));
@@ -183,7 +187,8 @@ async function checkSum(
 ): Promise<void> {
   const sum = metadata.get(SUM_KEY);
   if (sum === undefined) {
-    if (required || metadata.has(FORMAT_KEY)) throw new FormatError(`${who}: the checksum is missing`, { why: "the file is damaged, or not from gradus" });
+    if (required || metadata.has(FORMAT_KEY))
+      throw new FormatError(`${who}: the checksum is missing`, { why: "the file is damaged, or not from gradus" });
     return;
   }
   const at = sumPosition(header) + 8;
@@ -209,15 +214,19 @@ function readEntry(name: string, entry: Json, file: string): Range {
   const who = `${file}: tensor ${JSON.stringify(name)}`;
   if (!(entry instanceof Map)) throw new FormatError(`${who} is not described by an object`);
   for (const key of entry.keys())
-    if (key !== "dtype" && key !== "shape" && key !== "data_offsets") throw new FormatError(`${who} has the unknown entry ${JSON.stringify(key)}`);
+    if (key !== "dtype" && key !== "shape" && key !== "data_offsets")
+      throw new FormatError(`${who} has the unknown entry ${JSON.stringify(key)}`);
   const type = FILE_TYPES.get(String(entry.get("dtype")));
   if (!type)
-    throw new FormatError(`${who}: element type ${JSON.stringify(entry.get("dtype") ?? null)}`, { help: `readable: ${[...FILE_TYPES.keys()].join(", ")}` });
+    throw new FormatError(`${who}: element type ${JSON.stringify(entry.get("dtype") ?? null)}`, {
+      help: `readable: ${[...FILE_TYPES.keys()].join(", ")}`,
+    });
   const shape = numbers(entry.get("shape"), `${who}: shape`);
   if (shape.length > MAX_RANK) throw new FormatError(`${who}: ${shape.length} axes; at most ${MAX_RANK} are supported`);
   const offsets = numbers(entry.get("data_offsets"), `${who}: data_offsets`);
   const [from, to] = offsets;
-  if (offsets.length !== 2 || from! > to!) throw new FormatError(`${who}: data_offsets must be a start and an end, not [${offsets.join(", ")}]`);
+  if (offsets.length !== 2 || from! > to!)
+    throw new FormatError(`${who}: data_offsets must be a start and an end, not [${offsets.join(", ")}]`);
   const bytes = shape.reduce((n, d) => n * BigInt(d), BigInt(type.bytes));
   if (bytes !== BigInt(to! - from!))
     throw new FormatError(`${who}: [${shape.join(", ")}] needs ${bytes} bytes, its range has ${to! - from!}`);

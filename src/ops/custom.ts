@@ -11,7 +11,7 @@ import { repeat } from "./rules.ts";
 /** Gradients of `xs` from the gradient and the value of y; null where none flows. */
 export type Backward = (dy: Value, y: Value, ...xs: Value[]) => readonly (Value | null)[];
 
-interface CustomAttributes {
+export interface CustomAttributes {
   readonly backward: Backward;
 }
 

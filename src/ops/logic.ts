@@ -98,7 +98,7 @@ export const logicalNotOp: Elementwise<Unary> = elementwise({
   lower: ([x]) => scalar("not", [x]),
 });
 
-interface Shift {
+export interface Shift {
   readonly by: number;
 }
 function shift(name: string, to: "shl" | "shr"): Elementwise<Unary, Shift> {
@@ -145,7 +145,7 @@ export const selectOp: Elementwise<Ternary> = elementwise({
   lower: ([mask, yes, no]) => choose(mask, yes, no),
 });
 
-interface To {
+export interface To {
   readonly dtype: DType;
 }
 
@@ -210,7 +210,7 @@ export const boundedOp: Elementwise<Unary, Bounded> = elementwise<Unary, Bounded
 });
 
 export type FourWords = readonly [key0: Value, key1: Value, counter0: Value, counter1: Value];
-interface Word {
+export interface Word {
   readonly word: 0 | 1;
 }
 

@@ -109,7 +109,7 @@ export function moveAxis(x: Value, from: number, to: number): Value {
   return transpose(x, rest.toSpliced(to, 0, from));
 }
 
-interface Stretch {
+export interface Stretch {
   readonly shape: Shape;
   /** axes[i] is the axis of the result that axis i of x lies along; ascending. */
   readonly axes: readonly number[];

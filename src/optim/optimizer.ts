@@ -3,10 +3,8 @@ import { ArgumentError, DTypeError, GraphError, ShapeError } from "../core/error
 import { sameShape, showShape } from "../core/shape.ts";
 import { full, gradients, type Tensor, Variable, variable } from "../index.ts";
 import { assignAll, matchState, snapshot } from "../nn/state.ts";
-import { HostStorage } from "../tensor/context.ts";
-import { guardFinite } from "./guard.ts";
+import { guardFinite, knownNumber, reachedBy } from "../tensor/for-optimisers.ts";
 import { RateCell, rateAt, ShownRate, scalar } from "./rate.ts";
-import { reachedBy } from "./reached.ts";
 import type { Rule } from "./rules.ts";
 import { checkRate, type Schedule } from "./schedules.ts";
 
@@ -180,7 +178,10 @@ function clip(grads: readonly Tensor[], value: number | undefined, norm: number 
 }
 
 /** n + 1. Outside programs at once: nothing may ever ask for the count, and a chain of 100,000 additions would wait for it. */
-const successor = (n: Tensor): Tensor => (n.storage instanceof HostStorage ? scalar(n.storage.array[0]! + 1) : n.add(1));
+function successor(n: Tensor): Tensor {
+  const count = knownNumber(n);
+  return count === undefined ? n.add(1) : scalar(count + 1);
+}
 
 function memoryOf(parameter: Variable, name: string, start: number, index: number): Variable {
   const zeros = full(parameter.shape, start, { dtype: parameter.dtype });

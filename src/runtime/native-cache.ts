@@ -2,27 +2,13 @@
  * Compiled libraries on disk, one name per kernel. Files appear under their name complete (written elsewhere, then renamed), carry
  * a checksum behind their last byte (which loaders ignore), and several names may be links to one file.
  */
-import { createHash } from "node:crypto";
-import {
-  accessSync,
-  appendFileSync,
-  constants,
-  copyFileSync,
-  linkSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-} from "node:fs";
-import { homedir, tmpdir } from "node:os";
-import { join } from "node:path";
+import { node } from "./node.ts";
 
 const CHECKSUM_BYTES = 32;
 
 /** Where the cache is unless said: GRADUS_CACHE, or gradus/ in XDG_CACHE_HOME or ~/.cache. */
 export function defaultCacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
-  return environment.GRADUS_CACHE || join(environment.XDG_CACHE_HOME || join(homedir(), ".cache"), "gradus");
+  return environment.GRADUS_CACHE || node.path.join(environment.XDG_CACHE_HOME || node.path.join(node.os.homedir(), ".cache"), "gradus");
 }
 
 export class NativeCache {
@@ -42,7 +28,7 @@ export class NativeCache {
   /** The intact file under a name, if there is one. A damaged one is removed where that is allowed. */
   find(name: string): string | undefined {
     for (const directory of this.directories) {
-      const file = join(directory, name);
+      const file = node.path.join(directory, name);
       const state = inspect(file);
       if (state === "intact") return file;
       if (state === "damaged") this.drop(file);
@@ -52,23 +38,23 @@ export class NativeCache {
 
   /** Takes a compiled file in under all these names. */
   store(file: string, names: readonly string[]): void {
-    appendFileSync(file, checksum(readFileSync(file)));
+    node.fs.appendFileSync(file, checksum(node.fs.readFileSync(file)));
     for (const name of names) this.place(name, (to) => linkOrCopy(file, to));
   }
 
   /** Puts one file under its name at once, however many processes try. */
   private place(name: string, write: (to: string) => void): void {
-    const passing = join(this.target, `.${name}.${process.pid}.${this.counter++}`);
-    rmSync(passing, { force: true });
+    const passing = node.path.join(this.target, `.${name}.${process.pid}.${this.counter++}`);
+    node.fs.rmSync(passing, { force: true });
     write(passing);
-    renameSync(passing, join(this.target, name));
+    node.fs.renameSync(passing, node.path.join(this.target, name));
     // A rename onto a link to the same file leaves both.
-    rmSync(passing, { force: true });
+    node.fs.rmSync(passing, { force: true });
   }
 
   drop(file: string): void {
     try {
-      rmSync(file, { force: true });
+      node.fs.rmSync(file, { force: true });
     } catch {
       // Not ours to remove: it is written again elsewhere.
     }
@@ -76,16 +62,16 @@ export class NativeCache {
 
   /** A fresh directory on the same file system, for a compiler's files. */
   workspace(): string {
-    return mkdtempSync(join(this.target, ".work-"));
+    return node.fs.mkdtempSync(node.path.join(this.target, ".work-"));
   }
 }
 
-const checksum = (bytes: Uint8Array): Buffer => createHash("sha256").update(bytes).digest();
+const checksum = (bytes: Uint8Array): Buffer => node.crypto.createHash("sha256").update(bytes).digest();
 
 function inspect(file: string): "intact" | "damaged" | "absent" {
   let bytes: Buffer;
   try {
-    bytes = readFileSync(file);
+    bytes = node.fs.readFileSync(file);
   } catch {
     return "absent";
   }
@@ -95,16 +81,16 @@ function inspect(file: string): "intact" | "damaged" | "absent" {
 
 function linkOrCopy(from: string, to: string): void {
   try {
-    linkSync(from, to);
+    node.fs.linkSync(from, to);
   } catch {
-    copyFileSync(from, to);
+    node.fs.copyFileSync(from, to);
   }
 }
 
 function writable(directory: string): boolean {
   try {
-    mkdirSync(directory, { recursive: true });
-    accessSync(directory, constants.W_OK);
+    node.fs.mkdirSync(directory, { recursive: true });
+    node.fs.accessSync(directory, node.fs.constants.W_OK);
     return true;
   } catch {
     return false;
@@ -112,7 +98,7 @@ function writable(directory: string): boolean {
 }
 
 function temporary(): string {
-  const directory = mkdtempSync(join(tmpdir(), "gradus-"));
-  process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
+  const directory = node.fs.mkdtempSync(node.path.join(node.os.tmpdir(), "gradus-"));
+  process.once("exit", () => node.fs.rmSync(directory, { recursive: true, force: true }));
   return directory;
 }

@@ -1,16 +1,11 @@
 /** C text → functions in this process, by way of the system's compiler and the cache. */
-import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { availableParallelism } from "node:os";
-import { join } from "node:path";
 import { DeviceError } from "../core/errors.ts";
 import type { Code } from "../kernel/program.ts";
 import { renderC } from "../render/c.ts";
 import { NativeCache } from "./native-cache.ts";
 import { SHIM_SOURCE, type Shim } from "./native-shim.ts";
 import { findToolchain, type Toolchain } from "./native-toolchain.ts";
+import { inNode, node } from "./node.ts";
 
 /** What is compiled: an exported symbol (also the library's name in the cache), and its size for a fair division. */
 interface Unit {
@@ -30,11 +25,11 @@ export class NativeCompiler {
   private readonly addresses = new Map<string, number>();
 
   /** Throws DeviceError where there is no compiler, or it cannot make a library that loads. */
-  constructor(cache: NativeCache = new NativeCache()) {
-    const toolchain = findToolchain(cache);
+  constructor(cache?: NativeCache) {
+    const toolchain = toolchainHere(cache);
     if (typeof toolchain === "string") throw unavailable(toolchain);
     this.toolchain = toolchain;
-    this.cache = cache;
+    this.cache = cache ?? new NativeCache();
     this.shim = this.loadShim();
   }
 
@@ -64,7 +59,7 @@ export class NativeCompiler {
   private why = "";
 
   private key(text: string): string {
-    return createHash("sha256").update(this.toolchain.fingerprint).update("\0").update(text).digest("hex").slice(0, 40);
+    return node.crypto.createHash("sha256").update(this.toolchain.fingerprint).update("\0").update(text).digest("hex").slice(0, 40);
   }
 
   /** The function from the cache, 0 if it is not there or its library does not load (which is then thrown away). */
@@ -85,7 +80,7 @@ export class NativeCompiler {
 
   /** One translation unit per core, each with its share of the text; every kernel is then a name of its own for its unit's library. */
   private compile(units: readonly (Unit & { code: Code })[]): void {
-    const groups = divide(units, availableParallelism());
+    const groups = divide(units, node.os.availableParallelism());
     const symbols = new Map(units.map(({ code, symbol }) => [code, symbol]));
     const texts = groups.map((group) =>
       renderC(
@@ -106,7 +101,7 @@ export class NativeCompiler {
       const libraries = compileAll(this.toolchain, work, texts);
       for (const [i, library] of libraries.entries()) this.cache.store(library, names[i]!);
     } finally {
-      rmSync(work, { recursive: true, force: true });
+      node.fs.rmSync(work, { recursive: true, force: true });
     }
   }
 
@@ -118,7 +113,7 @@ export class NativeCompiler {
       if (!this.cache.find(name)) this.compileTexts([SHIM_SOURCE], [[name]]);
       const file = this.cache.find(name)!;
       try {
-        return createRequire(import.meta.url)(file) as Shim;
+        return node.module.createRequire(import.meta.url)(file) as Shim;
       } catch (cause) {
         failure = cause;
         this.cache.drop(file);
@@ -134,11 +129,14 @@ export class NativeCompiler {
 
 /** Whether kernels can be compiled here, or why not. */
 export function nativeAvailable(
-  cache: NativeCache = new NativeCache(),
+  cache?: NativeCache,
 ): { readonly available: true } | { readonly available: false; readonly reason: string } {
-  const toolchain = findToolchain(cache);
+  const toolchain = toolchainHere(cache);
   return typeof toolchain === "string" ? { available: false, reason: toolchain } : { available: true };
 }
+
+const toolchainHere = (cache: NativeCache | undefined): Toolchain | string =>
+  inNode() ? findToolchain(cache ?? new NativeCache()) : "only Node can load machine code";
 
 function unavailable(reason: string): DeviceError {
   return new DeviceError("the native device is not available here", {
@@ -165,16 +163,16 @@ const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
 /** Libraries for these texts, in this order; all compilers at once, and back when all are done. */
 function compileAll({ command, flags }: Toolchain, work: string, texts: readonly string[]): string[] {
   const jobs = texts.map((text, i) => {
-    const job = { source: join(work, `${i}.c`), library: join(work, `${i}.so`), messages: join(work, `${i}.txt`) };
-    writeFileSync(job.source, text);
+    const job = { source: node.path.join(work, `${i}.c`), library: node.path.join(work, `${i}.so`), messages: node.path.join(work, `${i}.txt`) };
+    node.fs.writeFileSync(job.source, text);
     return job;
   });
   const line = (job: (typeof jobs)[number]): string =>
     `${[...command, ...flags, "-o", job.library, job.source].map(quoted).join(" ")} > ${quoted(job.messages)} 2>&1`;
-  if (jobs.length) spawnSync("/bin/sh", ["-c", `${jobs.map(line).join(" & ")} & wait`], { stdio: "ignore" });
+  if (jobs.length) node.childProcess.spawnSync("/bin/sh", ["-c", `${jobs.map(line).join(" & ")} & wait`], { stdio: "ignore" });
   for (const { library, messages } of jobs)
-    if (!existsSync(library)) {
-      const said = existsSync(messages) ? readFileSync(messages, "utf8").trim().split("\n").slice(0, 5).join("\n") : "";
+    if (!node.fs.existsSync(library)) {
+      const said = node.fs.existsSync(messages) ? node.fs.readFileSync(messages, "utf8").trim().split("\n").slice(0, 5).join("\n") : "";
       throw new DeviceError(`native: ${command.join(" ")} could not compile a kernel`, {
         why: said || "it wrote nothing and said nothing",
         help: "name another compiler in GRADUS_CC, or use the wasm device",

@@ -1,5 +1,4 @@
 /** The native device: kernels as machine code from the system's C compiler, run by a pool of threads over the shared heap. */
-import { availableParallelism } from "node:os";
 import { ArgumentError, DeviceError } from "../core/errors.ts";
 import type { Buffer, Program, Target } from "../kernel/program.ts";
 import { type Device, type LoadedProgram, type LoadOptions, type Status, WORK_FOR_THREADS } from "./device.ts";
@@ -8,6 +7,7 @@ import { LinkedProgram, ScratchArena } from "./link.ts";
 import type { NativeCache } from "./native-cache.ts";
 import { NativeCompiler } from "./native-compiler.ts";
 import { ABORTED, FINISHED } from "./native-shim.ts";
+import { cores } from "./wasm-features.ts";
 
 export interface NativeDeviceOptions {
   readonly heap?: Heap | undefined;
@@ -33,7 +33,7 @@ export class NativeDevice implements Device {
   private running: Promise<unknown> | undefined;
 
   /** Throws DeviceError where there is no C compiler. */
-  constructor({ heap = new Heap(), threads = availableParallelism(), cache, caller = "works" }: NativeDeviceOptions = {}) {
+  constructor({ heap = new Heap(), threads = cores(), cache, caller = "works" }: NativeDeviceOptions = {}) {
     if (!Number.isInteger(threads) || threads < 1) throw new ArgumentError(`native: ${threads} is not a number of threads`);
     this.compiler = new NativeCompiler(cache);
     this.heap = heap;

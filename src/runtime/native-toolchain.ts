@@ -1,10 +1,6 @@
 /** The system's C compiler: which one, for which machine. */
-import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { accessSync, constants, readFileSync, realpathSync, renameSync, statSync, writeFileSync } from "node:fs";
-import { cpus } from "node:os";
-import { delimiter, isAbsolute, join } from "node:path";
 import type { NativeCache } from "./native-cache.ts";
+import { node } from "./node.ts";
 
 export interface Toolchain {
   /** The program and what always comes first on its command line. */
@@ -43,7 +39,7 @@ export function findToolchain(cache: NativeCache, environment: NodeJS.ProcessEnv
 function locate(name: string, environment: NodeJS.ProcessEnv): string[] | undefined {
   for (const words of [[name], name.trim().split(/\s+/)]) {
     const program = words[0]!;
-    const places = isAbsolute(program) ? [program] : (environment.PATH ?? "").split(delimiter).map((directory) => join(directory, program));
+    const places = node.path.isAbsolute(program) ? [program] : (environment.PATH ?? "").split(node.path.delimiter).map((directory) => node.path.join(directory, program));
     const path = places.find(executable);
     if (path) return [path, ...words.slice(1)];
   }
@@ -52,8 +48,8 @@ function locate(name: string, environment: NodeJS.ProcessEnv): string[] | undefi
 
 function executable(path: string): boolean {
   try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
+    node.fs.accessSync(path, node.fs.constants.X_OK);
+    return node.fs.statSync(path).isFile();
   } catch {
     return false;
   }
@@ -84,25 +80,25 @@ function probe(command: readonly string[], cache: NativeCache): Toolchain | unde
   };
 }
 
-const digest = (parts: readonly string[]): string => createHash("sha256").update(parts.join("\0")).digest("hex").slice(0, 32);
+const digest = (parts: readonly string[]): string => node.crypto.createHash("sha256").update(parts.join("\0")).digest("hex").slice(0, 32);
 
 /** What the answer depends on: the compiler's file and the machine's processor. */
 function answerName(command: readonly string[]): string {
-  const program = realpathSync(command[0]!);
-  const { size, mtimeMs } = statSync(program);
+  const program = node.fs.realpathSync(command[0]!);
+  const { size, mtimeMs } = node.fs.statSync(program);
   let flags = "";
   try {
-    flags = /^(flags|Features)\s*:.*$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[0] ?? "";
+    flags = /^(flags|Features)\s*:.*$/m.exec(node.fs.readFileSync("/proc/cpuinfo", "utf8"))?.[0] ?? "";
   } catch {
     // Only Linux has it.
   }
-  return `compiler-${digest([program, ...command.slice(1), String(size), String(mtimeMs), process.arch, cpus()[0]?.model ?? "", flags])}.json`;
+  return `compiler-${digest([program, ...command.slice(1), String(size), String(mtimeMs), process.arch, node.os.cpus()[0]?.model ?? "", flags])}.json`;
 }
 
 function recall(command: readonly string[], cache: NativeCache): Answer | undefined {
   for (const directory of cache.directories)
     try {
-      const answer: Answer = JSON.parse(readFileSync(join(directory, answerName(command)), "utf8"));
+      const answer: Answer = JSON.parse(node.fs.readFileSync(node.path.join(directory, answerName(command)), "utf8"));
       if (Array.isArray(answer.machine) && typeof answer.macros === "string") return answer;
     } catch {
       // Not there, or not readable: ask again.
@@ -112,16 +108,16 @@ function recall(command: readonly string[], cache: NativeCache): Answer | undefi
 
 function ask(command: readonly string[], cache: NativeCache): Answer | undefined {
   for (const machine of [["-march=native"], ["-mcpu=native"], []]) {
-    const { status, stdout } = spawnSync(command[0]!, [...command.slice(1), ...machine, "-dM", "-E", "-x", "c", "/dev/null"], {
+    const { status, stdout } = node.childProcess.spawnSync(command[0]!, [...command.slice(1), ...machine, "-dM", "-E", "-x", "c", "/dev/null"], {
       encoding: "utf8",
       maxBuffer: 2 ** 24,
     });
     if (status !== 0 || !stdout.includes("__STDC__")) continue;
     const answer = { machine, macros: stdout };
-    const file = join(cache.directories.at(-1)!, answerName(command));
+    const file = node.path.join(cache.directories.at(-1)!, answerName(command));
     try {
-      writeFileSync(`${file}.${process.pid}`, JSON.stringify(answer));
-      renameSync(`${file}.${process.pid}`, file);
+      node.fs.writeFileSync(`${file}.${process.pid}`, JSON.stringify(answer));
+      node.fs.renameSync(`${file}.${process.pid}`, file);
     } catch {
       // Asked again next time.
     }

@@ -1,4 +1,4 @@
-/** Opening the native device where there may be no compiler. Node only. */
+/** Opening the native device where there may be no compiler, or no Node. */
 import { DeviceError } from "../core/errors.ts";
 import type { Heap } from "./heap.ts";
 import { NativeDevice } from "./native-device.ts";

@@ -1,6 +1,7 @@
 /** The workers of a WebAssembly device: started, told what to do through the control block, and replaced when one has died. */
 import { DeviceError } from "../core/errors.ts";
 import type { Heap } from "./heap.ts";
+import { inNode, nodeModule } from "./node.ts";
 import { COMMAND, CONTROL, controlBytes, OUTCOME } from "./wasm-stepper.ts";
 import { type DoneMessage, type KernelsMessage, WORKER_SOURCE, type WorkerMessage } from "./wasm-worker.ts";
 
@@ -26,16 +27,6 @@ interface NodeWorker {
   on(event: string, listener: (value: unknown) => void): void;
 }
 
-interface NodeModules {
-  getBuiltinModule?(name: string): unknown;
-}
-
-/** A module of Node, or undefined in a browser: there is no import, so that bundles for browsers stay clean. */
-export function nodeModule<T>(name: string): T | undefined {
-  const node = (globalThis as { process?: NodeModules }).process;
-  return node?.getBuiltinModule?.(name) as T | undefined;
-}
-
 function startWorker(listener: Listener): WorkerHandle {
   const node = nodeModule<{ Worker: new (code: string, options: object) => NodeWorker }>("node:worker_threads");
   if (!node) return startBrowserWorker(listener);
@@ -52,14 +43,14 @@ function startWorker(listener: Listener): WorkerHandle {
   };
 }
 
+let url: string | undefined;
+
 function startBrowserWorker(listener: Listener): WorkerHandle {
-  const url = URL.createObjectURL(new Blob([WORKER_SOURCE], { type: "text/javascript" }));
+  // One for all workers, kept: it must stay until the last of them has read it.
+  url ??= URL.createObjectURL(new Blob([WORKER_SOURCE], { type: "text/javascript" }));
   const worker = new Worker(url);
-  worker.onmessage = (event) => {
-    URL.revokeObjectURL(url);
-    listener.message(event.data as DoneMessage);
-  };
-  worker.onerror = (event) => listener.died(event.message);
+  worker.onmessage = (event) => listener.message(event.data as DoneMessage);
+  worker.onerror = (event) => listener.died(event.message ?? "the page does not let it start (worker-src in its content security policy)");
   return {
     post: (message) => worker.postMessage(message),
     terminate: () => {
@@ -95,6 +86,8 @@ export class Team {
   private posted = 0;
   private death: string | undefined;
   private deaths = 0;
+  /** Whether all workers have been seen at work since they were started. */
+  private met = false;
   private ended: ((outcome: number) => void) | undefined;
 
   constructor(options: TeamOptions) {
@@ -119,9 +112,13 @@ export class Team {
     const all = this.posted * this.workers.length;
     for (;;) {
       const handled = Atomics.load(this.cells, CONTROL.handled >> 2);
-      if (handled === all) return true;
+      if (handled === all) {
+        this.met = true;
+        return true;
+      }
       const left = end - performance.now();
-      if (left <= 0) return false;
+      // A browser starts no worker while the one that asked for it blocks.
+      if (left <= 0 || (!this.met && !inNode())) return false;
       try {
         Atomics.wait(this.cells, CONTROL.handled >> 2, handled, left);
       } catch {
@@ -194,6 +191,7 @@ export class Team {
   private startWorkers(): void {
     const { heap, stepper, threads, firstThread } = this.options;
     this.death = undefined;
+    this.met = false;
     this.posted = 0;
     for (let thread = firstThread; thread < threads; thread++) this.workers.push(this.startOne(this.control));
     this.post((i) => ({ start: { memory: heap.memory, stepper, control: this.control, thread: firstThread + i, threads } }));

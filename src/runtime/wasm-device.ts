@@ -6,12 +6,12 @@ import { type Device, type LoadedProgram, type LoadOptions, type Status, WORK_FO
 import { Heap } from "./heap.ts";
 import { LinkedProgram, ScratchArena } from "./link.ts";
 import { Team } from "./threads.ts";
-import { cores, hasRelaxedSimd } from "./wasm-features.ts";
+import { cores, hasRelaxedSimd, mayBlock } from "./wasm-features.ts";
 import { controlBytes, OUTCOME, renderStepper, type Stepper } from "./wasm-stepper.ts";
 
 export interface WasmDeviceOptions {
   readonly heap?: Heap | undefined;
-  /** Default: the machine's cores; always 1 where memory cannot be shared. */
+  /** Default: the machine's cores; always 1 where memory cannot be shared, or where the calling thread works and must not block. */
   readonly threads?: number | undefined;
   /** Whether the calling thread works too, or leaves everything but the smallest programs to workers so that its event loop goes on. */
   readonly caller?: "works" | "waits" | undefined;
@@ -49,7 +49,7 @@ export class WasmDevice implements Device {
   constructor({ heap = new Heap(), threads = cores(), caller = "works", relaxed = true, patience = PATIENCE }: WasmDeviceOptions = {}) {
     if (!Number.isInteger(threads) || threads < 1) throw new ArgumentError(`wasm: ${threads} is not a number of threads`);
     this.heap = heap;
-    this.threads = heap.shared ? threads : 1;
+    this.threads = heap.shared && (caller === "waits" || mayBlock()) ? threads : 1;
     this.caller = heap.shared ? caller : "works";
     this.relaxed = relaxed && hasRelaxedSimd();
     this.arena = new ScratchArena(heap, this.threads);

@@ -1,6 +1,6 @@
 /** What the WebAssembly engine can do. */
 import { drop, f32x4, ModuleWriter, v128 } from "../render/wasm-encoder.ts";
-import { nodeModule } from "./threads.ts";
+import { nodeModule } from "./node.ts";
 
 let relaxed: boolean | undefined;
 
@@ -22,6 +22,17 @@ function probeModule(): Uint8Array<ArrayBuffer> {
   const zero = v128.const(new Uint8Array(16));
   module.function([]).emit(drop(f32x4.relaxedMadd(zero, zero, zero)));
   return module.bytes();
+}
+
+/** Whether this thread may block; a page's main thread may not. */
+export function mayBlock(): boolean {
+  if (typeof SharedArrayBuffer === "undefined") return false;
+  try {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Threads a machine runs at once. */

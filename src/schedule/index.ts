@@ -79,6 +79,7 @@ class Scheduler {
     for (const cluster of fusion.clusters.toReversed()) if (sizeOf(cluster.shape) > 0) this.units.push(clusterUnit(cluster, memory));
     for (const g of guards) this.units.push(this.guardUnit(g.value, g.label));
     const results = this.addOutputs(outputs);
+    this.takeOldContents();
     for (const a of assignments) this.assign(a);
     const program = this.assemble(optimize > 0);
     return {
@@ -197,6 +198,19 @@ class Scheduler {
     });
   }
 
+  /** Where a variable gets the old content of one that is written too, that content is taken first: a and b can be swapped. */
+  private takeOldContents(): void {
+    const written = new Set(this.input.assignments.map((a) => a.cell));
+    for (const { cell, value } of this.input.assignments) {
+      if (value.op.kind !== "leaf" || value.op.source !== "variable" || sizeOf(value.shape) === 0) continue;
+      const source = (value.attributes as VariableAttributes).cell;
+      if (source === cell || !written.has(source) || this.buffers[this.memory.get(value)!]!.place === "scratch") continue;
+      const taken = this.addBuffer(value.dtype, sizeOf(value.shape), "scratch");
+      this.units.push(this.copyUnit(value, taken, "take"));
+      this.memory.set(value, taken);
+    }
+  }
+
   /**
    * Puts a value into a variable: its kernel writes there directly where every other reader of the old content comes before it or is the
    * same kernel at the same place, and nothing that can fail needs it; else it is copied at the end.
@@ -210,7 +224,9 @@ class Scheduler {
     const writers = writersOf(this.units);
     const writer = own === undefined ? undefined : writers.get(own);
     const readers = this.units.filter((u) => u.reads.has(variable.buffer));
-    if (writer && own !== undefined && this.buffers[own]!.place === "scratch" && this.canWriteInPlace(writer, own, variable.buffer, readers, writers)) {
+    // A value that two variables get lies in the first of them and is copied into the other.
+    const free = own !== undefined && this.buffers[own]!.place === "scratch" && !this.renamed.has(own);
+    if (writer && free && this.canWriteInPlace(writer, own, variable.buffer, readers, writers)) {
       this.renamed.set(own, variable.buffer);
       for (const r of readers) if (r !== writer) writer.after.add(r);
       return;

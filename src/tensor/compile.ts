@@ -7,7 +7,7 @@ import { argument, variable as variableLeaf } from "../ops/index.ts";
 import { differenceOf } from "./compare-traces.ts";
 import { currentTrace, type Device, type Draw, runInTrace, type Storage, type Tap, type Trace } from "./context.ts";
 import { asTensor } from "./create.ts";
-import { defaultDevice, runnerFor } from "./engine.ts";
+import { checked, defaultDevice, runnerFor } from "./engine.ts";
 import { Executable, type Feed, type Guard } from "./executable.ts";
 import { InterpretedProgram } from "./interpreted.ts";
 import type { Generator } from "./random.ts";
@@ -114,6 +114,7 @@ export class CompiledFunction {
         why: "a program is built without waiting for anything",
         help: "await results outside",
       });
+    checked(options, "compile");
     this.f = f;
     this.options = options;
   }
@@ -159,7 +160,7 @@ export class CompiledFunction {
       return { leaves: args as Tensor[], entry: last };
     const flat = flatten(args, "compile", {
       statics: true,
-      leaf: (x) => (isFeed(x) ? asTensor(x as TensorLike, undefined, "compile") : undefined),
+      leaf: (x) => (x !== args && isFeed(x) ? asTensor(x as TensorLike, undefined, "compile") : undefined),
     });
     const structure = JSON.stringify(flat.structure);
     const found = this.entries.find((e) => e.structure === structure && e.types.every((t, i) => sameType(flat.leaves[i]!, t)));

@@ -2,6 +2,7 @@
 import { ArgumentError, GraphError } from "../core/errors.ts";
 import type { Device as Runner } from "../runtime/device.ts";
 import { Heap } from "../runtime/heap.ts";
+import { type OpenedNative, openNative } from "../runtime/native.ts";
 import { WasmDevice } from "../runtime/wasm-device.ts";
 import type { Device } from "./context.ts";
 
@@ -12,14 +13,12 @@ export interface EngineOptions {
   readonly threads?: number;
 }
 
-type OpenNative = (heap: Heap, threads: number | undefined) => { runner: Runner } | { reason: string; error: () => Error };
-
 let chosen: EngineOptions = fromEnvironment();
 let started = false;
 let heap: Heap | undefined;
-let openNative: OpenNative | undefined;
 const runners = new Map<string, Runner>();
-let missing: { reason: string; error: () => Error } | undefined;
+/** Why there is no native device, once that is known. */
+let missing: Exclude<OpenedNative, { runner: unknown }> | undefined;
 
 /**
  * Sets the defaults of this process, before the first program runs.
@@ -34,29 +33,28 @@ export function configure(options: EngineOptions): void {
       why: "one process stays on one device",
       help: "call it first, or use compile(f, { device })",
     });
-  chosen = checked({ ...chosen, ...options });
+  chosen = checked({ ...chosen, ...options }, "configure");
 }
 
-function checked(options: EngineOptions): EngineOptions {
+/** @throws ArgumentError for a device or a number of threads that does not exist */
+export function checked(options: EngineOptions, from = "configure", names = { device: "device", threads: "threads" }): EngineOptions {
   const { device, threads } = options;
   if (device !== undefined && !["auto", "wasm", "native", "interpreter"].includes(device))
-    throw new ArgumentError(`configure: ${String(device)} is not a device`, { help: "auto, wasm, native or interpreter" });
+    throw new ArgumentError(`${from}: ${names.device} is ${JSON.stringify(device)}, which is no device`, {
+      help: "auto, wasm, native or interpreter",
+    });
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1))
-    throw new ArgumentError(`configure: ${String(threads)} is not a number of threads`, { help: "a whole number ≥ 1" });
+    throw new ArgumentError(`${from}: ${names.threads} is ${String(threads)}, which is no number of threads`, { help: "a whole number ≥ 1" });
   return options;
 }
 
 function fromEnvironment(): EngineOptions {
-  const env = typeof process === "undefined" ? {} : process.env;
+  // Pages have no process, some bundlers give them half of one.
+  const env: Record<string, string | undefined> = (typeof process === "undefined" ? undefined : process.env) ?? {};
   const options: { device?: Device; threads?: number } = {};
   if (env.GRADUS_DEVICE) options.device = env.GRADUS_DEVICE as Device;
   if (env.GRADUS_THREADS) options.threads = Number(env.GRADUS_THREADS);
-  return checked(options);
-}
-
-/** How native code is opened, on platforms that can. */
-export function setNative(open: OpenNative): void {
-  openNative = open;
+  return checked(options, "environment", { device: "GRADUS_DEVICE", threads: "GRADUS_THREADS" });
 }
 
 export const theHeap = (): Heap => (heap ??= new Heap());
@@ -81,16 +79,11 @@ function nativeRunner(threads: number | undefined): Runner | undefined {
   const key = `native ${threads ?? ""}`;
   const ready = runners.get(key);
   if (ready || missing) return ready;
-  const opened = openNative?.(theHeap(), threads) ?? NO_NATIVE;
+  const opened = openNative(theHeap(), threads);
   if ("reason" in opened) missing = opened;
   else runners.set(key, opened.runner);
   return runners.get(key);
 }
-
-const NO_NATIVE = {
-  reason: "only Node has it",
-  error: () => new GraphError("native code runs in Node only", { help: 'use device: "wasm"' }),
-};
 
 function known(key: string, make: () => Runner): Runner {
   const runner = runners.get(key) ?? make();

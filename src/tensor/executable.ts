@@ -8,7 +8,7 @@ import { optimise } from "../passes/index.ts";
 import type { LoadedProgram, Device as Runner, Status } from "../runtime/device.ts";
 import { schedule } from "../schedule/index.ts";
 import { HostStorage, type Storage } from "./context.ts";
-import { Slot, SlotStorage } from "./slots.ts";
+import { elementsOf, Slot } from "./slots.ts";
 import type { Variable } from "./variable.ts";
 
 export interface Guard {
@@ -94,9 +94,7 @@ export class Executable {
 
   private feed(input: { slot: Slot; held: Feed | undefined }, feed: Feed): void {
     if (input.held === feed) return;
-    if (feed instanceof SlotStorage) input.slot.write(feed.peek());
-    else if (ArrayBuffer.isView(feed)) input.slot.write(feed as TypedArray);
-    else input.slot.write(feed.read() as TypedArray);
+    input.slot.write(ArrayBuffer.isView(feed) ? (feed as TypedArray) : elementsOf(feed as Storage));
     // Arrays may change under our hands, tensors do not.
     input.held = ArrayBuffer.isView(feed) ? undefined : feed;
   }

@@ -6,7 +6,7 @@ import type { ArgumentAttributes, Value, VariableAttributes } from "../graph/op.
 import { topological } from "../graph/walk.ts";
 import { HostStorage, type Storage } from "./context.ts";
 import type { ExecutableSpec, Feed } from "./executable.ts";
-import { SlotStorage } from "./slots.ts";
+import { elementsOf } from "./slots.ts";
 import { Tensor } from "./tensor.ts";
 import type { Variable } from "./variable.ts";
 
@@ -49,7 +49,4 @@ export class InterpretedProgram {
   dispose(): void {}
 }
 
-function numbersOf(feed: Feed): TypedArray {
-  if (feed instanceof SlotStorage) return feed.peek();
-  return ArrayBuffer.isView(feed) ? (feed as TypedArray) : (feed.read() as TypedArray);
-}
+const numbersOf = (feed: Feed): TypedArray => (ArrayBuffer.isView(feed) ? (feed as TypedArray) : elementsOf(feed as Storage));

@@ -20,6 +20,16 @@ export class ProgramRuntime implements Runtime {
 
   /** How many programs were made so far. */
   made = 0;
+  private readonly most: number;
+
+  constructor(most = KEPT) {
+    this.most = most;
+  }
+
+  /** How many programs are kept. */
+  get kept(): number {
+    return this.programs.size;
+  }
 
   async realise(tensors: readonly Tensor[], { device = defaultDevice() }: RealiseOptions = {}): Promise<TypedArray[]> {
     if (device === "interpreter") return this.interpreter.realise(tensors);
@@ -64,7 +74,7 @@ export class ProgramRuntime implements Runtime {
 
   private trim(): void {
     for (const [key, program] of this.programs) {
-      if (this.programs.size <= KEPT) return;
+      if (this.programs.size <= this.most) return;
       this.programs.delete(key);
       program.dispose();
     }

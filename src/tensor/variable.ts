@@ -7,7 +7,7 @@ import { stopGradient, variable as variableLeaf } from "../ops/index.ts";
 import { currentTrace, type Storage } from "./context.ts";
 import { asTensor } from "./create.ts";
 import { atUserLine } from "./site.ts";
-import { type Slot, SlotStorage } from "./slots.ts";
+import { elementsOf, type Slot } from "./slots.ts";
 import { Tensor } from "./tensor.ts";
 import type { TensorLike } from "./tensor-types.ts";
 
@@ -106,9 +106,9 @@ export class Variable<out S extends Shape = any> extends Tensor<S> {
   /** Puts the computed content into its place in the heap, if it is not there. */
   moveInto(slot: Slot): void {
     if (this.#slot === slot) return;
-    const storage = this.content().storage;
+    const elements = elementsOf(this.content().storage!);
     slot.evict();
-    slot.write(storage instanceof SlotStorage ? storage.peek() : (storage!.read() as TypedArray));
+    slot.write(elements);
     this.#slot = slot;
   }
 

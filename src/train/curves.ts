@@ -25,7 +25,9 @@ const coordinate = (x: number): string => String(Math.round(x * 10) / 10);
 /** One picture of several panels over the same x axis, which counts steps. */
 export function curvesSvg(title: string, panels: readonly CurvePanel[]): string {
   const height = panels.length * HEIGHT + 30;
-  const points = panels.flatMap(({ lines }) => lines.flatMap((line) => line.points)).filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y));
+  const points = panels
+    .flatMap(({ lines }) => lines.flatMap((line) => line.points))
+    .filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y));
   const [from, to] = [Math.min(0, ...points.map(([x]) => x)), Math.max(1, ...points.map(([x]) => x))];
   const body = panels.map((panel, i) => `<g transform="translate(0 ${30 + i * HEIGHT})">${drawPanel(panel, from, to)}</g>`);
   return [
@@ -48,13 +50,17 @@ function drawPanel({ label, lines }: CurvePanel, from: number, to: number): stri
     const at = coordinate(py(v));
     return `<path d="M${LEFT} ${at}H${WIDTH - RIGHT}" stroke="#e4e4e4"/><text x="${LEFT - 8}" y="${at}" dy="4" text-anchor="end" fill="#555">${number(v)}</text>`;
   });
-  const marks = x.map((v) => `<text x="${coordinate(px(v))}" y="${HEIGHT - BOTTOM + 18}" text-anchor="middle" fill="#555">${number(v)}</text>`);
+  const marks = x.map(
+    (v) => `<text x="${coordinate(px(v))}" y="${HEIGHT - BOTTOM + 18}" text-anchor="middle" fill="#555">${number(v)}</text>`,
+  );
   const drawn = lines.map(({ points }, i) => drawLine(points, COLOURS[i % COLOURS.length]!, px, py));
   const legend = lines.map(({ label: name }, i) => {
     const at = WIDTH - RIGHT - (lines.length - i) * 100;
     return `<path d="M${at} 20h18" stroke="${COLOURS[i % COLOURS.length]}" stroke-width="2.5"/><text x="${at + 24}" y="24" fill="#333">${escape(name)}</text>`;
   });
-  return [`<text x="${LEFT}" y="24" fill="#333" font-weight="600">${escape(label)}</text>`, ...grid, ...marks, ...drawn, ...legend].join("\n");
+  return [`<text x="${LEFT}" y="24" fill="#333" font-weight="600">${escape(label)}</text>`, ...grid, ...marks, ...drawn, ...legend].join(
+    "\n",
+  );
 }
 
 function drawLine(points: CurveLine["points"], colour: string, px: (v: number) => number, py: (v: number) => number): string {

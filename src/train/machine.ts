@@ -8,7 +8,21 @@ export interface Machine {
   readonly node: string;
 }
 
-const FEATURES = ["sse4_1", "sse4_2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512vl", "avx512_bf16", "avx_vnni", "amx_tile", "asimd", "sve"];
+const FEATURES = [
+  "sse4_1",
+  "sse4_2",
+  "avx",
+  "avx2",
+  "fma",
+  "f16c",
+  "avx512f",
+  "avx512vl",
+  "avx512_bf16",
+  "avx_vnni",
+  "amx_tile",
+  "asimd",
+  "sve",
+];
 
 /** The machine a run is made on: results are the same bits only on the same target. */
 export async function describeMachine(): Promise<Machine> {

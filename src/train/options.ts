@@ -48,7 +48,8 @@ function convert(key: string, usual: OptionValue, value: unknown, choices: reado
   const fail = (what: string): never => {
     throw new ArgumentError(`option ${key}: ${JSON.stringify(value)} is not ${what}`, { help: `the default is ${usual}` });
   };
-  if (typeof usual === "boolean") return value === true || value === "true" ? true : value === false || value === "false" ? false : fail("true or false");
+  if (typeof usual === "boolean")
+    return value === true || value === "true" ? true : value === false || value === "false" ? false : fail("true or false");
   if (typeof usual === "number") {
     const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
     return typeof number === "number" && Number.isFinite(number) ? number : fail("a number");

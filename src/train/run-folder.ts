@@ -50,7 +50,10 @@ export class RunFolder {
   static async create(path: string, info: RunInfo): Promise<RunFolder> {
     const { mkdir, readdir } = await import("node:fs/promises");
     const made = await mkdir(path, { recursive: true }).catch((cause: unknown) => {
-      throw new ArgumentError(`cannot make the folder ${path}: ${cause instanceof Error ? cause.message : cause}`, { help: "choose another with --out", cause });
+      throw new ArgumentError(`cannot make the folder ${path}: ${cause instanceof Error ? cause.message : cause}`, {
+        help: "choose another with --out",
+        cause,
+      });
     });
     if (!made && (await readdir(path)).length > 0)
       throw new ArgumentError(`${path} exists and is not empty`, {
@@ -67,7 +70,10 @@ export class RunFolder {
   static async open(path: string): Promise<RunFolder> {
     const info = await readInfo(path);
     const { stat } = await import("node:fs/promises");
-    const size = await stat(`${path}/metrics.jsonl`).then((s) => s.size, () => 0);
+    const size = await stat(`${path}/metrics.jsonl`).then(
+      (s) => s.size,
+      () => 0,
+    );
     return new RunFolder(path, info, await CheckpointFolder.open(`${path}/checkpoints`), size);
   }
 
@@ -130,7 +136,9 @@ export async function readInfo(path: string): Promise<RunInfo> {
   const result = INFO.safeParse(json);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
-  throw new FormatError(`${file}: ${issue.path.length > 0 ? `${issue.path.join(".")}: ` : ""}${issue.message}`, { help: "it should be as gradus wrote it" });
+  throw new FormatError(`${file}: ${issue.path.length > 0 ? `${issue.path.join(".")}: ` : ""}${issue.message}`, {
+    help: "it should be as gradus wrote it",
+  });
 }
 
 /** The newest whole checkpoint of a run. @throws FormatError if there is none */

@@ -9,10 +9,10 @@ import { describeMachine } from "./machine.ts";
 import type { Loss } from "./metrics.ts";
 import { type Options, resolveOptions } from "./options.ts";
 import type { Recipe } from "./recipe.ts";
-import { readCheckpoint, readInfo, RunFolder, type RunInfo } from "./run-folder.ts";
-import { score, type Scores, type Trainable } from "./score.ts";
-import { loadGroup, positionFromText, positionToText, storeAll } from "./training-state.ts";
+import { RunFolder, type RunInfo, readCheckpoint, readInfo } from "./run-folder.ts";
+import { type Scores, score, type Trainable } from "./score.ts";
 import { type Progress, Trainer } from "./trainer.ts";
+import { loadGroup, positionFromText, positionToText, storeAll } from "./training-state.ts";
 
 export interface TrainSettings {
   readonly recipe: Recipe;
@@ -70,7 +70,11 @@ export interface TrainOutcome {
 }
 
 /** Options, model and loss of a recipe, with its parameters drawn. */
-export function prepare(recipe: Recipe, given: Readonly<Record<string, unknown>>, seed: number): { options: Options; model: Trainable; loss: Loss } {
+export function prepare(
+  recipe: Recipe,
+  given: Readonly<Record<string, unknown>>,
+  seed: number,
+): { options: Options; model: Trainable; loss: Loss } {
   const options = resolveOptions(recipe.options as Options, given, recipe.choices as Record<string, readonly string[]>);
   const loss = recipe.objective?.(options) ?? recipe.loss;
   if (!loss) throw new ArgumentError("the recipe has no loss", { help: "give it loss, or objective(options)" });
@@ -84,9 +88,17 @@ export async function trainRecipe(settings: TrainSettings, events: TrainEvents =
   const seconds = folder.info.seconds;
   const elapsed = (): number => seconds + (performance.now() - begun) / 1000;
   try {
-    const result = settings.recipe.run && settings.resume === undefined ? await runOwn(folder, settings, events) : await runFit(folder, settings, events, elapsed);
+    const result =
+      settings.recipe.run && settings.resume === undefined
+        ? await runOwn(folder, settings, events)
+        : await runFit(folder, settings, events, elapsed);
     const status = result.status;
-    await folder.update({ status, scores: result.scores, finished: status === "interrupted" ? null : new Date().toISOString(), seconds: elapsed() });
+    await folder.update({
+      status,
+      scores: result.scores,
+      finished: status === "interrupted" ? null : new Date().toISOString(),
+      seconds: elapsed(),
+    });
     return { path: folder.path, ...result, seconds: elapsed() };
   } catch (error) {
     await folder.update({ status: "failed", seconds: elapsed() }).catch(() => undefined);
@@ -148,16 +160,25 @@ async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainE
   const { info } = folder;
   const device = info.device as Device;
   const { options, model, loss } = prepare(recipe, info.options, info.seed);
-  const parts = await recipe.data(options, { seed: info.seed, signal, ...(info.data ? { dir: info.data } : {}), ...(events.download ? { onProgress: events.download } : {}) });
+  const parts = await recipe.data(options, {
+    seed: info.seed,
+    signal,
+    ...(info.data ? { dir: info.data } : {}),
+    ...(events.download ? { onProgress: events.download } : {}),
+  });
   const root = new Generator(info.seed);
-  const [train, validation] = info.validation > 0 ? parts.train.split(1 - info.validation, root.fork("validation")) : [parts.train, parts.test];
+  const [train, validation] =
+    info.validation > 0 ? parts.train.split(1 - info.validation, root.fork("validation")) : [parts.train, parts.test];
   const checkedOn = info.validation > 0 ? "validation" : "test";
   const batches = Math.max(1, Math.floor(train.size / info.batchSize));
   const logEvery = Math.max(1, Math.ceil(batches / 50));
   const window = { count: 0, loss: 0 };
   const save = async (): Promise<void> => {
     const { tensors, position } = await trainer.state();
-    await folder.save(trainer.step, tensors, { training: positionToText(position), log: JSON.stringify({ bytes: folder.logged, ...window }) });
+    await folder.save(trainer.step, tensors, {
+      training: positionToText(position),
+      log: JSON.stringify({ bytes: folder.logged, ...window }),
+    });
   };
   let saved = performance.now();
   const trainer: Trainer = new Trainer(model, train, {
@@ -224,11 +245,17 @@ async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainE
 function resumedInfo(info: RunInfo, settings: TrainSettings): Partial<RunInfo> {
   for (const [key, value] of Object.entries(settings.options ?? {}))
     if (String(info.options[key]) !== String(value))
-      throw new ArgumentError(`--resume: the run has ${key} ${info.options[key]}, not ${value}`, { why: "a resumed run goes on as it began", help: "leave the option out" });
+      throw new ArgumentError(`--resume: the run has ${key} ${info.options[key]}, not ${value}`, {
+        why: "a resumed run goes on as it began",
+        help: "leave the option out",
+      });
   const { seed, batchSize, validation, patience } = settings;
   for (const [key, value] of Object.entries({ seed, batchSize, validation, patience }))
     if (value !== undefined && info[key as keyof RunInfo] !== value)
-      throw new ArgumentError(`--resume: the run has ${key} ${String(info[key as keyof RunInfo])}, not ${value}`, { why: "a resumed run goes on as it began", help: "leave it out" });
+      throw new ArgumentError(`--resume: the run has ${key} ${String(info[key as keyof RunInfo])}, not ${value}`, {
+        why: "a resumed run goes on as it began",
+        help: "leave it out",
+      });
   return {
     status: "running",
     finished: null,
@@ -251,8 +278,11 @@ async function goBack(trainer: Trainer, folder: RunFolder, window: { count: numb
 async function curvesOf(folder: RunFolder, records: readonly Progress[], checkedOn: string): Promise<string> {
   const { readFile } = await import("node:fs/promises");
   const lines = (await readFile(`${folder.path}/metrics.jsonl`, "utf8")).split("\n").filter(Boolean);
-  const steps = lines.map((line) => JSON.parse(line) as { step: number; loss: number; epoch?: number }).filter((line) => line.epoch === undefined);
-  const perEpoch = (pick: (r: Progress) => number | undefined): [number, number][] => records.flatMap((r) => (pick(r) === undefined ? [] : [[r.step, pick(r)!]]));
+  const steps = lines
+    .map((line) => JSON.parse(line) as { step: number; loss: number; epoch?: number })
+    .filter((line) => line.epoch === undefined);
+  const perEpoch = (pick: (r: Progress) => number | undefined): [number, number][] =>
+    records.flatMap((r) => (pick(r) === undefined ? [] : [[r.step, pick(r)!]]));
   const panels = [
     {
       label: "loss",
@@ -281,7 +311,12 @@ export interface Run {
   readonly model: Trainable;
   readonly checkpoint: Checkpoint;
   /** Loss and metrics on the recipe's test set. */
-  evaluate(where?: { dir?: string | undefined; device?: Device | undefined; threads?: number | undefined; onProgress?: (p: DownloadProgress) => void }): Promise<Scores>;
+  evaluate(where?: {
+    dir?: string | undefined;
+    device?: Device | undefined;
+    threads?: number | undefined;
+    onProgress?: (p: DownloadProgress) => void;
+  }): Promise<Scores>;
   test(where?: { dir?: string | undefined }): Promise<Dataset<Labelled> | ArrayDataset>;
 }
 
@@ -304,6 +339,7 @@ export async function openRun(path: string, find: (name: string) => Promise<Reci
     model,
     checkpoint,
     test,
-    evaluate: async ({ dir, device, threads } = {}) => score(model, await test({ dir }), { loss, metrics: recipe.metrics, device, threads }),
+    evaluate: async ({ dir, device, threads } = {}) =>
+      score(model, await test({ dir }), { loss, metrics: recipe.metrics, device, threads }),
   };
 }

@@ -19,7 +19,13 @@ export interface ScoreOptions {
 export type Scores = { loss: number } & Record<string, number>;
 
 /** The options of `compile` that were given. */
-export const placement = ({ device, threads }: { device?: Device | undefined; threads?: number | undefined }): { device?: Device; threads?: number } => ({
+export const placement = ({
+  device,
+  threads,
+}: {
+  device?: Device | undefined;
+  threads?: number | undefined;
+}): { device?: Device; threads?: number } => ({
   ...(device === undefined ? {} : { device }),
   ...(threads === undefined ? {} : { threads }),
 });

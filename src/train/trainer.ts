@@ -6,7 +6,7 @@ import type { Optimizer } from "../optim/index.ts";
 import { EarlyStopping, type EarlyStoppingOptions } from "./early-stopping.ts";
 import type { Loss, Metric } from "./metrics.ts";
 import { mapValues, placement, type Scores, scorer, type Trainable, Yielding } from "./score.ts";
-import { loadGroup, type Progress, storeAll, type Sums, type TrainingState } from "./training-state.ts";
+import { loadGroup, type Progress, type Sums, storeAll, type TrainingState } from "./training-state.ts";
 
 export type { Progress };
 
@@ -144,7 +144,8 @@ export class Trainer {
 
   private async nonFinite(what: string, cause?: unknown): Promise<NonFiniteError> {
     const names: string[] = [];
-    for (const [name, cell] of this.model.namedVariables()) if ((await cell.value.data()).some((v) => !Number.isFinite(v))) names.push(name);
+    for (const [name, cell] of this.model.namedVariables())
+      if ((await cell.value.data()).some((v) => !Number.isFinite(v))) names.push(name);
     return new StepError(`step ${this.step + 1} (epoch ${this.epoch}, batch ${this.batch + 1}): ${what}`, {
       why: names.length > 0 ? `not finite any more: ${names.join(", ")}` : "all parameters are still finite",
       help: "lower the learning rate, or clip the gradients with clipNorm; look for inputs that are not finite",
@@ -175,7 +176,11 @@ export class Trainer {
   async state(): Promise<TrainingState> {
     const { model, stopping } = this;
     return {
-      tensors: await storeAll({ model: model.stateDict(), optimizer: this.options.optimizer.stateDict(), best: stopping?.bestParameters ?? {} }),
+      tensors: await storeAll({
+        model: model.stateDict(),
+        optimizer: this.options.optimizer.stateDict(),
+        best: stopping?.bestParameters ?? {},
+      }),
       position: {
         epoch: this.epoch,
         batch: this.batch,
@@ -228,7 +233,8 @@ class StepError extends NonFiniteError {}
 function checkOptions(data: Dataset<Labelled>, options: FitOptions): void {
   const { epochs, batchSize = 32, validation, earlyStopping } = options;
   if (!Number.isSafeInteger(epochs) || epochs < 0) throw new ArgumentError(`fit: ${epochs} epochs`, { help: "a whole number ≥ 0" });
-  if (!Number.isSafeInteger(batchSize) || batchSize < 1) throw new ArgumentError(`fit: a batch of ${batchSize}`, { help: "a whole number ≥ 1" });
+  if (!Number.isSafeInteger(batchSize) || batchSize < 1)
+    throw new ArgumentError(`fit: a batch of ${batchSize}`, { help: "a whole number ≥ 1" });
   if (data.size === 0) throw new ArgumentError("fit: the data set is empty", { why: "there is nothing to learn from" });
   if (earlyStopping && !validation)
     throw new ArgumentError("fit: earlyStopping needs validation data", {

@@ -46,7 +46,8 @@ export interface TrainingState {
 export async function storeAll(groups: Readonly<Record<string, Readonly<Record<string, Tensor>>>>): Promise<Map<string, StoredTensor>> {
   const stored = new Map<string, StoredTensor>();
   for (const [group, tensors] of Object.entries(groups))
-    for (const [name, t] of Object.entries(tensors)) stored.set(`${group}.${name}`, { dtype: t.dtype, shape: [...t.shape], data: await t.data() });
+    for (const [name, t] of Object.entries(tensors))
+      stored.set(`${group}.${name}`, { dtype: t.dtype, shape: [...t.shape], data: await t.data() });
   return stored;
 }
 
@@ -60,7 +61,10 @@ export function loadGroup(stored: ReadonlyMap<string, StoredTensor>, group: stri
 
 const count = z.int().min(0);
 /** JSON has no infinities and no NaN: they come as null, and mean NaN. */
-const number = z.number().nullable().transform((value) => value ?? Number.NaN);
+const number = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? Number.NaN);
 const scores = z.record(z.string(), number);
 const POSITION = z.strictObject({
   epoch: count,

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { encode } from "fast-png";
 import { beforeAll, describe, expect, test } from "vitest";
-import { FormatError } from "../../src/core/errors.ts";
 import { recipeIn } from "../../src/cli/arguments.ts";
 import { imageOf } from "../../src/cli/inputs.ts";
 import { clock, sparkline } from "../../src/cli/output.ts";
+import { FormatError } from "../../src/core/errors.ts";
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const RECIPE = here("recipe-for-tests.ts");
@@ -24,7 +24,10 @@ interface Ended {
   readonly err: string;
 }
 
-function start(words: readonly string[], environment: Record<string, string> = {}): { child: ChildProcess; ended: Promise<Ended>; text(): string } {
+function start(
+  words: readonly string[],
+  environment: Record<string, string> = {},
+): { child: ChildProcess; ended: Promise<Ended>; text(): string } {
   const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), here("run.ts"), ...words], {
     cwd: folder,
     env: { ...process.env, TSX_TSCONFIG_PATH: here("../../tsconfig.json"), GRADUS_DATA: "", ...environment },
@@ -39,7 +42,11 @@ function start(words: readonly string[], environment: Record<string, string> = {
   return { child, ended, text: () => out };
 }
 const gradus = (...words: string[]): Promise<Ended> => start(words).ended;
-const events = (out: string): Record<string, unknown>[] => out.trim().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
+const events = (out: string): Record<string, unknown>[] =>
+  out
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
 
 describe("a whole session", () => {
   test("train, evaluate, predict and explain a recipe of one's own", async () => {
@@ -62,7 +69,11 @@ describe("a whole session", () => {
     await writeFile(join(folder, "rows.csv"), "0.9,-0.9\n-0.9,0.9\n");
     const predict = await gradus("predict", "own", "rows.csv", "0.8,-0.5", "--recipe", RECIPE, "--json", "--test", "2");
     expect(predict.err).toBe("");
-    expect(events(predict.out).map((e) => e.class).slice(0, 3)).toEqual(["above", "below", "above"]);
+    expect(
+      events(predict.out)
+        .map((e) => e.class)
+        .slice(0, 3),
+    ).toEqual(["above", "below", "above"]);
     expect(events(predict.out)).toHaveLength(5);
 
     const dot = await gradus("explain", "own", "--recipe", RECIPE, "--dot");
@@ -121,7 +132,7 @@ describe("interruptions", () => {
   }, 60_000);
 });
 
-describe("mistakes", () => {
+describe.concurrent("mistakes", () => {
   test.each<[string, string[], number, RegExp]>([
     ["an unknown command", ["trian"], 2, /unknown command 'trian'[\s\S]*train/],
     ["an unknown flag", ["train", "--epohcs", "3"], 2, /unknown option '--epohcs'[\s\S]*--epochs/],
@@ -179,7 +190,8 @@ describe("mistakes", () => {
 
   test("a run whose checkpoints are all damaged says so", async () => {
     await gradus("train", RECIPE, "--epochs", "1", "--out", "damaged");
-    for (const name of await readdir(join(folder, "damaged/checkpoints"))) await writeFile(join(folder, "damaged/checkpoints", name), "rubbish");
+    for (const name of await readdir(join(folder, "damaged/checkpoints")))
+      await writeFile(join(folder, "damaged/checkpoints", name), "rubbish");
     const { code, err } = await gradus("evaluate", "damaged", "--recipe", RECIPE);
     expect(code).toBe(1);
     expect(err).toMatch(/no checkpoint/);
@@ -188,7 +200,8 @@ describe("mistakes", () => {
   test("help and version go to standard output with 0", async () => {
     const help = await gradus("train", "--help");
     expect(help.code).toBe(0);
-    for (const flag of ["--data", "--epochs", "--batch", "--seed", "--device", "--threads", "--out", "--resume", "--json", "--momentum"]) expect(help.out).toContain(flag);
+    for (const flag of ["--data", "--epochs", "--batch", "--seed", "--device", "--threads", "--out", "--resume", "--json", "--momentum"])
+      expect(help.out).toContain(flag);
     expect((await gradus("--version")).out).toMatch(/^\d+\.\d+\.\d+\n$/);
     expect((await gradus()).out).toMatch(/train[\s\S]*evaluate[\s\S]*predict[\s\S]*explain[\s\S]*bench/);
   });
@@ -217,7 +230,12 @@ describe("pieces", () => {
 
   test("a sparkline shows the course, whatever the number of values", () => {
     expect(sparkline([1, 2, 3, 4, 5, 6, 7, 8])).toBe("▁▂▃▄▅▆▇█");
-    expect(sparkline(Array.from({ length: 1000 }, (_, i) => -i), 4)).toBe("█▆▃▁");
+    expect(
+      sparkline(
+        Array.from({ length: 1000 }, (_, i) => -i),
+        4,
+      ),
+    ).toBe("█▆▃▁");
     expect(sparkline([3, 3])).toBe("▁▁");
     expect(sparkline([Number.NaN])).toBe("");
   });
@@ -227,17 +245,34 @@ describe("pieces", () => {
   });
 
   const png = (width: number, height: number, draw: (x: number, y: number) => number): Uint8Array =>
-    encode({ width, height, channels: 1, data: Uint8Array.from({ length: width * height }, (_, i) => draw(i % width, Math.floor(i / width))) });
+    encode({
+      width,
+      height,
+      channels: 1,
+      data: Uint8Array.from({ length: width * height }, (_, i) => draw(i % width, Math.floor(i / width))),
+    });
 
   test("an image of the right size is taken as it is, dark ink on light paper is turned over", () => {
-    const light = imageOf(png(28, 28, (x) => (x === 14 ? 255 : 0)), "a.png", 28);
-    const dark = imageOf(png(28, 28, (x) => (x === 14 ? 0 : 255)), "a.png", 28);
+    const light = imageOf(
+      png(28, 28, (x) => (x === 14 ? 255 : 0)),
+      "a.png",
+      28,
+    );
+    const dark = imageOf(
+      png(28, 28, (x) => (x === 14 ? 0 : 255)),
+      "a.png",
+      28,
+    );
     expect(dark).toEqual(light);
     expect([light[14], light[13]]).toEqual([1, 0]);
   });
 
   test("another size is cropped to the ink, scaled to 20 pixels and centred", () => {
-    const image = imageOf(png(200, 300, (x, y) => (x > 20 && x <= 40 && y > 50 && y <= 150 ? 0 : 255)), "a.png", 28);
+    const image = imageOf(
+      png(200, 300, (x, y) => (x > 20 && x <= 40 && y > 50 && y <= 150 ? 0 : 255)),
+      "a.png",
+      28,
+    );
     const rows = Array.from({ length: 28 }, (_, y) => image.subarray(y * 28, y * 28 + 28).reduce((a, b) => a + b, 0));
     expect(rows.filter((sum) => sum > 1)).toHaveLength(20);
     expect(rows[3]).toBe(0);
@@ -259,4 +294,3 @@ describe("pieces", () => {
     expect(() => imageOf(damage(file), "a.png", 28)).toThrow("a.png");
   });
 });
-

@@ -5,7 +5,10 @@ import { ArrayDataset, type BatchOptions, HostRandom } from "../../src/data/inde
 import { Generator } from "../../src/index.ts";
 
 const numbered = (n: number): ArrayDataset =>
-  new ArrayDataset({ data: Float32Array.from({ length: 2 * n }, (_, i) => i), shape: [2] }, { data: Int32Array.from({ length: n }, (_, i) => i), shape: [] });
+  new ArrayDataset(
+    { data: Float32Array.from({ length: 2 * n }, (_, i) => i), shape: [2] },
+    { data: Int32Array.from({ length: n }, (_, i) => i), shape: [] },
+  );
 
 async function labelsOf(data: ArrayDataset, size: number, options?: BatchOptions): Promise<number[][]> {
   const all: number[][] = [];
@@ -20,7 +23,10 @@ async function labelsOf(data: ArrayDataset, size: number, options?: BatchOptions
 describe("batches", () => {
   test("without a generator the order is that of the data, and the last batch is short", async () => {
     expect(await labelsOf(numbered(5), 2)).toEqual([[0, 1], [2, 3], [4]]);
-    expect(await labelsOf(numbered(5), 2, { last: "drop" })).toEqual([[0, 1], [2, 3]]);
+    expect(await labelsOf(numbered(5), 2, { last: "drop" })).toEqual([
+      [0, 1],
+      [2, 3],
+    ]);
   });
 
   test("a shuffled pass has every example once; the same state of the generator gives the same order", async () => {
@@ -87,7 +93,8 @@ describe("split", () => {
   });
 
   test("fractions that leave nothing are refused", () => {
-    for (const fraction of [0, 1, -0.5, 2, Number.NaN, 0.01]) expect(() => numbered(5).split(fraction, new Generator(0))).toThrow(ArgumentError);
+    for (const fraction of [0, 1, -0.5, 2, Number.NaN, 0.01])
+      expect(() => numbered(5).split(fraction, new Generator(0))).toThrow(ArgumentError);
   });
 });
 

@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { FormatError } from "../../src/core/errors.ts";
-import { DownloadError, type DownloadProgress, fashionMnist, iris, mnist, tableFrom } from "../../src/data/index.ts";
 import { dataFile, type RemoteFile } from "../../src/data/download.ts";
+import { DownloadError, type DownloadProgress, fashionMnist, iris, mnist, tableFrom } from "../../src/data/index.ts";
 import { sha256 } from "../../src/io/index.ts";
 
 const DATA = process.env.GRADUS_DATA ?? new URL("../../../shared/data", import.meta.url).pathname;
@@ -136,12 +136,16 @@ describe("downloads", () => {
   test("a server that is not there is named", async () => {
     answers = () => ({});
     server.close();
-    await expect(dataFile("set", { ...(await remote()), url: "http://127.0.0.1:9/x.gz" }, { cache: folder })).rejects.toThrow(/127\.0\.0\.1:9[\s\S]*by hand/);
+    await expect(dataFile("set", { ...(await remote()), url: "http://127.0.0.1:9/x.gz" }, { cache: folder })).rejects.toThrow(
+      /127\.0\.0\.1:9[\s\S]*by hand/,
+    );
   });
 
   test.skipIf(!hasData)("MNIST comes whole through a mirror", async () => {
     const files = new Map((await readdir(`${DATA}/mnist`)).map((name) => [`/${name}`, name]));
-    const bytes = new Map(await Promise.all([...files].map(async ([path, name]) => [path, new Uint8Array(await readFile(`${DATA}/mnist/${name}`))] as const)));
+    const bytes = new Map(
+      await Promise.all([...files].map(async ([path, name]) => [path, new Uint8Array(await readFile(`${DATA}/mnist/${name}`))] as const)),
+    );
     answers = (path) => ({ body: bytes.get(path)! });
     expect((await mnist({ url, cache: folder, train: false })).size).toBe(10_000);
     expect(requests.sort()).toEqual(["/t10k-images-idx3-ubyte.gz", "/t10k-labels-idx1-ubyte.gz"]);

@@ -80,7 +80,9 @@ const CHILD = fileURLToPath(new URL("save-loop.ts", import.meta.url));
 /** Runs the saving process; resolves with the steps it reported when it is dead. */
 function saveUntilKilled(first: number, kill: { afterMilliseconds: number } | { atCall: number }): Promise<number[]> {
   const dieAt = "atCall" in kill ? [String(kill.atCall)] : [];
-  const child = spawn(process.execPath, ["--import", "tsx", CHILD, folder, String(first), ...dieAt], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, ["--import", "tsx", CHILD, folder, String(first), ...dieAt], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   let text = "";
   let armed = false;
   child.stdout.on("data", (chunk: Buffer) => {

@@ -7,7 +7,10 @@ import { csvNumber, decodeCsv } from "../../src/io/index.ts";
 describe("CSV files", () => {
   test("rows are cells, with the line each begins at", () => {
     const { rows, lines, names } = decodeCsv("1,2\n\n3,4\r\n");
-    expect(rows).toEqual([["1", "2"], ["3", "4"]]);
+    expect(rows).toEqual([
+      ["1", "2"],
+      ["3", "4"],
+    ]);
     expect(lines).toEqual([1, 3]);
     expect(names).toBeUndefined();
   });
@@ -21,7 +24,12 @@ describe("CSV files", () => {
   test("a byte order mark is no part of the first cell, and quotes hold commas, quotes and lines", () => {
     const text = '\uFEFF1,"a,b"\n2,"say ""hi"""\n3,"two\nlines"\n4,x\n';
     const { rows, lines } = decodeCsv(new TextEncoder().encode(text));
-    expect(rows).toEqual([["1", "a,b"], ["2", 'say "hi"'], ["3", "two\nlines"], ["4", "x"]]);
+    expect(rows).toEqual([
+      ["1", "a,b"],
+      ["2", 'say "hi"'],
+      ["3", "two\nlines"],
+      ["4", "x"],
+    ]);
     expect(lines).toEqual([1, 2, 3, 5]);
   });
 
@@ -57,7 +65,9 @@ describe("CSV files", () => {
   });
 
   test("what another writer quotes comes back", () => {
-    const cell = fc.string({ unit: fc.constantFrom("a", "1", ",", '"', "\n", " ", "é"), minLength: 1, maxLength: 6 }).filter((c) => c.trim() !== "");
+    const cell = fc
+      .string({ unit: fc.constantFrom("a", "1", ",", '"', "\n", " ", "é"), minLength: 1, maxLength: 6 })
+      .filter((c) => c.trim() !== "");
     fc.assert(
       fc.property(fc.array(fc.tuple(cell, cell), { minLength: 1, maxLength: 5 }), (rows) => {
         expect(decodeCsv(Papa.unparse(rows, { newline: "\n" }), "x", { header: false }).rows).toEqual(rows);

@@ -53,7 +53,9 @@ describe("atomic writes", () => {
   );
 
   test("a full disk is told in words", async () => {
-    await expect(writeAtomically(join(folder, "a"), "x", await broken("write", "ENOSPC"))).rejects.toThrow(/disk is full[\s\S]*free some space/);
+    await expect(writeAtomically(join(folder, "a"), "x", await broken("write", "ENOSPC"))).rejects.toThrow(
+      /disk is full[\s\S]*free some space/,
+    );
   });
 
   test("twenty writes of one path at once end with one of them, whole", async () => {

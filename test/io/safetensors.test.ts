@@ -73,12 +73,15 @@ describe("writing and reading", () => {
   });
 
   test("the oldest released format is still read", async () => {
-    const { tensors } = await decodeSafetensors(readFileSync(new URL("../fixtures/io/format-1.safetensors", import.meta.url)), { checksum: "required" });
+    const { tensors } = await decodeSafetensors(readFileSync(new URL("../fixtures/io/format-1.safetensors", import.meta.url)), {
+      checksum: "required",
+    });
     expect(tensors.get("0.weight")).toEqual(f32([2, 2], 1, -2, 3.5, 0.25));
   });
 
   test("names that cannot come back are refused when written", async () => {
-    for (const name of ["__metadata__", "half \ud800 pair"]) await expect(encodeSafetensors({ [name]: f32([1], 1) })).rejects.toThrow(GradusError);
+    for (const name of ["__metadata__", "half \ud800 pair"])
+      await expect(encodeSafetensors({ [name]: f32([1], 1) })).rejects.toThrow(GradusError);
   });
 
   test("a tensor named __proto__ stays a name", async () => {
@@ -149,7 +152,9 @@ describe("hostile files", () => {
   });
 
   test("1,000 random flips in a larger file are found", async () => {
-    const file = await encodeSafetensors({ w: { dtype: "float32", shape: [20_000], data: Float32Array.from({ length: 20_000 }, (_, i) => i) } });
+    const file = await encodeSafetensors({
+      w: { dtype: "float32", shape: [20_000], data: Float32Array.from({ length: 20_000 }, (_, i) => i) },
+    });
     await fc.assert(
       fc.asyncProperty(fc.nat(file.length - 1), fc.integer({ min: 1, max: 255 }), async (at, mask) => {
         const bad = file.slice();

@@ -4,13 +4,21 @@ import { ArrayDataset } from "../../src/data/index.ts";
 import { Generator, type Tensor } from "../../src/index.ts";
 import { crossEntropy, init, Linear, mse, Sequential, tanh } from "../../src/nn/index.ts";
 import { adam, sgd } from "../../src/optim/index.ts";
-import { accuracy, fit, type FitOptions, type Progress, score } from "../../src/train/index.ts";
+import { accuracy, type FitOptions, fit, type Progress, score } from "../../src/train/index.ts";
 import { circle, setUp } from "./fixtures.ts";
 
 const network = () => init(new Sequential(new Linear(2, 12), tanh, new Linear(12, 2)), 3) as Sequential;
 
 function options(model: Sequential, more: Partial<FitOptions> = {}): FitOptions {
-  return { loss: crossEntropy, optimizer: adam(model.parameters(), { lr: 0.05 }), rng: 1, epochs: 15, batchSize: 16, metrics: { accuracy }, ...more };
+  return {
+    loss: crossEntropy,
+    optimizer: adam(model.parameters(), { lr: 0.05 }),
+    rng: 1,
+    epochs: 15,
+    batchSize: 16,
+    metrics: { accuracy },
+    ...more,
+  };
 }
 
 describe("fit", () => {
@@ -18,7 +26,11 @@ describe("fit", () => {
     const model = network();
     const steps: number[] = [];
     const epochs: Progress[] = [];
-    const records = await fit(model, circle(320), options(model, { validation: circle(100, 7), onStep: ({ step }) => void steps.push(step), onEpoch: (p) => void epochs.push(p) }));
+    const records = await fit(
+      model,
+      circle(320),
+      options(model, { validation: circle(100, 7), onStep: ({ step }) => void steps.push(step), onEpoch: (p) => void epochs.push(p) }),
+    );
     expect(records).toEqual(epochs);
     expect(records).toHaveLength(15);
     expect(steps).toEqual(Array.from({ length: 300 }, (_, i) => i + 1));
@@ -61,7 +73,16 @@ describe("fit", () => {
     const model = network();
     const held = circle(60, 3);
     let best = Number.POSITIVE_INFINITY;
-    const records = await fit(model, circle(32), options(model, { optimizer: sgd(model.parameters(), { lr: 2.5, momentum: 0.9 }), epochs: 60, validation: held, earlyStopping: { patience: 3 } }));
+    const records = await fit(
+      model,
+      circle(32),
+      options(model, {
+        optimizer: sgd(model.parameters(), { lr: 2.5, momentum: 0.9 }),
+        epochs: 60,
+        validation: held,
+        earlyStopping: { patience: 3 },
+      }),
+    );
     for (const { validation } of records) best = Math.min(best, validation!.loss!);
     expect(records.length).toBeLessThan(60);
     expect(records.slice(-3).every(({ validation }) => validation!.loss! > best)).toBe(true);
@@ -71,17 +92,26 @@ describe("fit", () => {
   test("early stopping can watch a metric, and names those it knows", async () => {
     const model = network();
     const validation = circle(20, 3);
-    const records = await fit(model, circle(32), options(model, { epochs: 40, validation, earlyStopping: { patience: 2, metric: "accuracy" } }));
+    const records = await fit(
+      model,
+      circle(32),
+      options(model, { epochs: 40, validation, earlyStopping: { patience: 2, metric: "accuracy" } }),
+    );
     expect(records.length).toBeGreaterThan(2);
-    await expect(fit(model, circle(32), options(model, { validation, earlyStopping: { patience: 2, metric: "f1" } }))).rejects.toThrow(/f1[\s\S]*loss, accuracy/);
-    await expect(fit(model, circle(32), options(model, { earlyStopping: { patience: 2 } }))).rejects.toThrow(/needs validation/);
-    await expect(fit(model, circle(32), options(model, { validation, earlyStopping: { patience: 0 } }))).rejects.toThrow(ArgumentError);
+    await expect(learn(model, circle(32), options(model, { validation, earlyStopping: { patience: 2, metric: "f1" } }))).rejects.toThrow(
+      /f1[\s\S]*loss, accuracy/,
+    );
+    await expect(learn(model, circle(32), options(model, { earlyStopping: { patience: 2 } }))).rejects.toThrow(/needs validation/);
+    await expect(learn(model, circle(32), options(model, { validation, earlyStopping: { patience: 0 } }))).rejects.toThrow(ArgumentError);
   });
 
   test("a loss that is not finite stops training with the step's number and advice", async () => {
     const model = init(new Sequential(new Linear(1, 1)), 0) as Sequential;
-    const data = new ArrayDataset({ data: Float32Array.of(1, 2, 3, 1e30), shape: [1] }, { data: Float32Array.of(1, 2, 3, 4), shape: [1], dtype: "float32" });
-    const run = fit(model, data, { loss: mse, optimizer: sgd(model.parameters(), { lr: 1e6 }), rng: 0, epochs: 9, batchSize: 1 });
+    const data = new ArrayDataset(
+      { data: Float32Array.of(1, 2, 3, 1e30), shape: [1] },
+      { data: Float32Array.of(1, 2, 3, 4), shape: [1], dtype: "float32" },
+    );
+    const run = learn(model, data, { loss: mse, optimizer: sgd(model.parameters(), { lr: 1e6 }), rng: 0, epochs: 9, batchSize: 1 });
     const error = await run.catch((e: unknown) => e);
     expect(error).toBeInstanceOf(NonFiniteError);
     expect((error as Error).message).toMatch(/step \d+ \(epoch \d+, batch \d+\)[\s\S]*learning rate/);
@@ -89,30 +119,43 @@ describe("fit", () => {
 
   test("nonFinite: skip leaves such steps out and goes on", async () => {
     const model = init(new Sequential(new Linear(1, 1)), 0) as Sequential;
-    const data = new ArrayDataset({ data: Float32Array.of(1, 2, 3, 1e30), shape: [1] }, { data: Float32Array.of(1, 2, 3, 4), shape: [1], dtype: "float32" });
-    const records = await fit(model, data, { loss: mse, optimizer: sgd(model.parameters(), { lr: 0.01 }), rng: 0, epochs: 20, batchSize: 1, nonFinite: "skip" });
+    const data = new ArrayDataset(
+      { data: Float32Array.of(1, 2, 3, 1e30), shape: [1] },
+      { data: Float32Array.of(1, 2, 3, 4), shape: [1], dtype: "float32" },
+    );
+    const records = await learn(model, data, {
+      loss: mse,
+      optimizer: sgd(model.parameters(), { lr: 0.01 }),
+      rng: 0,
+      epochs: 20,
+      batchSize: 1,
+      nonFinite: "skip",
+    });
     expect(records.at(-1)!.step).toBe(60);
     expect(Number.isFinite(records.at(-1)!.loss)).toBe(true);
   });
 
   test("a batch larger than the data is the whole data", async () => {
     const model = network();
-    const records = await fit(model, circle(5), options(model, { epochs: 2, batchSize: 100 }));
+    const records = await learn(model, circle(5), options(model, { epochs: 2, batchSize: 100 }));
     expect(records.map(({ step }) => step)).toEqual([1, 2]);
   });
 
   test("no epochs is no training; nonsense is refused", async () => {
     const model = network();
-    expect(await fit(model, circle(8), options(model, { epochs: 0 }))).toEqual([]);
+    expect(await learn(model, circle(8), options(model, { epochs: 0 }))).toEqual([]);
     for (const bad of [{ epochs: -1 }, { epochs: 1.5 }, { epochs: Number.NaN }, { batchSize: 0 }, { batchSize: Number.NaN }])
-      await expect((async () => fit(model, circle(8), options(model, bad)))()).rejects.toThrow(ArgumentError);
-    await expect((async () => fit(model, circle(8).take(0), options(model)))()).rejects.toThrow(/empty/);
+      await expect((async () => learn(model, circle(8), options(model, bad)))()).rejects.toThrow(ArgumentError);
+    await expect((async () => learn(model, circle(8).take(0), options(model)))()).rejects.toThrow(/empty/);
   });
 
   test("one class only is learnt without harm", async () => {
     const model = network();
-    const data = new ArrayDataset({ data: new Float32Array(20), shape: [2] }, { data: new Int32Array(10).fill(1), shape: [], dtype: "int32" });
-    const records = await fit(model, data, options(model, { epochs: 30 }));
+    const data = new ArrayDataset(
+      { data: new Float32Array(20), shape: [2] },
+      { data: new Int32Array(10).fill(1), shape: [], dtype: "int32" },
+    );
+    const records = await learn(model, data, options(model, { epochs: 30 }));
     expect(records.at(-1)!.metrics.accuracy).toBe(1);
   });
 });
@@ -121,9 +164,22 @@ describe("accuracy", () => {
   const rng = new Generator(0);
   test("classes, one-hot targets and single logits", async () => {
     const { tensor } = await import("../../src/index.ts");
-    const outputs = tensor([[1, 2], [3, 0], [0, 1]]) as Tensor;
+    const outputs = tensor([
+      [1, 2],
+      [3, 0],
+      [0, 1],
+    ]) as Tensor;
     expect(await accuracy(outputs, tensor([1, 0, 0], { dtype: "int32" })).item()).toBeCloseTo(2 / 3, 6);
-    expect(await accuracy(outputs, tensor([[0, 1], [1, 0], [0, 1]])).item()).toBe(1);
+    expect(
+      await accuracy(
+        outputs,
+        tensor([
+          [0, 1],
+          [1, 0],
+          [0, 1],
+        ]),
+      ).item(),
+    ).toBe(1);
     expect(await accuracy(tensor([[2], [-1]]) as Tensor, tensor([[1], [1]])).item()).toBe(0.5);
     expect(rng.state.calls).toBe(0);
   });

@@ -28,6 +28,14 @@ export interface Setup {
 export function setUp(options: Partial<FitOptions> = {}, data = circle(48)): Setup {
   const model = init(new Sequential(new Linear(2, 6), tanh, new Dropout(0.25), new Linear(6, 2)), 5) as Sequential;
   const optimizer = adam(model.parameters(), { lr: cosine({ peak: 0.05, steps: 30, warmup: 3 }) });
-  const trainer = new Trainer(model, data, { loss: crossEntropy, optimizer, rng: new Generator(11), epochs: 3, batchSize: 8, metrics: { accuracy }, ...options });
+  const trainer = new Trainer(model, data, {
+    loss: crossEntropy,
+    optimizer,
+    rng: new Generator(11),
+    epochs: 3,
+    batchSize: 8,
+    metrics: { accuracy },
+    ...options,
+  });
   return { model, optimizer, trainer };
 }

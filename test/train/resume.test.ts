@@ -6,7 +6,7 @@ import { ArgumentError, FormatError } from "../../src/core/errors.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/io/index.ts";
 import { crossEntropy, Dropout, Linear, Sequential, tanh } from "../../src/nn/index.ts";
 import { adam } from "../../src/optim/index.ts";
-import { accuracy, openRun, type Recipe, recipe, trainRecipe, type TrainSettings } from "../../src/train/index.ts";
+import { accuracy, openRun, type Recipe, recipe, type TrainSettings, trainRecipe } from "../../src/train/index.ts";
 import { positionFromText, positionToText } from "../../src/train/training-state.ts";
 import { circle, setUp } from "./fixtures.ts";
 
@@ -136,7 +136,9 @@ describe("a run's folder", () => {
   });
   const interruptedAt = async (at: number, more: Partial<TrainSettings>): Promise<void> => {
     const stop = new AbortController();
-    const { status } = await trainRecipe(settings({ ...more, signal: stop.signal }), { step: ({ step }) => void (step === at && stop.abort()) });
+    const { status } = await trainRecipe(settings({ ...more, signal: stop.signal }), {
+      step: ({ step }) => void (step === at && stop.abort()),
+    });
     expect(status).toBe("interrupted");
   };
   const read = (run: string, name: string): Promise<string> => readFile(join(folder, run, name), "utf8");
@@ -148,7 +150,10 @@ describe("a run's folder", () => {
     expect(info).toMatchObject({ recipe: "circle", options: { hidden: 4, lr: 0.05 }, seed: 3, epochs: 3, status: "done", gradus: "test" });
     expect(info.scores.accuracy).toBe(outcome.scores.accuracy);
     expect(info.machine.cores).toBeGreaterThan(0);
-    const lines = (await read("a", "metrics.jsonl")).trim().split("\n").map((line) => JSON.parse(line));
+    const lines = (await read("a", "metrics.jsonl"))
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
     expect(lines.filter((line) => line.epoch)).toHaveLength(3);
     expect(lines.filter((line) => !line.epoch)).toHaveLength(24);
     expect(await read("a", "graph.dot")).toMatch(/^digraph/);
@@ -198,7 +203,9 @@ describe("a run's folder", () => {
   });
 
   test("early stopping on a validation part: the best parameters are the run's", async () => {
-    const outcome = await trainRecipe(settings({ out: join(folder, "a"), epochs: 40, validation: 0.25, patience: 2, options: { lr: 0.5 } }));
+    const outcome = await trainRecipe(
+      settings({ out: join(folder, "a"), epochs: 40, validation: 0.25, patience: 2, options: { lr: 0.5 } }),
+    );
     expect(outcome.status).toBe("stopped early");
     const run = await openRun(join(folder, "a"), async () => RECIPE);
     expect((await run.evaluate()).loss).toBeCloseTo(outcome.scores.loss!, 6);
@@ -206,12 +213,17 @@ describe("a run's folder", () => {
 
   test("an opened run scores as the training said", async () => {
     const outcome = await trainRecipe(settings({ out: join(folder, "a") }));
-    const run = await openRun(join(folder, "a"), async (name) => (expect(name).toBe("circle"), RECIPE));
+    const run = await openRun(join(folder, "a"), async (name) => {
+      expect(name).toBe("circle");
+      return RECIPE;
+    });
     expect(await run.evaluate()).toEqual(outcome.scores);
   });
 
   test("unknown options are refused with a suggestion, and reach no prototype", async () => {
-    await expect(trainRecipe(settings({ out: join(folder, "a"), options: { hiden: 3 } }))).rejects.toThrow(/"hiden"[\s\S]*did you mean hidden/);
+    await expect(trainRecipe(settings({ out: join(folder, "a"), options: { hiden: 3 } }))).rejects.toThrow(
+      /"hiden"[\s\S]*did you mean hidden/,
+    );
     const hostile = JSON.parse('{"__proto__": {"polluted": 1}}') as Record<string, unknown>;
     await expect(trainRecipe(settings({ out: join(folder, "a"), options: hostile }))).rejects.toThrow(/__proto__/);
     await expect(trainRecipe(settings({ out: join(folder, "a"), options: { hidden: "many" } }))).rejects.toThrow(/not a number/);
@@ -223,7 +235,14 @@ describe("a run's folder", () => {
     await trainRecipe(settings({ out: join(folder, "a"), epochs: 1 }));
     const good = JSON.parse(await read("a", "run.json")) as Record<string, unknown>;
     const text = JSON.stringify(good);
-    for (const bad of ["", "[]", "{", text.replace('"version":1', '"version":2'), text.replace("{", '{"extra":1,'), text.replace('"hidden":6', '"__proto__":{"polluted":1}')]) {
+    for (const bad of [
+      "",
+      "[]",
+      "{",
+      text.replace('"version":1', '"version":2'),
+      text.replace("{", '{"extra":1,'),
+      text.replace('"hidden":6', '"__proto__":{"polluted":1}'),
+    ]) {
       await writeFile(join(folder, "a", "run.json"), bad);
       await expect(openRun(join(folder, "a"), async () => RECIPE)).rejects.toThrow(/run\.json|option/);
     }
@@ -232,7 +251,10 @@ describe("a run's folder", () => {
 
   test("layers of absurd sizes are refused before anything is allocated", async () => {
     const start = performance.now();
-    for (const hidden of [1e12, -3, 2.5]) await expect(trainRecipe(settings({ out: join(folder, `a${hidden}`), options: { hidden } }))).rejects.toThrow(/Linear|shape|elements|size/i);
+    for (const hidden of [1e12, -3, 2.5])
+      await expect(trainRecipe(settings({ out: join(folder, `a${hidden}`), options: { hidden } }))).rejects.toThrow(
+        /Linear|shape|elements|size/i,
+      );
     expect(performance.now() - start).toBeLessThan(2000);
   });
 });

@@ -58,7 +58,12 @@ export interface Result {
 const round = (x: number, digits: number): number => Number(x.toFixed(digits));
 
 /** One line: `peer`, `workload`, `threads`, milliseconds, throughput, `check`. */
-export function line(peer: string, workload: string, threads: number, { timing, items, unit, flop, check, note = "" }: Result): Record<string, unknown> {
+export function line(
+  peer: string,
+  workload: string,
+  threads: number,
+  { timing, items, unit, flop, check, note = "" }: Result,
+): Record<string, unknown> {
   return {
     peer,
     workload,

@@ -1,8 +1,8 @@
 /** The workloads: the same shapes, initial weights and check values as the peers they are compared with. */
-import { compile, gradients, hvp, type Tensor, tensor, variable, type Variable, zeros } from "../../index.ts";
-import { crossEntropy, functionalCall, Linear, relu, Sequential, inference, mse } from "../../nn/index.ts";
+import { compile, gradients, hvp, type Tensor, tensor, type Variable, variable, zeros } from "../../index.ts";
+import { crossEntropy, functionalCall, inference, Linear, mse, relu, Sequential } from "../../nn/index.ts";
 import { sgd } from "../../optim/index.ts";
-import { type CpuProbe, measure, type MeasureOptions, type Result } from "./measure.ts";
+import { type CpuProbe, type MeasureOptions, measure, type Result } from "./measure.ts";
 
 /** Pseudo-random float32 numbers, uniform in [−scale, scale): a hash (murmur3's finaliser) of the index. */
 export function fill(seed: number, count: number, scale = 1): Float32Array<ArrayBuffer> {

@@ -42,7 +42,9 @@ export class ArgumentBlock {
 }
 
 /** A kernel's code with the key that tells it from all others: the code itself, as text. */
-export const keyOf = (module: unknown): string => JSON.stringify(module);
+export const keyOf = (module: unknown): string => JSON.stringify(module, (_, x) => (typeof x === "number" ? written(x) : x));
+/** JSON knows neither infinities nor NaN, and takes −0 for 0: kernels that differ in these would share a key. */
+const written = (x: number): number | string => (Number.isFinite(x) && !Object.is(x, -0) ? x : `${Object.is(x, -0) ? "-0" : x}`);
 
 /**
  * How many indices of the parallel axis one block takes: enough work to be worth taking, at most 256 blocks, and

@@ -34,57 +34,83 @@ export function panelBytes({ dtype, lanes, width }: Omit<PanelShape, "fetch">, d
 const starts = ({ lanes, width }: PanelShape): number[] =>
   Array.from({ length: Math.ceil(width / lanes) }, (_, g) => Math.max(0, Math.min(g * lanes, width - lanes)));
 
-/** pack(from, to, valid, depth, rowStep, depthStep): one panel, of which the first `valid` rows exist; steps in bytes. */
+type Parameters = readonly [from: IntLocal, to: IntLocal, rows: IntLocal, depth: IntLocal, rowStep: IntLocal, depthStep: IntLocal, panelBytes: IntLocal];
+
+/** pack(from, to, rows, depth, rowStep, depthStep, panelBytes): as many panels as `rows` fill, `panelBytes` apart; steps in bytes. */
 export function packHelper(shape: PanelShape): LoopFunction {
-  const [from, to, valid, depth, rowStep, depthStep] = ["from", "to", "valid", "depth", "rowStep", "depthStep"].map(int) as [
-    IntLocal, IntLocal, IntLocal, IntLocal, IntLocal, IntLocal,
-  ]; // biome-ignore format: one line
-  const parameters = [from, to, valid, depth, rowStep, depthStep];
-  const body = shape.fetch === "along" ? transposed(shape, parameters) : copied(shape, parameters);
+  const parameters = ["from", "to", "rows", "depth", "rowStep", "depthStep", "panelBytes"].map(int) as unknown as Parameters;
+  const body = { across: acrossPanels, along: transposedPanels, apart: gatheredPanels }[shape.fetch](shape, parameters);
   return { name: "pack", parameters, body };
 }
 
-function copied(shape: PanelShape, [from, to, valid, depth, rowStep, depthStep]: readonly IntLocal[]): Statement[] {
-  const { dtype, width, fetch } = shape;
+const add = (local: IntLocal, by: Int): Statement => ({ do: "int", local, value: iadd(local, by) });
+
+/** k outside, so that what is next to each other in memory is read one after the other. */
+function acrossPanels(shape: PanelShape, [from, to, rows, depth, , depthStep, panelBytes]: Parameters): Statement[] {
+  const { dtype, width } = shape;
   const bytes = bytesOf(dtype);
-  const lane = laneOf(dtype);
   const lines = new Lines();
-  const last: Vec = { op: "splatInt", value: isub(valid!, 1), lane: "i32" };
-  const row = (start: number): Vec => ({ op: "pmin", args: [{ op: "ramp", value: start, lane: "i32" }, last], lane: "i32" });
-  const rows = starts(shape).map((start) => ({ start, index: fetch === "apart" ? lines.vec(row(start), "row") : undefined }));
-  lines.loop("k", 0, depth!, 1, (_, body) => {
-    for (const { start, index } of rows) {
-      const value: Vec = index
-        ? { op: "gather", dtype, at: from!, index, step: rowStep!, lane }
-        : { op: "load", dtype, at: iadd(from!, start * bytes), form: "vector", lane };
-      body.statements.push({ do: "store", dtype, at: iadd(to!, start * bytes), value, form: "vector" });
-    }
-    body.statements.push(
-      { do: "int", local: from!, value: iadd(from!, depthStep!) },
-      { do: "int", local: to!, value: iadd(to!, width * bytes) },
-    );
+  const [source, target] = [int("source"), int("target")];
+  lines.loop("k", 0, depth, 1, (_, step) => {
+    step.statements.push({ do: "int", local: source, value: from }, { do: "int", local: target, value: to });
+    step.loop("row", 0, rows, width, (_row, body) => {
+      for (const start of starts(shape)) {
+        const value: Vec = { op: "load", dtype, at: iadd(source, start * bytes), form: "vector", lane: laneOf(dtype) };
+        body.statements.push({ do: "store", dtype, at: iadd(target, start * bytes), value, form: "vector" });
+      }
+      body.statements.push(add(source, width * bytes), add(target, panelBytes));
+    });
+    step.statements.push(add(from, depthStep), add(to, width * bytes));
+  });
+  return lines.statements;
+}
+
+/** Element by element, the last row again where there are no more. */
+function gatheredPanels(shape: PanelShape, [from, to, rows, depth, rowStep, depthStep, panelBytes]: Parameters): Statement[] {
+  const { dtype, width } = shape;
+  const bytes = bytesOf(dtype);
+  const lines = new Lines();
+  const last: Vec = { op: "splatInt", value: isub(rows, 1), lane: "i32" };
+  lines.loop("row", 0, rows, width, (row, panel) => {
+    const indices = starts(shape).map((start) => ({
+      start,
+      index: panel.vec({ op: "pmin", args: [{ op: "ramp", value: iadd(row, start), lane: "i32" }, last], lane: "i32" }, "row"),
+    }));
+    panel.loop("k", 0, depth, 1, (k, body) => {
+      const source = body.int(iadd(from, imul(k, depthStep)), "source");
+      const target = body.int(iadd(to, imul(k, width * bytes)), "target");
+      for (const { start, index } of indices) {
+        const value: Vec = { op: "gather", dtype, at: source, index, step: rowStep, lane: laneOf(dtype) };
+        body.statements.push({ do: "store", dtype, at: iadd(target, start * bytes), value, form: "vector" });
+      }
+    });
+    panel.statements.push(add(to, panelBytes));
   });
   return lines.statements;
 }
 
 /** Squares of W rows and W steps, the last one of k overlapping the one before: depth is at least W. */
-function transposed({ dtype, lanes, width }: PanelShape, [from, to, valid, depth, rowStep]: readonly IntLocal[]): Statement[] {
+function transposedPanels({ dtype, lanes, width }: PanelShape, [from, to, count, depth, rowStep, , panelBytes]: Parameters): Statement[] {
   const bytes = bytesOf(dtype);
   const lane = laneOf(dtype);
   const lines = new Lines();
-  lines.loop("group", 0, width, lanes, (group, outer) => {
-    const start = outer.int(imin(group, Math.max(0, width - lanes)), "start");
-    const rows = Array.from({ length: lanes }, (_, l) => outer.int(iadd(from!, imul(imin(iadd(start, l), isub(valid!, 1)), rowStep!)), "row"));
-    const target = outer.int(iadd(to!, imul(start, bytes)), "target");
-    outer.loop("k", 0, depth!, lanes, (k, body) => {
-      const at = body.int(imin(k, isub(depth!, lanes)), "at");
-      const offset = body.int(imul(at, bytes), "offset");
-      const square = rows.map((r) => body.vec({ op: "load", dtype, at: iadd(r, offset), form: "vector", lane }));
-      const here = body.int(iadd(target, imul(at, width * bytes)), "here");
-      transpose(square, body).forEach((value, c) => {
-        body.statements.push({ do: "store", dtype, at: iadd(here, c * width * bytes), value, form: "vector" });
+  lines.loop("first", 0, count, width, (first, panel) => {
+    panel.loop("group", 0, width, lanes, (group, outer) => {
+      const start = outer.int(imin(group, Math.max(0, width - lanes)), "start");
+      const row = outer.int(iadd(first, start), "row");
+      const rows = Array.from({ length: lanes }, (_, l) => outer.int(iadd(from, imul(imin(iadd(row, l), isub(count, 1)), rowStep)), "row"));
+      const target = outer.int(iadd(to, imul(start, bytes)), "target");
+      outer.loop("k", 0, depth, lanes, (k, body) => {
+        const at = body.int(imin(k, isub(depth, lanes)), "at");
+        const offset = body.int(imul(at, bytes), "offset");
+        const square = rows.map((r) => body.vec({ op: "load", dtype, at: iadd(r, offset), form: "vector", lane }));
+        const here = body.int(iadd(target, imul(at, width * bytes)), "here");
+        transpose(square, body).forEach((value, c) => {
+          body.statements.push({ do: "store", dtype, at: iadd(here, c * width * bytes), value, form: "vector" });
+        });
       });
     });
+    panel.statements.push(add(to, panelBytes));
   });
   return lines.statements;
 }
@@ -119,77 +145,99 @@ export function transpose(rows: readonly VecLocal[], lines: Lines): VecLocal[] {
   return now;
 }
 
-/** A packed operand: where it is, and how far it is from panel to panel and along the batch axes, in bytes. */
+/** A packed operand, pass after pass and panel after panel; distances in bytes. */
 export interface Packed {
   readonly buffer: number;
   readonly panelBytes: number;
+  readonly passBytes: number;
   readonly batchStrides: readonly number[];
 }
 
 export interface PackOptions {
   readonly shape: PanelShape;
   readonly operand: Operand;
-  /** Rows of the operand, and steps of k. */
+  /** Rows of the operand, steps of k, and how many of those a pass takes. */
   readonly rows: number;
+  readonly steps: number;
   readonly depth: number;
   readonly batch: readonly number[];
 }
 
 /** The call that packs an operand, once for each batch element that differs. */
-export function packCall({ shape, operand, rows, depth, batch }: PackOptions, context: LoweringContext): { packed: Packed; call: LoweredCall } {
+export function packCall(options: PackOptions, context: LoweringContext): { packed: Packed; call: LoweredCall } {
+  const { shape, operand, rows, steps, depth, batch } = options;
   const panels = Math.ceil(rows / shape.width);
+  const passes = Math.ceil(steps / depth);
   const bytes = panelBytes(shape, depth);
-  const axes = batch.map((_, d) => d).filter((d) => operand.batchStrides[d] !== 0);
+  const passBytes = panels * bytes;
   const batchStrides = batch.map(() => 0);
-  let units = panels;
-  for (const d of axes.toReversed()) {
-    batchStrides[d] = units * bytes;
-    units *= batch[d]!;
-  }
-  const buffer = context.allocate(units * bytes, shape.dtype);
-  const each = blockSize(units, depth * shape.width * 2);
+  let whole = passes * passBytes;
+  batch.forEach((_, i) => {
+    const d = batch.length - 1 - i;
+    if (operand.batchStrides[d] === 0) return;
+    batchStrides[d] = whole;
+    whole *= batch[d]!;
+  });
+  const buffer = context.allocate(whole, shape.dtype);
+  const packed = { buffer, panelBytes: bytes, passBytes, batchStrides };
+  const group = Math.max(1, Math.min(panels, Math.round(RUN_BYTES / (shape.width * bytesOf(shape.dtype)))));
+  const units = Math.ceil(panels / group) * (whole / passBytes);
+  const each = blockSize(units, group * shape.width * depth * 2);
   const block = new ArgumentBlock();
-  const module = packModule({ shape, operand, axes: axes.map((d) => ({ size: batch[d]!, stride: operand.batchStrides[d]! })) }, block, {
-    rows, depth, panels, units, each, bytes, buffer,
-  }); // biome-ignore format: sizes
+  const module = packModule(options, packed, block, { group: group * shape.width, groups: Math.ceil(panels / group), passes, units, each });
   const call: LoweredCall = {
     code: { key: keyOf(module), module },
     arguments: block.words,
     blocks: Math.max(1, Math.ceil(units / each)),
-    work: units * depth * shape.width,
+    work: whole / bytesOf(shape.dtype),
     reads: [operand.buffer],
     writes: [buffer],
   };
-  return { packed: { buffer, panelBytes: bytes, batchStrides }, call };
+  return { packed, call };
+}
+/** What a unit of packing reads next to each other: long enough for prefetching, short enough that there are several units. */
+const RUN_BYTES = 512;
+
+interface PackSizes {
+  /** Rows a unit packs, and units a pass has. */
+  readonly group: number;
+  readonly groups: number;
+  readonly passes: number;
+  readonly units: number;
+  readonly each: number;
 }
 
-interface PackSource {
-  readonly shape: PanelShape;
-  readonly operand: Operand;
-  readonly axes: readonly { readonly size: number; readonly stride: number }[];
-}
-
-function packModule({ shape, operand, axes }: PackSource, block: ArgumentBlock, sizes: Readonly<Record<string, number>>): LoopModule {
+function packModule({ shape, operand, rows, steps, depth, batch }: PackOptions, packed: Packed, block: ArgumentBlock, sizes: PackSizes): LoopModule {
   const bytes = bytesOf(shape.dtype);
   const [args, begin, end, thread] = ["arguments", "begin", "end", "thread"].map(int) as [IntLocal, IntLocal, IntLocal, IntLocal];
-  const size = (name: string): Int => block.size(sizes[name]!, name);
   const from = block.address(operand.buffer, operand.offset * bytes, "from");
-  const to = block.address(sizes["buffer"]!, 0, "to");
-  const [rows, depth, panels, units, each, panel] = ["rows", "depth", "panels", "units", "each", "bytes"].map(size) as [Int, Int, Int, Int, Int, Int];
+  const to = block.address(packed.buffer, 0, "to");
   const rowStep = block.size(operand.rowStride * bytes, "rowStep");
   const depthStep = block.size(operand.depthStride * bytes, "depthStep");
-  const strides = axes.map((a) => ({ size: block.size(a.size, "batch"), stride: block.size(a.stride * bytes, "stride") }));
+  const [group, panel] = [block.size(sizes.group, "group"), block.size(packed.panelBytes, "panel")];
+  const passBytes = block.size(packed.passBytes, "pass");
+  const groupBytes = block.size((sizes.group / shape.width) * packed.panelBytes, "groupBytes");
+  const each = block.size(sizes.each, "each");
   const lines = new Lines();
-  lines.loop("unit", imul(begin, each), imin(imul(end, each), units), 1, (unit, body) => {
-    const row = body.int(imul(irem(unit, panels), shape.width), "row");
-    let source: Int = iadd(from, imul(row, rowStep));
-    let rest = strides.length ? body.int(idiv(unit, panels), "rest") : 0;
-    strides.toReversed().forEach(({ size: n, stride }, i) => {
-      source = body.int(iadd(source, imul(irem(rest, n), stride)), "source");
-      if (i + 1 < strides.length) rest = body.int(idiv(rest, n), "rest");
+  lines.loop("unit", imul(begin, each), imin(imul(end, each), block.size(sizes.units, "units")), 1, (unit, body) => {
+    const groups = block.size(sizes.groups, "groups");
+    const [column, line] = [body.int(irem(unit, groups), "column"), body.int(idiv(unit, groups), "line")];
+    const passes = block.size(sizes.passes, "passes");
+    const k = body.int(imul(irem(line, passes), block.size(depth, "depth")), "k");
+    const row = body.int(imul(column, group), "row");
+    let source = body.int(iadd(iadd(from, imul(row, rowStep)), imul(k, depthStep)), "source");
+    let rest: Int = body.int(idiv(line, passes), "rest");
+    batch.toReversed().forEach((size, i) => {
+      const stride = operand.batchStrides[batch.length - 1 - i]!;
+      if (stride === 0) return;
+      const n = block.size(size, "batch");
+      source = body.int(iadd(source, imul(irem(rest, n), block.size(stride * bytes, "stride"))), "source");
+      rest = body.int(idiv(rest, n), "rest");
     });
-    const valid = imin(isub(rows, row), shape.width);
-    body.statements.push({ do: "call", name: "pack", arguments: [source, iadd(to, imul(unit, panel)), valid, depth, rowStep, depthStep] });
+    const target = iadd(iadd(to, imul(line, passBytes)), imul(column, groupBytes));
+    const count = imin(isub(block.size(rows, "rows"), row), group);
+    const length = imin(isub(block.size(steps, "steps"), k), block.size(depth, "depth"));
+    body.statements.push({ do: "call", name: "pack", arguments: [source, target, count, length, rowStep, depthStep, panel] });
   });
   return {
     lanes: shape.lanes,

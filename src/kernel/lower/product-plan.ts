@@ -22,7 +22,7 @@ export interface Plan {
   /** Tiles along m and n, and how many of them a block takes. */
   readonly tiles: { readonly m: number; readonly n: number };
   readonly block: { readonly m: number; readonly n: number };
-  /** k is cut into `slices` that are summed at the end, and within one into passes of `depth`. */
+  /** k is cut into passes of `depth`, and into `slices` of whole passes that are summed at the end. */
   readonly slices: number;
   readonly slice: number;
   readonly depth: number;
@@ -42,8 +42,10 @@ export function planProduct(p: Product, target: Target): Plan {
   const wanted = Math.max(1, Math.min(BLOCKS, Math.floor(work / BLOCK_PRODUCTS)));
   const units = tiles.m * tiles.n * batch;
   const slices = units < BLOCKS && p.k >= LONG ? Math.max(1, Math.min(Math.ceil(wanted / units), Math.floor(p.k / (LONG / 4)))) : 1;
-  const slice = Math.ceil(p.k / slices);
-  const depth = slice <= 1.5 * target.depth ? slice : spread(slice, target.depth);
+  let depth = p.k <= 1.5 * target.depth ? p.k : spread(p.k, target.depth);
+  // Squares of W steps need W of them in the last pass too.
+  while (((p.k - 1) % depth) + 1 < Math.min(p.k, tile.lanes)) depth++;
+  const slice = Math.ceil(Math.ceil(p.k / depth) / slices) * depth;
   const fetch = { a: fetchOf(p.a, p.k, tile.lanes), b: fetchOf(p.b, p.k, tile.lanes) };
   const most = limits(tile, depth, depth < slice);
   const needed = Math.ceil(wanted / (batch * slices));

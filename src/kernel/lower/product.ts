@@ -59,7 +59,7 @@ function inTiles(p: Product, plan: Plan, context: LoweringContext, sliceStride =
   const { tile } = plan;
   const calls: LoweredCall[] = [];
   const pack = (operand: Operand, rows: number, shape: PanelShape): Packed => {
-    const { packed, call } = packCall({ shape, operand, rows, depth: p.k, batch: p.batch }, context);
+    const { packed, call } = packCall({ shape, operand, rows, steps: p.k, depth: plan.depth, batch: p.batch }, context);
     calls.push(call);
     return packed;
   };
@@ -192,7 +192,10 @@ class TileCode {
     const b = sources.b ? this.base(sources.b, block) : this.unpacked(block);
     block.lines.loop("kp", from, to, depth, (kp, pass) => {
       const count = pass.int(imin(isub(to, kp), depth), "count");
-      const place = { kp, count, mine, strip: pass.int(iadd(mine, strip), "strip"), a, b };
+      const number = pass.int(idiv(kp, depth), "pass");
+      const at = (base: Int, packed: Packed | undefined, name: string): Int =>
+        packed ? pass.int(iadd(base, imul(number, this.size(`${name}Pass`, packed.passBytes))), name) : base;
+      const place = { kp, count, mine, strip: pass.int(iadd(mine, strip), "strip"), a: at(a, sources.a, "a"), b: at(b, sources.b, "b") };
       if (plan.b.packing === "inside") this.packStrip(block, pass, place);
       pass.loop("nt", block.n[0], block.n[1], 1, (nt, columns) => {
         const panel = this.panelOf(nt, block, columns, place);
@@ -222,13 +225,11 @@ class TileCode {
     const columns = columnsOf(plan.tile);
     const rowStep = this.size("bRow", p.b.rowStride * this.bytes);
     const depthStep = this.size("bDepth", p.b.depthStride * this.bytes);
-    pass.loop("nt", block.n[0], block.n[1], 1, (nt, body) => {
-      const n = body.int(imul(nt, columns), "n");
-      const from = iadd(iadd(b, imul(kp, depthStep)), imul(n, rowStep));
-      const to = iadd(strip, imul(isub(nt, block.n[0]), this.size("stripPanel", plan.depth * columns * this.bytes)));
-      const valid = present(this.size("nSize", p.n), n, columns);
-      body.statements.push({ do: "call", name: "pack", arguments: [from, to, valid, count, rowStep, depthStep] });
-    });
+    const n = pass.int(imul(block.n[0], columns), "n");
+    const from = iadd(iadd(b, imul(kp, depthStep)), imul(n, rowStep));
+    const rows = imin(isub(this.size("nSize", p.n), n), imul(isub(block.n[1], block.n[0]), columns));
+    const panel = this.size("stripPanel", plan.depth * columns * this.bytes);
+    pass.statements.push({ do: "call", name: "pack", arguments: [from, strip, rows, count, rowStep, depthStep, panel] });
   }
 
   /** Where a tile's columns of B begin, and bytes from one step of k to the next. */
@@ -237,7 +238,7 @@ class TileCode {
     const columns = columnsOf(plan.tile) * this.bytes;
     if (sources.b) {
       const panel = this.size("bPanel", sources.b.panelBytes);
-      return { at: lines.int(iadd(iadd(b, imul(nt, panel)), imul(kp, columns)), "panel"), step: columns };
+      return { at: lines.int(iadd(b, imul(nt, panel)), "panel"), step: columns };
     }
     if (plan.b.packing === "inside") {
       const panel = this.size("stripPanel", plan.depth * columns);
@@ -254,7 +255,7 @@ class TileCode {
     const apart = this.size("tileBytes", plan.depth < plan.slice ? tileBytes(plan.tile) : 0);
     const number = iadd(imul(isub(nt, block.n[0]), this.size("mBlock", plan.block.m)), isub(mt, block.m[0]));
     const sums = lines.int(iadd(mine, imul(number, apart)), "sums");
-    const from = iadd(iadd(a, imul(mt, this.size("aPanel", sources.a.panelBytes))), imul(kp, rows * this.bytes));
+    const from = iadd(a, imul(mt, this.size("aPanel", sources.a.panelBytes)));
     lines.statements.push({ do: "call", name: "tile", arguments: [from, panel.at, count, panel.step, sums, ieq(kp, block.k[0])] });
     lines.when(ieq(iadd(kp, count), block.k[1]), (last) => {
       const [m, n] = [last.int(imul(mt, rows), "m"), last.int(imul(nt, columns), "n")];

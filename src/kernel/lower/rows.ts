@@ -304,10 +304,11 @@ class RowsEmitter {
   private loadAt(e: Extract<Expr, { op: "loadAt" }>, scope: Scope): Vec {
     const dtype = this.context.dtypeOf(e.from.buffer);
     const bytes = bytesOf(dtype);
-    const at = asLane(this.emit(e.at), "i32");
+    const given = asLane(this.emit(e.at), "i32");
     const base = this.address(e.from, scope);
     const inLanes = this.laneScope(scope);
     const varies = inLanes && (this.free.get(e.at)! & (1 << this.lane)) !== 0;
+    const at = varies && inLanes.count && e.at.op !== "inRange" ? this.insideOnly(given, inLanes) : given;
     const step = this.rooted(`${e.from.buffer}+${e.from.offset}@${e.stride}`, () => this.block.size(e.stride * bytes, "s"));
     const stride = inLanes ? e.from.strides[this.lane]! : 0;
     if (!varies) {
@@ -332,6 +333,11 @@ class RowsEmitter {
       ],
     };
     return { op: "gather", dtype, at: base, index, step: bytes, lane: laneOf(dtype) };
+  }
+
+  /** Index 0 in lanes that do not count: what stands in memory there may be anything. */
+  private insideOnly(index: Vec, scope: Scope): Vec {
+    return { op: "select", args: [this.tailMask(scope), index, { op: "splat", value: 0, lane: "i32" }], lane: "i32" };
   }
 
   private inRange(e: Extract<Expr, { op: "inRange" }>, scope: Scope): Vec {

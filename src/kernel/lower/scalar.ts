@@ -90,5 +90,7 @@ function castTo(x: Vec, dtype: DType, bind: (v: Vec) => Vec): Vec {
   const value = asLane(x, laneOf(dtype));
   if (dtype !== "uint8" || isMask(x.lane)) return value;
   const byte: Vec = { op: "splat", value: 255, lane: "u32" };
+  // Floats saturate; integers keep their low bits.
+  if (x.lane === "f32" || x.lane === "f64") return { op: "pmin", args: [bind(value), byte], lane: "u32" };
   return { op: "and", args: [bind(value), byte], lane: "u32" };
 }

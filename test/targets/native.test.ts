@@ -1,0 +1,6 @@
+import { TARGETS } from "./harness.ts";
+import { shapeSuite } from "./shapes.ts";
+import { sampleSuite } from "./suite.ts";
+
+sampleSuite(TARGETS.native);
+shapeSuite(TARGETS.native);

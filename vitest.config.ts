@@ -10,5 +10,5 @@ export default defineConfig({
       { find: /^gradus\/(\w+)$/, replacement: src("$1/index.ts") },
     ],
   },
-  test: { include: ["test/**/*.test.ts"], testTimeout: 30_000, pool: "forks" },
+  test: { include: ["test/**/*.test.ts"], testTimeout: 60_000, pool: "forks", maxWorkers: 2 },
 });

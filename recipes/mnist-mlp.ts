@@ -7,7 +7,7 @@ const SCALE = standardize(0.1307, 0.3081);
 
 /**
  * Dense networks on MNIST, after LeCun, Bottou, Bengio and Haffner 1998: `--hidden 300` with ReLU and cross-entropy, or as they had
- * it, `--hidden 300-100 --activation tanh --loss mse`; `--hidden 0` is the linear classifier.
+ * it, `--hidden 300-100 --activation tanh --loss mse`; `--hidden 0 --lr 0.01` is the linear classifier.
  */
 export default recipe({
   description: "dense networks on MNIST",

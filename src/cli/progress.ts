@@ -53,7 +53,7 @@ export function reportTraining(output: Output): TrainEvents & { curve(): string 
       if (now - drawn < (output.live ? 80 : 10_000)) return;
       if (drawn === 0 && !output.live) return void (drawn = now);
       drawn = now;
-      if (output.live) output.redraw(fit(draw(shown, now), output.columns));
+      if (output.live) output.redraw(cut(draw(shown, now), output.columns));
       else output.line(draw(shown, now));
       output.event("step", { ...progress, examplesPerSecond: Math.round(rate(now)) });
     },
@@ -96,7 +96,7 @@ function bar(share: number, width: number, { colour, live }: Output): string {
 const COLOUR = /\x1b\[\d+m/g;
 
 /** Cuts a line to the terminal's width, so that it can be drawn over. */
-function fit(text: string, columns: number): string {
+function cut(text: string, columns: number): string {
   return text.replace(COLOUR, "").length < columns ? text : text.replace(COLOUR, "").slice(0, columns - 1);
 }
 

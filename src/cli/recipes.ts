@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { register as registerHooks } from "node:module";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ArgumentError } from "../core/errors.ts";
@@ -43,14 +44,19 @@ async function importModule(name: string): Promise<unknown> {
     throw new ArgumentError(`there is no file ${name}`, { help: "give the path of a module whose default export is a recipe" });
   const url = pathToFileURL(path).href;
   if (!/\.[cm]?ts$/.test(name)) return import(url);
-  // Node 20 cannot read TypeScript. No tsconfig: its paths could bring a second copy of gradus, whose tensors are not ours.
+  await readTypeScript();
+  return import(url);
+}
+
+/** A .ts file is a module, whatever the package.json beside it says: as CommonJS it would load a second copy of gradus. */
+const AS_MODULE =
+  'export const load = (url, context, next) => next(url, /\\.ts(\\?|$)/.test(url) ? { ...context, format: "module" } : context);';
+
+/** Node 20 cannot read TypeScript by itself. No tsconfig is followed: its paths could bring a second copy of gradus, whose tensors are not ours. */
+async function readTypeScript(): Promise<void> {
   const { register } = await import("tsx/esm/api");
-  const unregister = register({ tsconfig: false } as Parameters<typeof register>[0]);
-  try {
-    return await import(url);
-  } finally {
-    await unregister();
-  }
+  register({ tsconfig: false });
+  registerHooks(`data:text/javascript,${encodeURIComponent(AS_MODULE)}`);
 }
 
 function checked(module: unknown, name: string): Recipe {

@@ -1,4 +1,4 @@
-import { DTypeError } from "./errors.ts";
+import { DTypeError, show } from "./errors.ts";
 
 /** Element types. `uint8` is for storage: cast it before computing. */
 export type DType = "float32" | "float64" | "int32" | "uint32" | "uint8" | "bool";
@@ -57,7 +57,7 @@ export function isDType(name: unknown): name is DType {
 
 export function checkDType(name: unknown, who: string): DType {
   if (isDType(name)) return name;
-  throw new DTypeError(`${who}: ${String(name)} is not an element type`, { help: `one of ${DTYPES.join(", ")}` });
+  throw new DTypeError(`${who}: ${typeof name === "string" ? name : show(name)} is not an element type`, { help: `one of ${DTYPES.join(", ")}` });
 }
 
 /** Ranks for promotion: the wider one wins; int32 with uint32 has no common type. */

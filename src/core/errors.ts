@@ -51,6 +51,18 @@ function layOut(what: string, { why, help, site }: ErrorDetails): string {
   return lines.join("\n");
 }
 
+/** What a user passed, for messages: numbers as JavaScript writes them, the rest as JSON where there is one. Never throws. */
+export function show(x: unknown): string {
+  if (typeof x === "number") return Object.is(x, -0) ? "-0" : String(x);
+  if (typeof x === "bigint") return `${x}n`;
+  if (Array.isArray(x) && x.length <= 16 && x.every((item) => typeof item === "number")) return `[${x.map(show).join(", ")}]`;
+  try {
+    return JSON.stringify(x) ?? String(x);
+  } catch {
+    return Object.prototype.toString.call(x);
+  }
+}
+
 /** Shapes, axes or sizes that do not fit. */
 export class ShapeError extends GradusError {}
 /** Element types that do not fit. */

@@ -1,4 +1,4 @@
-import { MemoryError, ShapeError } from "./errors.ts";
+import { MemoryError, ShapeError, show } from "./errors.ts";
 
 export type { Shape } from "./shape-types.ts";
 
@@ -29,13 +29,13 @@ export const showShape = (shape: Shape): string => `[${shape.join(", ")}]`;
 
 /** Rejects sizes that are no sizes, too many axes, and more elements than can exist. */
 export function checkShape(shape: unknown, who: string): Shape {
-  if (!Array.isArray(shape)) throw new ShapeError(`${who}: a shape is an array of sizes, not ${String(shape)}`);
+  if (!Array.isArray(shape)) throw new ShapeError(`${who}: a shape is an array of sizes, not ${show(shape)}`);
   if (shape.length > MAX_RANK) throw new ShapeError(`${who}: ${shape.length} axes; at most ${MAX_RANK} are supported`);
   let total = 1n;
   for (let i = 0; i < shape.length; i++) {
     const d: unknown = shape[i];
     if (typeof d !== "number" || !Number.isSafeInteger(d) || d < 0)
-      throw new ShapeError(`${who}: size ${JSON.stringify(d) ?? String(d)} of axis ${i} is not a whole number ≥ 0`);
+      throw new ShapeError(`${who}: size ${show(d)} of axis ${i} is not a whole number ≥ 0`);
     total *= BigInt(d);
   }
   if (total > BigInt(MAX_ELEMENTS))
@@ -46,16 +46,24 @@ export function checkShape(shape: unknown, who: string): Shape {
   return shape as Shape;
 }
 
+/** Whether a shape made of whole sizes has no more axes and elements than a tensor may have. */
+export const isPossible = (shape: Shape): boolean => {
+  let size = 1;
+  for (const d of shape) size *= d;
+  return size <= MAX_ELEMENTS && shape.length <= MAX_RANK;
+};
+
 /** The axis counted from the front: -1 is the last. */
 export function checkAxis(axis: number, rank: number, who: string): number {
   if (Number.isInteger(axis) && axis >= -rank && axis < rank) return axis < 0 ? axis + rank : axis;
-  throw new ShapeError(`${who}: there is no axis ${axis}`, {
+  throw new ShapeError(`${who}: there is no axis ${show(axis)}`, {
     why: rank === 0 ? "a scalar has no axes" : `${rank} ${rank === 1 ? "axis" : "axes"}: ${-rank} … ${rank - 1}`,
   });
 }
 
 /** Axes counted from the front, each once, in the order given. */
 export function checkAxes(axes: readonly number[], rank: number, who: string): number[] {
+  if (!Array.isArray(axes)) throw new ShapeError(`${who}: ${show(axes)} is no axis`, { help: "a whole number, or an array of them" });
   const front = axes.map((a) => checkAxis(a, rank, who));
   front.forEach((a, i) => {
     if (front.indexOf(a) !== i) throw new ShapeError(`${who}: axis ${axes[i]} is named twice in ${showShape(axes)}`);

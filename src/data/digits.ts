@@ -18,7 +18,7 @@ const HAND = {
   width: [12.5, 19],
   height: [17, 22],
   /** Shift of the centre in pixels. */
-  shift: 1.25,
+  shift: 1.45,
   /** Half of the pen's width in pixels. */
   pen: [0.85, 1.8],
   /** Pixels over which ink fades to paper. */

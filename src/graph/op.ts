@@ -6,7 +6,7 @@
 import type { DType, TypedArray } from "../core/dtype.ts";
 import type { Site } from "../core/errors.ts";
 import { GradusError } from "../core/errors.ts";
-import type { Shape } from "../core/shape.ts";
+import { checkShape, isPossible, type Shape } from "../core/shape.ts";
 import type { Combine, Expr } from "../kernel/expr.ts";
 
 export interface Type {
@@ -190,7 +190,9 @@ export function apply(op: OpBase<any, any>, inputs: readonly Value[], attributes
 
 function inferAt(op: OpBase<any, any>, inputs: readonly Value[], attributes: unknown): Type {
   try {
-    return op.infer(inputs, attributes);
+    const type = op.infer(inputs, attributes);
+    if (!isPossible(type.shape)) checkShape(type.shape, op.name);
+    return type;
   } catch (error) {
     throw error instanceof GradusError ? error.at(currentSite) : error;
   }

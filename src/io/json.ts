@@ -38,7 +38,10 @@ export function parseJson(text: string, who: string, depth = 32): Json {
     const entries = new Map<string, Json>();
     at++;
     blank();
-    if (text[at] === "}") return (at++, entries);
+    if (text[at] === "}") {
+      at++;
+      return entries;
+    }
     for (;;) {
       blank();
       if (text[at] !== '"') fail("expected a key");
@@ -59,7 +62,10 @@ export function parseJson(text: string, who: string, depth = 32): Json {
     const items: Json[] = [];
     at++;
     blank();
-    if (text[at] === "]") return (at++, items);
+    if (text[at] === "]") {
+      at++;
+      return items;
+    }
     for (;;) {
       items.push(value(level + 1));
       blank();

@@ -67,12 +67,6 @@ export const kaimingNormal =
  */
 export const symmetricByFan = (fanIn: number): Initializer => symmetric(() => 1 / Math.sqrt(Math.max(1, fanIn)));
 
-/** The initializer's tensor in another element type. */
-export const withDType =
-  (initializer: Initializer, dtype: DType): Initializer =>
-  (rng, shape) =>
-    initializer(rng, shape).cast(dtype);
-
 const symmetric =
   (bound: (shape: Shape) => number): Initializer =>
   (rng, shape) => {

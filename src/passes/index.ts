@@ -10,7 +10,7 @@ import { reductions } from "./reductions.ts";
 import { type Rule, rewrite } from "./rewrite.ts";
 import { splits } from "./split.ts";
 
-export type { Rule, Uses } from "./rewrite.ts";
+export type { Rule } from "./rewrite.ts";
 export { rewrite } from "./rewrite.ts";
 
 /** One walk over the graph with a list of rules. */

@@ -163,7 +163,11 @@ const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
 /** Libraries for these texts, in this order; all compilers at once, and back when all are done. */
 function compileAll({ command, flags }: Toolchain, work: string, texts: readonly string[]): string[] {
   const jobs = texts.map((text, i) => {
-    const job = { source: node.path.join(work, `${i}.c`), library: node.path.join(work, `${i}.so`), messages: node.path.join(work, `${i}.txt`) };
+    const job = {
+      source: node.path.join(work, `${i}.c`),
+      library: node.path.join(work, `${i}.so`),
+      messages: node.path.join(work, `${i}.txt`),
+    };
     node.fs.writeFileSync(job.source, text);
     return job;
   });

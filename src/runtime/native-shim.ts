@@ -23,8 +23,8 @@ export interface Shim {
   abort(pool: number): void;
 }
 
+/** Answers of `run`; what is neither was stopped by a check. */
 export const FINISHED = 0;
-export const STOPPED = 1;
 export const ABORTED = 2;
 
 const NODE_API = `

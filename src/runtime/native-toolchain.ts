@@ -39,7 +39,9 @@ export function findToolchain(cache: NativeCache, environment: NodeJS.ProcessEnv
 function locate(name: string, environment: NodeJS.ProcessEnv): string[] | undefined {
   for (const words of [[name], name.trim().split(/\s+/)]) {
     const program = words[0]!;
-    const places = node.path.isAbsolute(program) ? [program] : (environment.PATH ?? "").split(node.path.delimiter).map((directory) => node.path.join(directory, program));
+    const places = node.path.isAbsolute(program)
+      ? [program]
+      : (environment.PATH ?? "").split(node.path.delimiter).map((directory) => node.path.join(directory, program));
     const path = places.find(executable);
     if (path) return [path, ...words.slice(1)];
   }
@@ -108,10 +110,14 @@ function recall(command: readonly string[], cache: NativeCache): Answer | undefi
 
 function ask(command: readonly string[], cache: NativeCache): Answer | undefined {
   for (const machine of [["-march=native"], ["-mcpu=native"], []]) {
-    const { status, stdout } = node.childProcess.spawnSync(command[0]!, [...command.slice(1), ...machine, "-dM", "-E", "-x", "c", "/dev/null"], {
-      encoding: "utf8",
-      maxBuffer: 2 ** 24,
-    });
+    const { status, stdout } = node.childProcess.spawnSync(
+      command[0]!,
+      [...command.slice(1), ...machine, "-dM", "-E", "-x", "c", "/dev/null"],
+      {
+        encoding: "utf8",
+        maxBuffer: 2 ** 24,
+      },
+    );
     if (status !== 0 || !stdout.includes("__STDC__")) continue;
     const answer = { machine, macros: stdout };
     const file = node.path.join(cache.directories.at(-1)!, answerName(command));

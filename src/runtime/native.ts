@@ -3,8 +3,6 @@ import { DeviceError } from "../core/errors.ts";
 import type { Heap } from "./heap.ts";
 import { NativeDevice } from "./native-device.ts";
 
-export { nativeAvailable } from "./native-compiler.ts";
-
 /** The device, or why there is none and the error for whoever asked for it by name. */
 export type OpenedNative = { readonly runner: NativeDevice } | { readonly reason: string; readonly error: () => Error };
 

@@ -12,6 +12,8 @@ import { type Cluster, operandView } from "./cluster.ts";
 export interface Memory {
   /** The buffer of a leaf or of a value some cluster writes; undefined where it is computed on the spot. */
   bufferOf(v: Value): number | undefined;
+  /** The same, for who can read it from nowhere else: a leaf that had none is put into memory. */
+  placeOf(v: Value): number | undefined;
   /** A new check for a value whose index may be out of range. */
   checkFor(v: Value): number;
 }
@@ -111,7 +113,7 @@ class Builder {
       view = (x.op as Move).source(view, this.cluster.domain, x.attributes, x.inputs[0]!, x);
       x = x.inputs[0]!;
     }
-    const buffer = this.memory.bufferOf(x);
+    const buffer = this.memory.placeOf(x);
     if (buffer === undefined) throw new InternalError(`the operand %${x.id} of a product is not in memory`);
     return this.access(buffer, stridesOf(x.shape), view);
   }
@@ -209,7 +211,8 @@ class Builder {
     const [x, indices] = v.inputs as [Value, Value];
     const batch = (v.attributes as { batch?: number }).batch ?? 0;
     const at = this.expr(indices, view.slice(0, indices.shape.length));
-    const buffer = this.memory.bufferOf(x)!;
+    const buffer = this.memory.placeOf(x);
+    if (buffer === undefined) throw new InternalError(`%${x.id} (${x.op.name}) is not in memory, to be read at computed positions`);
     const strides = stridesOf(x.shape);
     const source: View = [...view.slice(0, batch), { offset: 0, terms: [] }, ...view.slice(indices.shape.length)];
     return { op: "loadAt", from: this.access(buffer, strides, source), at, stride: strides[batch]!, dtype: v.dtype };

@@ -235,6 +235,8 @@ function reductionFits(v: Value, cluster: Cluster, view: View): boolean {
   const missing = cluster.missing(view);
   if (missing.length === 0) return true;
   const { domain } = cluster;
+  // It would run over axes of the result inside a loop over one of them, once for each position of another reduction.
+  if (domain.currentView(view).some((f) => f.terms.some(([a]) => domain.inner.has(a)))) return false;
   const axes = cluster.storeAxes.filter((a) => domain.sizes[a] !== 1);
   const trailing = axes.slice(axes.length - missing.length);
   if (!missing.every((a, i) => a === trailing[i])) return false;

@@ -70,9 +70,14 @@ class Scheduler {
     const fusion = fuse(values, new Set(roots), optimize > 0);
     for (const v of values) if (v.op.kind === "leaf") this.addLeaf(v);
     for (const v of fusion.home.keys()) this.memory.set(v, this.addBuffer(v.dtype, sizeOf(v.shape), "scratch"));
-    for (const v of values) if (fusion.aliases.has(v)) this.memory.set(v, this.memory.get(fusion.aliases.get(v)!)!);
+    for (const v of values) {
+      const alias = fusion.aliases.get(v);
+      const buffer = alias && this.placeOf(alias);
+      if (buffer !== undefined) this.memory.set(v, buffer);
+    }
     const memory = {
       bufferOf: (v: Value) => this.memory.get(v),
+      placeOf: (v: Value) => this.placeOf(v),
       checkFor: (v: Value) => this.checkFor(v, v.attributes as { label: string; bound: number }),
     };
     // Clusters were made from the results backwards.
@@ -119,6 +124,16 @@ class Scheduler {
       case "variable":
         this.memory.set(v, this.variable((v.attributes as VariableAttributes).cell, v).buffer);
     }
+  }
+
+  /** The buffer of a value for who can read only from memory: leaves that are computed where they are read are written there. */
+  private placeOf(v: Value): number | undefined {
+    const known = this.memory.get(v);
+    if (known !== undefined || v.op.kind !== "leaf") return known;
+    const buffer = this.addBuffer(v.dtype, sizeOf(v.shape), "scratch");
+    this.units.push(this.copyUnit(v, buffer, v.op.name));
+    this.memory.set(v, buffer);
+    return buffer;
   }
 
   private variable(cell: object, type: { dtype: DType; shape: readonly number[] }): { buffer: number; written: boolean } {

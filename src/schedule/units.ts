@@ -52,7 +52,7 @@ export function clusterUnit(cluster: Cluster, memory: Memory): Unit {
 const whole = (buffer: number, shape: readonly number[]): Access => ({ buffer, offset: 0, strides: stridesOf(shape) });
 
 function inMemory(v: Value, memory: Memory): number {
-  const buffer = memory.bufferOf(v);
+  const buffer = memory.placeOf(v);
   if (buffer === undefined) throw new InternalError(`%${v.id} (${v.op.name}) should be in memory`);
   return buffer;
 }

@@ -1,15 +1,16 @@
 /** Functions of tensors as programs: traced once for each signature, compiled, then called. */
 import type { DType, TypedArray } from "../core/dtype.ts";
-import { ArgumentError, GraphError } from "../core/errors.ts";
+import { ArgumentError, GraphError, NonFiniteError } from "../core/errors.ts";
 import { showShape } from "../core/shape.ts";
-import type { Type, Value } from "../graph/op.ts";
+import type { ArgumentAttributes, Type, Value, VariableAttributes } from "../graph/op.ts";
 import { argument, variable as variableLeaf } from "../ops/index.ts";
 import { differenceOf } from "./compare-traces.ts";
 import { currentTrace, type Device, type Draw, runInTrace, type Storage, type Tap, type Trace } from "./context.ts";
 import { asTensor } from "./create.ts";
 import { checked, defaultDevice, runnerFor } from "./engine.ts";
 import { Executable, type Feed, type Guard } from "./executable.ts";
-import { InterpretedProgram } from "./interpreted.ts";
+import { InterpretedProgram, numbersOf } from "./interpreted.ts";
+import { firstNonFinite } from "./non-finite.ts";
 import type { Generator } from "./random.ts";
 import { theProgramRuntime } from "./running.ts";
 import { FailedStorage, type Failure } from "./slots.ts";
@@ -131,7 +132,7 @@ export class CompiledFunction {
     try {
       results = program.run(feeds);
     } catch (error) {
-      const failure: Failure = { error: error as Error, told: false };
+      const failure: Failure = { error: this.located(error as Error, entry, feeds), told: false };
       pending = failure;
       if (!tree) return undefined;
       const failed = new FailedStorage(failure);
@@ -146,6 +147,20 @@ export class CompiledFunction {
       tree,
       outputs.map((v, i) => new Tensor({ shape: v.shape, dtype: v.dtype }, { storage: results[i] })),
     );
+  }
+
+  /** An error about a number that is not finite, with the line where the first one arose. */
+  private located(error: Error, { trace, outputs }: Entry, feeds: readonly Feed[]): Error {
+    if (!(error instanceof NonFiniteError)) return error;
+    const roots = [...outputs, ...trace.guards.map((g) => g.value)];
+    const culprit = firstNonFinite(roots, (leaf) => numbersOfLeaf(leaf, feeds));
+    if (!culprit) return error;
+    const input = culprit.op.kind === "leaf";
+    return new NonFiniteError(error.what, {
+      why: input ? `${describeInput(culprit)} holds a number that is not finite` : `the first such number came from ${culprit.op.name} ${showShape(culprit.shape)}`,
+      help: error.help,
+      site: culprit.site ?? error.site,
+    });
   }
 
   /** The arguments as tensors, and the program for them. */
@@ -232,6 +247,17 @@ const plains: string[] = [];
 function plain(n: number): string {
   plains[n] ??= JSON.stringify({ kind: "array", items: Array.from({ length: n }, () => ({ kind: "leaf" })) });
   return plains[n];
+}
+
+function numbersOfLeaf(leaf: Value, feeds: readonly Feed[]): ArrayLike<number> | undefined {
+  if (leaf.op.kind !== "leaf") return undefined;
+  if (leaf.op.source === "variable") return numbersOf(((leaf.attributes as VariableAttributes).cell as Variable).content().storage!);
+  return leaf.op.source === "argument" ? numbersOf(feeds[(leaf.attributes as ArgumentAttributes).index]!) : undefined;
+}
+
+function describeInput(leaf: Value): string {
+  if (leaf.op.kind === "leaf" && leaf.op.source === "variable") return ((leaf.attributes as VariableAttributes).cell as Variable).label();
+  return `argument ${(leaf.attributes as ArgumentAttributes).index}`;
 }
 
 function throwPending(): void {

@@ -44,7 +44,9 @@ export function checked(options: EngineOptions, from = "configure", names = { de
       help: "auto, wasm, native or interpreter",
     });
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1))
-    throw new ArgumentError(`${from}: ${names.threads} is ${String(threads)}, which is no number of threads`, { help: "a whole number ≥ 1" });
+    throw new ArgumentError(`${from}: ${names.threads} is ${String(threads)}, which is no number of threads`, {
+      help: "a whole number ≥ 1",
+    });
   return options;
 }
 
@@ -89,9 +91,4 @@ function known(key: string, make: () => Runner): Runner {
   const runner = runners.get(key) ?? make();
   runners.set(key, runner);
   return runner;
-}
-
-/** True once a program was made: settings are fixed. */
-export function markStarted(): void {
-  started = true;
 }

@@ -82,7 +82,8 @@ export class Executable {
   run(feeds: readonly Feed[]): Storage[] {
     for (const input of this.inputs) this.feed(input, feeds[input.index]!);
     for (const { cell, slot, written } of this.cells) {
-      cell.moveInto(slot);
+      // A cell that is only written may be empty until then.
+      if (!written || cell.hasValue) cell.moveInto(slot);
       if (written) slot.evict();
     }
     for (const slot of this.results) slot.evict();

@@ -1,6 +1,7 @@
 /** What optimisers need to know beyond the public face. */
-import { HostStorage, currentTrace } from "./context.ts";
+
 import { gradients } from "../transform/index.ts";
+import { currentTrace, HostStorage } from "./context.ts";
 import type { Tensor } from "./tensor.ts";
 import type { Variable } from "./variable.ts";
 

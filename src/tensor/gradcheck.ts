@@ -8,7 +8,7 @@ import { holderOf } from "./context.ts";
 import { evaluate } from "./evaluate-tree.ts";
 import { Tensor } from "./tensor.ts";
 
-export type { Deviation, GradcheckReport } from "../transform/index.ts";
+export type { GradcheckReport } from "../transform/index.ts";
 
 export type CheckOptions = Omit<graphs.GradcheckOptions, "evaluate">;
 

@@ -1,4 +1,6 @@
 /** What users hold. */
+import "./running.ts";
+
 export type { DType, TypedArray } from "../core/dtype.ts";
 export * from "../core/errors.ts";
 export type { Nested, Shape } from "../core/shape-types.ts";

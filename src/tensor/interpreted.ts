@@ -27,7 +27,7 @@ export class InterpretedProgram {
       if (leaf.op.kind !== "leaf") continue;
       if (leaf.op.source === "argument") inputs.set(leaf, numbersOf(feeds[(leaf.attributes as ArgumentAttributes).index]!));
       if (leaf.op.source === "variable")
-        inputs.set(leaf, numbersOf(((leaf.attributes as VariableAttributes).cell as Variable).content().storage!));
+        inputs.set(leaf, elementsOf(((leaf.attributes as VariableAttributes).cell as Variable).content().storage!));
     }
     const values = [...outputs, ...assignments.map((a) => a.value), ...guards.map((g) => g.value)];
     const results = evaluate(values, inputs, { round: true }).map((numbers, i) => {
@@ -49,4 +49,5 @@ export class InterpretedProgram {
   dispose(): void {}
 }
 
-const numbersOf = (feed: Feed): TypedArray => (ArrayBuffer.isView(feed) ? (feed as TypedArray) : elementsOf(feed as Storage));
+/** The elements of what a program is fed with, wherever they are. */
+export const numbersOf = (feed: Feed): TypedArray => (ArrayBuffer.isView(feed) ? (feed as TypedArray) : elementsOf(feed as Storage));

@@ -1,6 +1,6 @@
 /** Between nested JavaScript arrays and flat typed ones. */
 import { type DType, isFloat, isInteger, type TypedArray } from "../core/dtype.ts";
-import { ArgumentError, DTypeError, ShapeError } from "../core/errors.ts";
+import { ArgumentError, DTypeError, ShapeError, show } from "../core/errors.ts";
 import { MAX_RANK, type Shape, sizeOf } from "../core/shape.ts";
 
 /** The shape of nested arrays, by their first elements: `writeNested` checks the others. */
@@ -38,7 +38,7 @@ function checkElement(x: unknown, dtype: DType, prefix: string, path: string): v
   const where = path ? ` at ${path}` : "";
   if (typeof x === "boolean") return;
   if (typeof x !== "number")
-    throw new DTypeError(`${prefix}${typeof x === "bigint" ? `${x}n` : JSON.stringify(x)}${where} is not a number`, {
+    throw new DTypeError(`${prefix}${show(x)}${where} is not a number`, {
       help: typeof x === "bigint" ? "64-bit integers are not supported; Number(x) if it is small enough" : undefined,
     });
   if (dtype === "bool" && x !== 0 && x !== 1)

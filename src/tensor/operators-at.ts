@@ -1,5 +1,5 @@
 /** Python's brackets. */
-import { ArgumentError, DTypeError, outOfRange, ShapeError } from "../core/errors.ts";
+import { ArgumentError, DTypeError, outOfRange, ShapeError, show } from "../core/errors.ts";
 import { broadcastShapes, showShape, stridesOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
 import * as ops from "../ops/index.ts";
@@ -63,7 +63,7 @@ function parseText(text: string, all: string): Item {
   if (text === "None") return { kind: "new" };
   const parts = text.split(":").map((part) => part.trim());
   if (parts.length > 3 || !parts.every((part) => /^[+-]?\d+$|^$/.test(part)) || text === "")
-    throw new ArgumentError(`at: ${JSON.stringify(all)} is no index`, {
+    throw new ArgumentError(`at: ${show(all)} is no index`, {
       why: `${JSON.stringify(text)} is no slice`,
       help: 'like "1:", ":-1", "::2", "3", "...", "None", several between commas',
     });

@@ -1,6 +1,6 @@
 /** Shapes changed, axes moved, tensors joined: on top of the strict ops. */
 import { promote } from "../core/dtype.ts";
-import { ArgumentError, ShapeError } from "../core/errors.ts";
+import { ArgumentError, ShapeError, show } from "../core/errors.ts";
 import { broadcastShapes, checkAxes, checkAxis, checkShape, type Shape, sameShape, showShape, sizeOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
 import * as ops from "../ops/index.ts";
@@ -111,8 +111,8 @@ export function pad(x: Tensor, widths: readonly (readonly [number, number])[], v
     if (widths.length > rank) throw new ShapeError(`pad: ${widths.length} pairs for ${showShape(v.shape)}`);
     const full = [...Array.from({ length: rank - widths.length }, () => [0, 0] as const), ...widths];
     for (const pair of full)
-      if (pair.length !== 2 || !pair.every(Number.isSafeInteger))
-        throw new ArgumentError(`pad: ${JSON.stringify(pair)} is not a pair of whole numbers`);
+      if (!Array.isArray(pair) || pair.length !== 2 || !pair.every(Number.isSafeInteger))
+        throw new ArgumentError(`pad: ${show(pair)} is not a pair of whole numbers`);
     checkElements([value], v.dtype, "pad");
     const cut = cutOff(v, full);
     if (full.every(([low, high]) => low <= 0 && high <= 0)) return cut;
@@ -180,13 +180,18 @@ export function stack(list: readonly Tensor[], axis = 0): Tensor {
   });
 }
 
+/** Tensors that one call may make: an empty axis divides into any number of parts. */
+const MAX_PARTS = 65_536;
+
 /** Cut along an axis into parts of these sizes, or into this many equal parts. */
 export function split(x: Tensor, parts: number | readonly number[], axis = 0): Tensor[] {
   return atUserLine(() => {
     const at = checkAxis(axis, x.shape.length, "split");
     const size: number = x.shape[at]!;
     if (typeof parts === "number" && (!Number.isInteger(parts) || parts < 1 || size % parts !== 0))
-      throw new ArgumentError(`split: axis ${axis} of ${showShape(x.shape)} does not divide into ${parts} equal parts`);
+      throw new ArgumentError(`split: axis ${axis} of ${showShape(x.shape)} does not divide into ${show(parts)} equal parts`);
+    if (typeof parts === "number" && parts > MAX_PARTS)
+      throw new ArgumentError(`split: ${parts} parts`, { why: `at most ${MAX_PARTS} tensors are made at once`, help: "reshape to [parts, …] instead" });
     const sizes = typeof parts === "number" ? Array.from({ length: parts }, () => size / parts) : checkShape(parts, "split");
     if (sizes.reduce((a, b) => a + b, 0) !== size)
       throw new ShapeError(`split: ${showShape(sizes)} does not add up to the ${size} of axis ${axis}`);

@@ -1,10 +1,11 @@
 /** Reductions and what runs along an axis, on top of the strict ops: axes from the end, `keepDims`, and dtypes. */
 import { isFloat } from "../core/dtype.ts";
-import { ArgumentError, DTypeError } from "../core/errors.ts";
+import { ArgumentError, DTypeError, show } from "../core/errors.ts";
 import { checkAxes, checkAxis, sizeOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
 import * as ops from "../ops/index.ts";
 import { castTo, float, unary } from "./operators.ts";
+import { atUserLine } from "./site.ts";
 import type { Tensor } from "./tensor.ts";
 import type { Axes } from "./tensor-types.ts";
 
@@ -160,11 +161,13 @@ export const sort = (x: Tensor, axis = -1, o: SortOptions = {}): Tensor =>
 
 /** The k largest along an axis, largest first, and where they stand. */
 export function topK(x: Tensor, k: number, axis = -1): { values: Tensor; indices: Tensor } {
-  const at = checkAxis(axis, x.shape.length, "topK");
-  const size = x.shape[at]!;
-  if (!Number.isInteger(k) || k < 0 || k > size)
-    throw new ArgumentError(`topK: k is ${k}`, { why: `axis ${axis} has ${size} elements`, help: `a whole number 0 … ${size}` });
-  const order = argsort(x, axis, { descending: true });
-  const indices = unary(order, (v) => ops.sliceAxis(v, at, 0, k));
-  return { values: unary(x, (v) => ops.takeAlong(v, indices.node(), at)), indices };
+  return atUserLine(() => {
+    const at = checkAxis(axis, x.shape.length, "topK");
+    const size = x.shape[at]!;
+    if (!Number.isInteger(k) || k < 0 || k > size)
+      throw new ArgumentError(`topK: k is ${show(k)}`, { why: `axis ${axis} has ${size} elements`, help: `a whole number 0 … ${size}` });
+    const order = argsort(x, axis, { descending: true });
+    const indices = unary(order, (v) => ops.sliceAxis(v, at, 0, k));
+    return { values: unary(x, (v) => ops.takeAlong(v, indices.node(), at)), indices };
+  });
 }

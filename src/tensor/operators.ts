@@ -1,7 +1,7 @@
 /** From the friendly surface to the strict graph: broadcasts, casts and constants are put in here, and nowhere else. */
 import { arrayOf, type DType, isFloat, promote } from "../core/dtype.ts";
 import { DTypeError } from "../core/errors.ts";
-import { broadcastShapes, type Shape, sameShape } from "../core/shape.ts";
+import { broadcastShapes, MAX_RANK, type Shape, sameShape } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
 import * as ops from "../ops/index.ts";
 import { currentTrace } from "./context.ts";
@@ -67,7 +67,8 @@ function pair(a: unknown, b: unknown, who: string): [Value, Value] {
 /** What numbers become where no tensor says it. */
 export function defaultDType(x: unknown): DType {
   let first = x;
-  while (Array.isArray(first)) first = first[0];
+  // No deeper than tensors go: an array may contain itself.
+  for (let depth = 0; depth <= MAX_RANK && Array.isArray(first); depth++) first = first[0];
   return typeof first === "boolean" ? "bool" : "float32";
 }
 

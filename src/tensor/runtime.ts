@@ -1,6 +1,6 @@
 /** What computes tensors outside `compile`: graphs of one structure share one program, whatever numbers are in them. */
 import type { TypedArray } from "../core/dtype.ts";
-import { MemoryError, OutOfRangeError } from "../core/errors.ts";
+import { MemoryError, OutOfRangeError, show } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import { apply, type ConstantAttributes, type OpBase, type Value } from "../graph/op.ts";
 import { argument } from "../ops/index.ts";
@@ -210,11 +210,12 @@ function describe(v: Value): string {
   let text = descriptions.get(v.attributes);
   if (text === undefined) {
     text = JSON.stringify(v.attributes, (_key, value) =>
-      ArrayBuffer.isView(value) ? Array.from(value as Float64Array, showNumber) : value,
+      ArrayBuffer.isView(value) ? Array.from(value as Float64Array, show) : typeof value === "number" && !isPlain(value) ? show(value) : value,
     );
     descriptions.set(v.attributes, text);
   }
   return text;
 }
 
-const showNumber = (x: number): string => (Object.is(x, -0) ? "-0" : String(x));
+/** Whether JSON tells this number from all others: it writes null for ±∞ and NaN, and 0 for −0. */
+const isPlain = (x: number): boolean => Number.isFinite(x) && !Object.is(x, -0);

@@ -84,12 +84,6 @@ export function unflatten(structure: Structure, leaves: readonly unknown[]): any
   return build(structure);
 }
 
-/** The same tree with `f` of each leaf. */
-export function mapTree<T>(tree: T, who: string, f: (leaf: Tensor, index: number) => Tensor): Like<T> {
-  const { leaves, structure } = flatten(tree, who);
-  return unflatten(structure, leaves.map(f)) as Like<T>;
-}
-
 /** Equal for equal structures, and only for them: part of a program's signature. */
 export function structureKey(structure: Structure): string {
   switch (structure.kind) {

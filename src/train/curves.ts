@@ -19,7 +19,7 @@ const BOTTOM = 30;
 /** Two colours that also differ for the colour-blind (Okabe and Ito 2008), and more if needed. */
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"];
 
-const escape = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+const inXml = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 const coordinate = (x: number): string => String(Math.round(x * 10) / 10);
 
 /** One picture of several panels over the same x axis, which counts steps. */
@@ -32,7 +32,7 @@ export function curvesSvg(title: string, panels: readonly CurvePanel[]): string 
   const body = panels.map((panel, i) => `<g transform="translate(0 ${30 + i * HEIGHT})">${drawPanel(panel, from, to)}</g>`);
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="system-ui, sans-serif" font-size="12">`,
-    `<rect width="100%" height="100%" fill="#fff"/><text x="${LEFT}" y="22" font-size="15" font-weight="600" fill="#222">${escape(title)}</text>`,
+    `<rect width="100%" height="100%" fill="#fff"/><text x="${LEFT}" y="22" font-size="15" font-weight="600" fill="#222">${inXml(title)}</text>`,
     ...body,
     "</svg>",
     "",
@@ -41,7 +41,7 @@ export function curvesSvg(title: string, panels: readonly CurvePanel[]): string 
 
 function drawPanel({ label, lines }: CurvePanel, from: number, to: number): string {
   const values = lines.flatMap((line) => line.points.map(([, y]) => y)).filter(Number.isFinite);
-  if (values.length === 0) return `<text x="${LEFT}" y="${TOP}" fill="#666">${escape(label)}: nothing yet</text>`;
+  if (values.length === 0) return `<text x="${LEFT}" y="${TOP}" fill="#666">${inXml(label)}: nothing yet</text>`;
   const y = axis(values);
   const x = axisBetween(from, to);
   const px = (v: number): number => LEFT + ((v - from) / (to - from)) * (WIDTH - LEFT - RIGHT);
@@ -56,9 +56,9 @@ function drawPanel({ label, lines }: CurvePanel, from: number, to: number): stri
   const drawn = lines.map(({ points }, i) => drawLine(points, COLOURS[i % COLOURS.length]!, px, py));
   const legend = lines.map(({ label: name }, i) => {
     const at = WIDTH - RIGHT - (lines.length - i) * 100;
-    return `<path d="M${at} 20h18" stroke="${COLOURS[i % COLOURS.length]}" stroke-width="2.5"/><text x="${at + 24}" y="24" fill="#333">${escape(name)}</text>`;
+    return `<path d="M${at} 20h18" stroke="${COLOURS[i % COLOURS.length]}" stroke-width="2.5"/><text x="${at + 24}" y="24" fill="#333">${inXml(name)}</text>`;
   });
-  return [`<text x="${LEFT}" y="24" fill="#333" font-weight="600">${escape(label)}</text>`, ...grid, ...marks, ...drawn, ...legend].join(
+  return [`<text x="${LEFT}" y="24" fill="#333" font-weight="600">${inXml(label)}</text>`, ...grid, ...marks, ...drawn, ...legend].join(
     "\n",
   );
 }

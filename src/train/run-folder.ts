@@ -144,7 +144,10 @@ export async function readInfo(path: string): Promise<RunInfo> {
 /** The newest whole checkpoint of a run. @throws FormatError if there is none */
 export async function readCheckpoint(path: string, report?: (damaged: Damaged) => void): Promise<Checkpoint> {
   const damaged: Damaged[] = [];
-  const found = await newestCheckpoint(`${path}/checkpoints`, (d) => (damaged.push(d), report?.(d)));
+  const found = await newestCheckpoint(`${path}/checkpoints`, (d) => {
+    damaged.push(d);
+    report?.(d);
+  });
   if (found) return found;
   throw new FormatError(`${path}: no checkpoint`, {
     why: damaged.length > 0 ? `damaged: ${damaged.map((d) => d.reason).join("; ")}` : "the run ended before its first was written",

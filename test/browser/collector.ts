@@ -61,18 +61,16 @@ export const test = Object.assign(addTest, { each: each(addTest), skip: (): void
 export const beforeAll = (f: () => unknown): unknown => suite.before.push(f);
 export const afterAll = (f: () => unknown): unknown => suite.after.push(f);
 
-/** Runs what was collected so far, as far as the filter lets it; afterwards nothing is left. */
-export async function runCollected(wanted: (title: string) => boolean = () => true): Promise<Outcome> {
+/** Runs what was collected so far; afterwards nothing is left. */
+export async function runCollected(): Promise<Outcome> {
   const [collected, failures] = [cases, [] as string[]];
   cases = [];
   let passed = 0;
   for (const each of collected) {
     try {
       await open(each.suite);
-      if (wanted(each.title)) {
-        await each.run();
-        passed++;
-      }
+      await each.run();
+      passed++;
     } catch (error) {
       failures.push(`${each.title}: ${error instanceof Error ? error.message : String(error)}`);
     }
@@ -99,7 +97,8 @@ function fail(what: string, got: unknown, wanted: unknown, message = ""): never 
   throw new Error(`${message} ${show(got)} ${what} ${show(wanted)}`.trim());
 }
 
-const show = (x: unknown): string => (x instanceof RegExp || typeof x === "function" ? String(x) : (JSON.stringify(x) ?? "undefined").slice(0, 200));
+const show = (x: unknown): string =>
+  x instanceof RegExp || typeof x === "function" ? String(x) : (JSON.stringify(x) ?? "undefined").slice(0, 200);
 
 function equal(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;

@@ -26,7 +26,7 @@ export async function serve(options: ServerOptions): Promise<Serving> {
       ? { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" }
       : {};
     const path = normalize(decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname));
-    const content = path === "/" ? "<!doctype html><title>gradus</title>" : await fileUnder(path, options);
+    const content = path === "/" ? '<!doctype html><title>gradus</title><link rel="icon" href="data:,">' : await fileUnder(path, options);
     if (content === undefined) return void response.writeHead(404, headers).end();
     response.writeHead(200, { ...headers, "Content-Type": TYPES[extname(path)] ?? "text/html" }).end(content);
   });

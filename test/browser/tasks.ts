@@ -1,5 +1,4 @@
 /** What the browser is asked to do, in a page or in a worker: every task answers plain data. */
-import { describe as openSuite } from "vitest";
 import { ArrayDataset } from "../../src/data/dataset.ts";
 import { drawDigits } from "../../src/data/digits.ts";
 import { HostRandom } from "../../src/data/random.ts";
@@ -8,39 +7,52 @@ import { crossEntropy, Dropout, init, Linear, relu, Sequential } from "../../src
 import { adam } from "../../src/optim/index.ts";
 import { WasmDevice } from "../../src/runtime/wasm-device.ts";
 import { hasRelaxedSimd } from "../../src/runtime/wasm-features.ts";
-import { CONTROL } from "../../src/runtime/wasm-stepper.ts";
 import { accuracy } from "../../src/train/metrics.ts";
-import { fit } from "../../src/train/trainer.ts";
+import { fit as train } from "../../src/train/trainer.ts";
 import { deviceSuite } from "../runtime/device-suite.ts";
 import { sampleSuite } from "../targets/suite.ts";
 import { type Outcome, runCollected } from "./collector.ts";
 
-/** Calls that all threads of a device have shared out so far. */
-function sharedCalls(device: WasmDevice): number {
-  const { team } = device as unknown as { team?: { control: number } };
-  return team ? new Int32Array(device.heap.memory.buffer, team.control)[CONTROL.epoch >> 2]! : 0;
+/** Counts a device's runs, and those on all its threads. */
+function count(device: WasmDevice): { runs: number; together: number } {
+  const counts = { runs: 0, together: 0 };
+  const load = device.load.bind(device);
+  device.load = (...args) => {
+    const loaded = load(...args);
+    return {
+      ...loaded,
+      run: () => {
+        counts.runs++;
+        return loaded.run();
+      },
+    };
+  };
+  const { team } = device as unknown as { team?: { begin(table: number): void } };
+  if (!team) return counts;
+  const begin = team.begin.bind(team);
+  team.begin = (table) => {
+    counts.together++;
+    begin(table);
+  };
+  return counts;
 }
 
 export interface Conformance extends Outcome {
   readonly threads: number;
-  readonly sharedCalls: number;
+  readonly runs: number;
+  readonly together: number;
   readonly milliseconds: number;
 }
 
-/** The suite that all targets run, on `threads` threads; gradients only if they are asked for. */
-async function conformance({ threads, relaxed = true, gradients: all = true }: { threads: number; relaxed?: boolean; gradients?: boolean }): Promise<Conformance> {
+/** The suite that all targets run, on `threads` threads; `slow` leaves out what differs little. */
+async function conformance({ threads, relaxed, slow }: { threads: number; relaxed: boolean; slow: boolean }): Promise<Conformance> {
   const start = performance.now();
   const device = new WasmDevice({ threads, relaxed });
   await device.ready();
-  openSuite("", () => sampleSuite({ name: "", threads: threads > 1 ? "all" : "one", open: () => device }));
-  const calls: number[] = [];
-  const close = device.close.bind(device);
-  device.close = () => {
-    calls.push(sharedCalls(device));
-    close();
-  };
-  const outcome = await runCollected((title) => all || !title.includes("gradients"));
-  return { ...outcome, threads: device.threads, sharedCalls: calls[0] ?? -1, milliseconds: performance.now() - start };
+  sampleSuite({ name: "WebAssembly", threads: threads > 1 ? "all" : "one", levels: [1], slow, open: () => device });
+  const counts = count(device);
+  const outcome = await runCollected();
+  return { ...outcome, ...counts, threads: device.threads, milliseconds: performance.now() - start };
 }
 
 /** What every device must do. */
@@ -71,14 +83,24 @@ async function xor({ steps = 600 }: { steps?: number } = {}): Promise<{ loss: nu
 }
 
 /** Drawn digits, two layers with dropout, Adam, `fit`. */
-async function digits({ images = 600, epochs = 3 }: { images?: number; epochs?: number } = {}): Promise<{ losses: number[]; accuracy: number; checksum: number }> {
+async function digits({
+  images = 800,
+  epochs = 5,
+}: {
+  images?: number;
+  epochs?: number;
+} = {}): Promise<{ losses: number[]; accuracy: number; checksum: number }> {
   const drawn = drawDigits(images, new HostRandom(1, 0));
   const data = new ArrayDataset({ data: drawn.images, shape: [784], scale: 1 / 255 }, { data: drawn.labels, shape: [], dtype: "int32" });
   const model = init(new Sequential(new Linear(784, 64), relu, new Dropout(0.1), new Linear(64, 10)), 1);
-  const optimizer = adam(model.parameters(), { lr: 3e-3 });
-  const records = await fit(model, data, { loss: crossEntropy, optimizer, rng: 1, epochs, batchSize: 50, metrics: { accuracy } });
+  const optimizer = adam(model.parameters(), { lr: 5e-3 });
+  const records = await train(model, data, { loss: crossEntropy, optimizer, rng: 1, epochs, batchSize: 50, metrics: { accuracy } });
   const weights = (await model.parameters()[0]!.data()) as Float32Array;
-  return { losses: records.map((r) => r.loss), accuracy: records.at(-1)!.metrics.accuracy!, checksum: weights.reduce((sum, w) => sum + Math.abs(w), 0) };
+  return {
+    losses: records.map((r) => r.loss),
+    accuracy: records.at(-1)!.metrics.accuracy!,
+    checksum: weights.reduce((sum, w) => sum + Math.abs(w), 0),
+  };
 }
 
 /** What this place has. */
@@ -93,7 +115,13 @@ async function environment(): Promise<{ isolated: boolean; shared: boolean; rela
   } catch (error) {
     native = `${(error as Error).name}: ${(error as Error).message}`;
   }
-  return { isolated: globalThis.crossOriginIsolated, shared: typeof SharedArrayBuffer !== "undefined", relaxed: hasRelaxedSimd(), threads, native };
+  return {
+    isolated: globalThis.crossOriginIsolated,
+    shared: typeof SharedArrayBuffer !== "undefined",
+    relaxed: hasRelaxedSimd(),
+    threads,
+    native,
+  };
 }
 
 export const tasks = { conformance, devices, xor, digits, environment };

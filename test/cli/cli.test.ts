@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -214,6 +215,26 @@ describe.concurrent("mistakes", () => {
     child.stderr.on("data", (chunk: Buffer) => (err += chunk));
     expect(await new Promise((resolve) => child.on("close", resolve))).toBe(1);
     expect(err).toMatch(/not built[\s\S]*npm install/);
+  });
+});
+
+describe("the built command", () => {
+  const built = here("../../dist/src/cli/main.js");
+
+  test.skipIf(!existsSync(built))("a recipe in TypeScript outside any package trains with the same gradus", async () => {
+    const project = await mkdtemp(join(tmpdir(), "gradus-project-"));
+    await mkdir(join(project, "node_modules"));
+    await symlink(here("../.."), join(project, "node_modules/gradus"));
+    const source = await readFile(RECIPE, "utf8");
+    await writeFile(join(project, "mine.ts"), `enum Kind { Own = 1 }\nvoid Kind.Own;\n${source}`);
+    const child = spawn(process.execPath, [here("../../bin/gradus.js"), "train", "./mine.ts", "--epochs", "1"], { cwd: project });
+    let [out, err] = ["", ""];
+    child.stdout.on("data", (chunk: Buffer) => (out += chunk));
+    child.stderr.on("data", (chunk: Buffer) => (err += chunk));
+    const code = await new Promise((resolve) => child.on("close", resolve));
+    expect(err).toBe("");
+    expect(code).toBe(0);
+    expect(out).toMatch(/test: loss/);
   });
 });
 

@@ -1,7 +1,26 @@
 import { describe, expect, test } from "vitest";
 import { difference, programsOf, withOutputs } from "./snippets.ts";
 
-const page = ["# Title", "```ts", "console.log(1);", "```", "", "```text", "1", "```", "```ts continued", "console.log(2);", "```", "Words.", "```text", "2", "```", "```ts fragment", "…", "```"].join("\n");
+const page = [
+  "# Title",
+  "```ts",
+  "console.log(1);",
+  "```",
+  "",
+  "```text",
+  "1",
+  "```",
+  "```ts continued",
+  "console.log(2);",
+  "```",
+  "Words.",
+  "```text",
+  "2",
+  "```",
+  "```ts fragment",
+  "…",
+  "```",
+].join("\n");
 
 describe("A page", () => {
   test("gives its blocks in programs, each with the text below it, and leaves fragments out.", () => {

@@ -13,10 +13,15 @@ afterAll(() => rmSync(folder, { recursive: true }));
 writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
 
 /** `UPDATE_DOCS=1 npx vitest run test/docs` writes what the snippets print into the pages, where it differs. */
-const update = process.env["UPDATE_DOCS"] === "1";
+const update = process.env.UPDATE_DOCS === "1";
 
 const programs = pages.flatMap((page) =>
-  programsOf(readFileSync(join(root, page), "utf8")).map((program) => ({ page, program, line: program[0]!.line, file: fileOf(page, program) })),
+  programsOf(readFileSync(join(root, page), "utf8")).map((program) => ({
+    page,
+    program,
+    line: program[0]!.line,
+    file: fileOf(page, program),
+  })),
 );
 for (const { program, file } of programs) writeFileSync(file, moduleOf(program));
 
@@ -27,20 +32,30 @@ function fileOf(page: string, program: Program): string {
 describe("The code of the pages", () => {
   test("compiles.", () => {
     const compilerOptions = { typeRoots: [join(root, "node_modules/@types")] };
-    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ extends: join(root, "tsconfig.json"), compilerOptions, include: ["*.ts"] }));
-    const { stdout } = spawnSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", folder], { encoding: "utf8", cwd: folder });
+    writeFileSync(
+      join(folder, "tsconfig.json"),
+      JSON.stringify({ extends: join(root, "tsconfig.json"), compilerOptions, include: ["*.ts"] }),
+    );
+    const { stdout } = spawnSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", folder], {
+      encoding: "utf8",
+      cwd: folder,
+    });
     expect(stdout.split("\n").filter((line) => /^[\w-]+-line-\d+\.ts/.test(line))).toEqual([]);
   }, 60_000);
 
   const outputs = new Map<string, Map<Snippet, string>>(pages.map((page) => [page, new Map()]));
 
-  test.each(programs)("prints what $page says from line $line on.", async ({ page, program, file }) => {
-    const printed = await outputsOf(program, () => import(/* @vite-ignore */ pathToFileURL(file).href));
-    program.forEach((snippet, i) => {
-      outputs.get(page)!.set(snippet, printed[i]!);
-      if (!update) expect(difference(snippet.shown ?? "", printed[i]!), `${page}, line ${snippet.line}`).toBeUndefined();
-    });
-  }, 120_000);
+  test.each(programs)(
+    "prints what $page says from line $line on.",
+    async ({ page, program, file }) => {
+      const printed = await outputsOf(program, () => import(/* @vite-ignore */ pathToFileURL(file).href));
+      program.forEach((snippet, i) => {
+        outputs.get(page)!.set(snippet, printed[i]!);
+        if (!update) expect(difference(snippet.shown ?? "", printed[i]!), `${page}, line ${snippet.line}`).toBeUndefined();
+      });
+    },
+    120_000,
+  );
 
   test.runIf(update)("is written into the pages.", () => {
     for (const [page, found] of outputs) {

@@ -9,8 +9,15 @@ let calls = 0;
 const count = (): void => {
   if (++calls === Number(dieAt)) process.kill(process.pid, "SIGKILL");
 };
+/** The call itself, counted before it is made. */
+const counted =
+  <A extends unknown[]>(call: (...args: A) => Promise<void>) =>
+  (...args: A): Promise<void> => {
+    count();
+    return call(...args);
+  };
 
-async function counted(): Promise<FileCalls> {
+async function countedFiles(): Promise<FileCalls> {
   const real = await nodeFiles();
   return {
     create: async (path) => {
@@ -22,17 +29,17 @@ async function counted(): Promise<FileCalls> {
           count();
           await file.write(bytes.subarray(bytes.length / 2));
         },
-        sync: async () => (count(), file.sync()),
-        close: async () => (count(), file.close()),
+        sync: counted(() => file.sync()),
+        close: counted(() => file.close()),
       };
     },
-    rename: async (from, to) => (count(), real.rename(from, to)),
-    remove: async (path) => (count(), real.remove(path)),
-    syncDirectory: async (path) => (count(), real.syncDirectory(path)),
+    rename: counted(real.rename),
+    remove: counted(real.remove),
+    syncDirectory: counted(real.syncDirectory),
   };
 }
 
-const checkpoints = await CheckpointFolder.open(folder!, { keep: 2, calls: await counted() });
+const checkpoints = await CheckpointFolder.open(folder!, { keep: 2, calls: await countedFiles() });
 for (let step = Number(first); ; step++) {
   const data = new Float32Array(5000).fill(step);
   const tensors = new Map<string, StoredTensor>([["w", { dtype: "float32", shape: [data.length], data }]]);

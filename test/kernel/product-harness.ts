@@ -14,8 +14,6 @@ export interface LoadedKernel {
   run(): void;
   /** What a buffer holds now. */
   read(buffer: number): number[];
-  /** Seconds of the fastest of some runs. */
-  readonly calls: number;
   readonly codes: readonly Code[];
   dispose(): void;
 }
@@ -36,13 +34,13 @@ export function loadKernel(device: Device, kernel: Kernel, contents: readonly Co
     return [{ do: "call", code, arguments: call.arguments, blocks: call.blocks, label: "test" }, { do: "barrier" }];
   });
   const addresses = buffers.map((b) => device.heap.allocate(Math.max(8, b.bytes)));
-  const view = (b: number): TypedArray => viewOf(buffers[b]!.dtype, device.heap.memory.buffer, addresses[b]!, buffers[b]!.bytes / bytesOf(buffers[b]!.dtype));
+  const view = (b: number): TypedArray =>
+    viewOf(buffers[b]!.dtype, device.heap.memory.buffer, addresses[b]!, buffers[b]!.bytes / bytesOf(buffers[b]!.dtype));
   contents.forEach(({ data }, b) => view(b).set(data as never));
   const work = 10 ** 9;
   const program = { codes, buffers, steps, checks: [], scratchBytes: 0, threadBytes: lowered.threadBytes, work };
   const loaded = device.load(program, (b) => addresses[b.id]!);
   return {
-    calls: lowered.calls.length,
     codes,
     run() {
       const status = loaded.run();

@@ -51,7 +51,8 @@ describe("layers", () => {
 
   test("the table has no way back up: each row names only rows above it", () => {
     const names = [...table.keys()];
-    for (const [name, may] of table) for (const other of may) expect(names.slice(0, names.indexOf(name)), `${name} → ${other}`).toContain(layerOf(other));
+    for (const [name, may] of table)
+      for (const other of may) expect(names.slice(0, names.indexOf(name)), `${name} → ${other}`).toContain(layerOf(other));
   });
 
   for (const layer of table.keys())
@@ -76,7 +77,9 @@ describe("layers", () => {
   test("no file imports itself in a circle through modules that run code at load", () => {
     // Types may refer to each other; a circle of values across folders would make the order of loading matter.
     const across = files.flatMap((file) =>
-      imports(join(src, file)).flatMap((path) => (allowed(layerOf(path), file) && layerOf(file) !== layerOf(path) && !path.startsWith("..") ? [`${file} ↔ ${path}`] : [])),
+      imports(join(src, file)).flatMap((path) =>
+        allowed(layerOf(path), file) && layerOf(file) !== layerOf(path) && !path.startsWith("..") ? [`${file} ↔ ${path}`] : [],
+      ),
     );
     expect(across).toEqual([]);
   });

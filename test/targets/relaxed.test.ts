@@ -1,6 +1,8 @@
+import { edgeSuite } from "./edges.ts";
 import { TARGETS } from "./harness.ts";
 import { shapeSuite } from "./shapes.ts";
 import { sampleSuite } from "./suite.ts";
 
 sampleSuite(TARGETS.relaxed);
 shapeSuite(TARGETS.relaxed);
+edgeSuite(TARGETS.relaxed);

@@ -1,11 +1,11 @@
 /** Whole runs: the same bits on any number of threads, the same numbers on every target, and memory that does not grow. */
-import { compile, type Device, Generator, type Tensor, tensor, type TypedArray, variable, zeros } from "gradus";
+import { compile, type Device, Generator, type Tensor, type TypedArray, tensor, variable, zeros } from "gradus";
 import { crossEntropy, Dropout, init, Linear, relu, Sequential, training } from "gradus/nn";
 import { adam, sgd } from "gradus/optim";
 import { describe, expect, test } from "vitest";
 import { theHeap } from "../../src/tensor/engine.ts";
-import { ProgramRuntime } from "../../src/tensor/runtime.ts";
 import { theProgramRuntime } from "../../src/tensor/running.ts";
+import { ProgramRuntime } from "../../src/tensor/runtime.ts";
 
 interface Run {
   readonly device?: Device;
@@ -37,8 +37,13 @@ async function train({ device = "wasm", threads = 1, steps, seed = 0, optimize =
   return Promise.all(model.parameters().map((p) => p.data()));
 }
 
-const largestDifference = (a: readonly TypedArray[], b: readonly TypedArray[]): number =>
-  a.reduce((worst, x, i) => x.reduce((w: number, v: number, j: number) => Math.max(w, Math.abs(v - b[i]![j]!)), worst), 0);
+function largestDifference(a: readonly TypedArray[], b: readonly TypedArray[]): number {
+  let worst = 0;
+  a.forEach((x, i) => {
+    for (let j = 0; j < x.length; j++) worst = Math.max(worst, Math.abs(x[j]! - b[i]![j]!));
+  });
+  return worst;
+}
 
 describe("runs that repeat", () => {
   test("one and two threads give the same bits after 100 steps", async () => {
@@ -68,9 +73,18 @@ describe("runs that repeat", () => {
 
   test("training step by step without compile gives the numbers of the compiled one", async () => {
     const path = async (wrap: (f: () => Tensor) => () => Tensor): Promise<unknown> => {
-      const w = variable([[0.5, -0.5], [0.25, 1]], { name: "w" });
+      const w = variable(
+        [
+          [0.5, -0.5],
+          [0.25, 1],
+        ],
+        { name: "w" },
+      );
       const optimizer = adam([w], { lr: 0.1 });
-      const x = tensor([[1, 2], [3, -1]]);
+      const x = tensor([
+        [1, 2],
+        [3, -1],
+      ]);
       const step = wrap(() => {
         const loss = x.matmul(w).tanh().square().sum() as Tensor<[]>;
         optimizer.minimize(loss);
@@ -103,11 +117,18 @@ async function native(run: Run): Promise<TypedArray[] | undefined> {
 
 describe("memory", () => {
   /** Programs made and heap bytes added by `times` rounds, after a first few. */
-  async function growth(times: number, round: (i: number) => Promise<unknown>): Promise<{ programs: number; heap: number; megabytes: number }> {
+  async function growth(
+    times: number,
+    round: (i: number) => Promise<unknown>,
+  ): Promise<{ programs: number; heap: number; megabytes: number }> {
     for (let i = 0; i < 20; i++) await round(i);
     const [programs, heap, before] = [theProgramRuntime().made, theHeap().used, process.memoryUsage().rss];
     for (let i = 20; i < times; i++) await round(i);
-    return { programs: theProgramRuntime().made - programs, heap: theHeap().used - heap, megabytes: (process.memoryUsage().rss - before) / 2 ** 20 };
+    return {
+      programs: theProgramRuntime().made - programs,
+      heap: theHeap().used - heap,
+      megabytes: (process.memoryUsage().rss - before) / 2 ** 20,
+    };
   }
 
   test("100,000 evaluations with ever new numbers make no new program and keep the heap flat", async () => {

@@ -1,5 +1,19 @@
 /** The rules about programs, one by one; the numbers are those of ARCHITECTURE.md, "The rules". */
-import { ArgumentError, compile, configure, Generator, GraphError, gradients, ones, type Tensor, tensor, type Variable, variable, vmap, zeros } from "gradus";
+import {
+  ArgumentError,
+  compile,
+  configure,
+  Generator,
+  GraphError,
+  gradients,
+  ones,
+  type Tensor,
+  tensor,
+  type Variable,
+  variable,
+  vmap,
+  zeros,
+} from "gradus";
 import { afterEach, describe, expect, test, vi } from "vitest";
 
 afterEach(() => {
@@ -103,7 +117,10 @@ describe("R6, R7: what is an input and what a constant", () => {
     const first = f(data);
     data.fill(9);
     const second = f(data);
-    expect([await array(first), await array(second)]).toEqual([[2, 4], [18, 18]]);
+    expect([await array(first), await array(second)]).toEqual([
+      [2, 4],
+      [18, 18],
+    ]);
   });
 
   test("R6 a captured tensor is bound at the trace, a captured cell is read at every call", async () => {
@@ -210,7 +227,10 @@ describe("R8: program order", () => {
         { optimize },
       );
       const results = [f(), f()];
-      expect(await Promise.all(results.map(array))).toEqual([[6, 6, 6, 6, 6], [13, 13, 13, 13, 13]]);
+      expect(await Promise.all(results.map(array))).toEqual([
+        [6, 6, 6, 6, 6],
+        [13, 13, 13, 13, 13],
+      ]);
       expect((await Promise.all([a, b, c].map(array))).map((x) => x[4])).toEqual([13, 13, 6]);
     }
   });
@@ -240,7 +260,11 @@ describe("R8: program order", () => {
     });
     turn();
     turn();
-    expect(await Promise.all(cells.map((c) => c.array()))).toEqual([[12, 120, 1200], [4, 40, 400], [8, 80, 800]]);
+    expect(await Promise.all(cells.map((c) => c.array()))).toEqual([
+      [12, 120, 1200],
+      [4, 40, 400],
+      [8, 80, 800],
+    ]);
   });
 
   test("R8 a cell reversed in place comes out reversed", async () => {
@@ -346,8 +370,7 @@ describe("R9, R10: what a traced function may do", () => {
       });
       return () => program([1]);
     };
-    for (const f of [(x: Tensor) => x.item(), (x: Tensor) => x.array(), (x: Tensor) => x.data()])
-      expect(ask(f)).toThrow(/return it|tap/);
+    for (const f of [(x: Tensor) => x.item(), (x: Tensor) => x.array(), (x: Tensor) => x.data()]) expect(ask(f)).toThrow(/return it|tap/);
     expect(ask((x) => (x as any) > 0)).toThrow(/not a number/);
   });
 
@@ -369,7 +392,10 @@ describe("R9, R10: what a traced function may do", () => {
     );
     f([1, 2]);
     f([3, 4]);
-    expect(told).toEqual([[2, 4], [6, 8]]);
+    expect(told).toEqual([
+      [2, 4],
+      [6, 8],
+    ]);
   });
 
   test("a variable cannot be made while tracing", () => {
@@ -419,15 +445,25 @@ describe("R11, R12: failures leave everything as it was", () => {
         { device },
       );
       const index = (i: number): Tensor => tensor([0, i], { dtype: "int32" });
-      expect(await array(f(index(3)))).toEqual([[2, 2], [2, 2]]);
+      expect(await array(f(index(3)))).toEqual([
+        [2, 2],
+        [2, 2],
+      ]);
       await expect((async () => f(index(4)).array())()).rejects.toThrow(/index 4 is outside an axis of size 4/);
       expect([(await array(w))[0], await count.item()]).toEqual([[3, 3], 1]);
-      expect(await array(f(index(0)))).toEqual([[6, 6], [6, 6]]);
+      expect(await array(f(index(0)))).toEqual([
+        [6, 6],
+        [6, 6],
+      ]);
     });
 
   test("R12 the body of vmap reads cells and does not assign them", async () => {
     const w = variable([1, 2]);
-    expect(await array(vmap((x: Tensor) => x.mul(w))(ones([3, 2])) as Tensor)).toEqual([[1, 2], [1, 2], [1, 2]]);
+    expect(await array(vmap((x: Tensor) => x.mul(w))(ones([3, 2])) as Tensor)).toEqual([
+      [1, 2],
+      [1, 2],
+      [1, 2],
+    ]);
     const assign = (x: Tensor): Tensor => {
       w.assign(x);
       return x;
@@ -450,7 +486,11 @@ describe("R17: draws", () => {
         { device, threads },
       );
       f(ones([2]));
-      return Promise.all(f(ones([2])).slice(0, 2).map((x) => x.array()));
+      return Promise.all(
+        f(ones([2]))
+          .slice(0, 2)
+          .map((x) => x.array()),
+      );
     };
     const first = await draws("wasm", 1, false);
     expect(await draws("wasm", 2, true)).toEqual(first);
@@ -533,7 +573,9 @@ describe("R21 to R24, R27: time and devices", () => {
       );
       step([1, 2]);
       const before = [await array(w), await optimizer.step.item()];
-      await expect((async () => step([Number.POSITIVE_INFINITY, 1]).item())()).rejects.toThrow(/the loss is not a finite number[\s\S]*no variable was changed/);
+      await expect((async () => step([Number.POSITIVE_INFINITY, 1]).item())()).rejects.toThrow(
+        /the loss is not a finite number[\s\S]*no variable was changed/,
+      );
       expect([await array(w), await optimizer.step.item()]).toEqual(before);
       expect(Number.isFinite(await step([1, 2]).item())).toBe(true);
     }
@@ -541,7 +583,7 @@ describe("R21 to R24, R27: time and devices", () => {
 
   test("R27 guards can be extended to gradients, or left out", async () => {
     const { sgd } = await import("gradus/optim");
-    const after = async (guard: "none" | "loss" | "gradients"): Promise<unknown> => {
+    const weightsWith = async (guard: "none" | "loss" | "gradients"): Promise<unknown> => {
       const w = variable([0], { name: "w" });
       const optimizer = sgd([w], { lr: 1 });
       // The square root of 0 is finite, its derivative is not.
@@ -554,8 +596,8 @@ describe("R21 to R24, R27: time and devices", () => {
       }
       return array(w);
     };
-    expect(await after("gradients")).toEqual([0]);
-    expect(await after("loss")).not.toEqual([0]);
-    expect(await after("none")).not.toEqual([0]);
+    expect(await weightsWith("gradients")).toEqual([0]);
+    expect(await weightsWith("loss")).not.toEqual([0]);
+    expect(await weightsWith("none")).not.toEqual([0]);
   });
 });

@@ -1,3 +1,4 @@
+import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { DeviceError } from "../../src/core/errors.ts";
 import { nativeAvailable } from "../../src/runtime/native-compiler.ts";
@@ -6,7 +7,9 @@ const native = nativeAvailable();
 const whereNative = native.available ? test : test.skip;
 
 /** The library as a process sees it that has just started, in this environment. */
-async function fresh(environment: Record<string, string | undefined> = {}): Promise<typeof import("../../src/index.ts") & typeof import("../../src/tensor/engine.ts")> {
+async function fresh(
+  environment: Record<string, string | undefined> = {},
+): Promise<typeof import("../../src/index.ts") & typeof import("../../src/tensor/engine.ts")> {
   vi.resetModules();
   for (const name of ["GRADUS_DEVICE", "GRADUS_THREADS"]) vi.stubEnv(name, environment[name]);
   if (environment.GRADUS_CC) vi.stubEnv("GRADUS_CC", environment.GRADUS_CC);
@@ -65,6 +68,40 @@ describe("the device of a process", () => {
   });
 });
 
+/** The losses of a training in a worker thread. */
+function trainInWorker(device: "wasm" | "native", steps: number): Promise<number[]> {
+  const file = new URL("./step-worker.ts", import.meta.url).href;
+  // Node 20 runs no TypeScript, and a loader given by a flag does not reach a worker's first file.
+  const code = `import("tsx/esm/api").then((tsx) => { tsx.register(); return import("${file}"); })`;
+  const worker = new Worker(code, { eval: true, workerData: { device, steps } });
+  return new Promise<number[]>((resolve, reject) => {
+    worker.once("message", resolve);
+    worker.once("error", reject);
+  }).finally(() => worker.terminate());
+}
+
+describe("a service that must not freeze", () => {
+  const devices = native.available ? (["wasm", "native"] as const) : (["wasm"] as const);
+  test.each(devices)(
+    "trains in worker threads, two at a time, on %s, while its event loop goes on",
+    { timeout: 60_000 },
+    async (device) => {
+      let [turns, longest, last] = [0, 0, performance.now()];
+      const timer = setInterval(() => {
+        turns++;
+        longest = Math.max(longest, performance.now() - last);
+        last = performance.now();
+      }, 2);
+      const [one, other] = await Promise.all([trainInWorker(device, 400), trainInWorker(device, 400)]);
+      clearInterval(timer);
+      expect(one).toEqual(other);
+      expect(one!.at(-1)).toBeLessThan(0.7 * one![0]!);
+      expect(turns).toBeGreaterThan(20);
+      expect(longest).toBeLessThan(400);
+    },
+  );
+});
+
 describe("a device that is not there", () => {
   test("is an error that helps, every time it is asked for by name", async () => {
     const { compile, tensor } = await fresh(NO_COMPILER);
@@ -77,7 +114,9 @@ describe("a device that is not there", () => {
         error = caught;
       }
       expect(error?.name).toBe(DeviceError.name);
-      expect(String(error.message)).toMatch(/native device is not available[\s\S]*why: GRADUS_CC is "\/nowhere\/cc"[\s\S]*help: .*device "wasm" needs none/);
+      expect(String(error.message)).toMatch(
+        /native device is not available[\s\S]*why: GRADUS_CC is "\/nowhere\/cc"[\s\S]*help: .*device "wasm" needs none/,
+      );
     }
   });
 

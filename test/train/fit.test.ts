@@ -4,7 +4,7 @@ import { ArrayDataset } from "../../src/data/index.ts";
 import { Generator, type Tensor } from "../../src/index.ts";
 import { crossEntropy, init, Linear, mse, Sequential, tanh } from "../../src/nn/index.ts";
 import { adam, sgd } from "../../src/optim/index.ts";
-import { accuracy, type FitOptions, fit, type Progress, score } from "../../src/train/index.ts";
+import { accuracy, type FitOptions, fit as learn, type Progress, score } from "../../src/train/index.ts";
 import { circle, setUp } from "./fixtures.ts";
 
 const network = () => init(new Sequential(new Linear(2, 12), tanh, new Linear(12, 2)), 3) as Sequential;
@@ -26,7 +26,7 @@ describe("fit", () => {
     const model = network();
     const steps: number[] = [];
     const epochs: Progress[] = [];
-    const records = await fit(
+    const records = await learn(
       model,
       circle(320),
       options(model, { validation: circle(100, 7), onStep: ({ step }) => void steps.push(step), onEpoch: (p) => void epochs.push(p) }),
@@ -73,7 +73,7 @@ describe("fit", () => {
     const model = network();
     const held = circle(60, 3);
     let best = Number.POSITIVE_INFINITY;
-    const records = await fit(
+    const records = await learn(
       model,
       circle(32),
       options(model, {
@@ -92,7 +92,7 @@ describe("fit", () => {
   test("early stopping can watch a metric, and names those it knows", async () => {
     const model = network();
     const validation = circle(20, 3);
-    const records = await fit(
+    const records = await learn(
       model,
       circle(32),
       options(model, { epochs: 40, validation, earlyStopping: { patience: 2, metric: "accuracy" } }),

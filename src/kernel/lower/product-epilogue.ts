@@ -3,7 +3,7 @@ import { bytesOf } from "../../core/dtype.ts";
 import { InternalError } from "../../core/errors.ts";
 import { type Access, type Expr, operands } from "../expr.ts";
 import type { LoweringContext, Product, Store } from "../kernel.ts";
-import { type Int, iadd, imin, imul, type IntLocal, irem, isub, type Vec } from "../loop.ts";
+import { type Int, type IntLocal, iadd, imin, imul, irem, isub, type Vec } from "../loop.ts";
 import type { ArgumentBlock } from "./block.ts";
 import { columnsOf, type Lines, type Tile } from "./product-tile.ts";
 import { asLane, laneOf, scalarToVec } from "./scalar.ts";
@@ -150,7 +150,15 @@ export class Epilogue {
       const access = this.accesses.get(keyOfAccess(s.to))!;
       const [address, value] = [here.addresses.get(access.key)!, values[i]!];
       if (access.n !== access.bytes)
-        lines.statements.push({ do: "store", dtype, at: address, value, form: "strided", step: access.n, count: at.count ?? this.tile.lanes });
+        lines.statements.push({
+          do: "store",
+          dtype,
+          at: address,
+          value,
+          form: "strided",
+          step: access.n,
+          count: at.count ?? this.tile.lanes,
+        });
       else if (at.count) lines.statements.push({ do: "store", dtype, at: address, value, form: "partial", count: at.count });
       else lines.statements.push({ do: "store", dtype, at: address, value, form: "vector" });
     });
@@ -196,7 +204,12 @@ export class Epilogue {
     if (!at!.count) return { op: "load", ...common, form: "strided", step: access.n };
     // Beyond the last column the same element again, so that nothing is read far outside.
     const last: Vec = { op: "splatInt", value: isub(at!.count, 1), lane: "i32" };
-    return { op: "gather", ...common, index: { op: "pmin", args: [{ op: "ramp", value: 0, lane: "i32" }, last], lane: "i32" }, step: access.n };
+    return {
+      op: "gather",
+      ...common,
+      index: { op: "pmin", args: [{ op: "ramp", value: 0, lane: "i32" }, last], lane: "i32" },
+      step: access.n,
+    };
   }
 }
 

@@ -4,13 +4,31 @@
  */
 import { bytesOf } from "../../core/dtype.ts";
 import type { LoweredCall, LoweringContext, Operand } from "../kernel.ts";
-import { iadd, idiv, imin, imul, int, type IntLocal, irem, isub, type Int, type LoopFunction, type LoopModule, type Statement, type Vec, type VecLocal } from "../loop.ts";
+import {
+  type Int,
+  type IntLocal,
+  iadd,
+  idiv,
+  imin,
+  imul,
+  int,
+  irem,
+  isub,
+  type LoopFunction,
+  type LoopModule,
+  type Statement,
+  type Vec,
+  type VecLocal,
+} from "../loop.ts";
 import { ArgumentBlock, blockSize, keyOf } from "./block.ts";
 import { Lines } from "./product-tile.ts";
 import { laneOf } from "./scalar.ts";
 
 /** How elements are fetched: vectors across the panel, vectors along k that are transposed, or one by one. */
 export type Fetch = "across" | "along" | "apart";
+
+/** Steps of k that are copied together. */
+export const TOGETHER = 4;
 
 export interface PanelShape {
   readonly dtype: "float32" | "float64";
@@ -20,21 +38,31 @@ export interface PanelShape {
 }
 
 export function fetchOf(operand: Operand, depth: number, lanes: number): Fetch {
-  if (operand.rowStride === 1) return "across";
+  if (operand.rowStride === 1 && depth >= TOGETHER) return "across";
   return operand.depthStride === 1 && depth >= lanes && lanes >= 2 ? "along" : "apart";
 }
 
 /** Bytes from panel to panel; a panel narrower than a vector is written in whole ones, and the last of them runs over. */
 export function panelBytes({ dtype, lanes, width }: Omit<PanelShape, "fetch">, depth: number): number {
   const elements = depth * width + (width < lanes ? lanes - width : 0);
-  return Math.ceil((elements * bytesOf(dtype)) / 64) * 64;
+  const bytes = Math.ceil((elements * bytesOf(dtype)) / 64) * 64;
+  // Panels a power of two apart would compete for the same lines of the cache.
+  return bytes % 1024 === 0 ? bytes + 64 : bytes;
 }
 
 /** Where vectors begin that cover a panel: the last one overlaps the one before rather than run over. */
 const starts = ({ lanes, width }: PanelShape): number[] =>
   Array.from({ length: Math.ceil(width / lanes) }, (_, g) => Math.max(0, Math.min(g * lanes, width - lanes)));
 
-type Parameters = readonly [from: IntLocal, to: IntLocal, rows: IntLocal, depth: IntLocal, rowStep: IntLocal, depthStep: IntLocal, panelBytes: IntLocal];
+type Parameters = readonly [
+  from: IntLocal,
+  to: IntLocal,
+  rows: IntLocal,
+  depth: IntLocal,
+  rowStep: IntLocal,
+  depthStep: IntLocal,
+  panelBytes: IntLocal,
+];
 
 /** pack(from, to, rows, depth, rowStep, depthStep, panelBytes): as many panels as `rows` fill, `panelBytes` apart; steps in bytes. */
 export function packHelper(shape: PanelShape): LoopFunction {
@@ -45,26 +73,34 @@ export function packHelper(shape: PanelShape): LoopFunction {
 
 const add = (local: IntLocal, by: Int): Statement => ({ do: "int", local, value: iadd(local, by) });
 
-/** k outside, so that what is next to each other in memory is read one after the other. */
+/**
+ * k outside, so that what is next to each other in memory is read one after the other; several steps at a time, so that several lines are
+ * on their way. The last of them overlap the ones before: depth is at least `TOGETHER`.
+ */
 function acrossPanels(shape: PanelShape, [from, to, rows, depth, , depthStep, panelBytes]: Parameters): Statement[] {
   const { dtype, width } = shape;
   const bytes = bytesOf(dtype);
   const lines = new Lines();
-  const [source, target] = [int("source"), int("target")];
-  lines.loop("k", 0, depth, 1, (_, step) => {
-    step.statements.push({ do: "int", local: source, value: from }, { do: "int", local: target, value: to });
-    step.loop("row", 0, rows, width, (_row, body) => {
-      for (const start of starts(shape)) {
-        const value: Vec = { op: "load", dtype, at: iadd(source, start * bytes), form: "vector", lane: laneOf(dtype) };
-        body.statements.push({ do: "store", dtype, at: iadd(target, start * bytes), value, form: "vector" });
-      }
-      body.statements.push(add(source, width * bytes), add(target, panelBytes));
+  lines.loop("k", 0, depth, TOGETHER, (k, step) => {
+    const at = step.int(imin(k, isub(depth, TOGETHER)), "at");
+    const sources = Array.from({ length: TOGETHER }, (_, q) => int(`source${q}`));
+    const target = int("target");
+    sources.forEach((local, q) => {
+      step.statements.push({ do: "int", local, value: q === 0 ? iadd(from, imul(at, depthStep)) : iadd(sources[q - 1]!, depthStep) });
     });
-    step.statements.push(add(from, depthStep), add(to, width * bytes));
+    step.statements.push({ do: "int", local: target, value: iadd(to, imul(at, width * bytes)) });
+    step.loop("row", 0, rows, width, (_row, body) => {
+      sources.forEach((source, q) => {
+        for (const start of starts(shape)) {
+          const value: Vec = { op: "load", dtype, at: iadd(source, start * bytes), form: "vector", lane: laneOf(dtype) };
+          body.statements.push({ do: "store", dtype, at: iadd(target, (q * width + start) * bytes), value, form: "vector" });
+        }
+      });
+      body.statements.push(...sources.map((source) => add(source, width * bytes)), add(target, panelBytes));
+    });
   });
   return lines.statements;
 }
-
 /** Element by element, the last row again where there are no more. */
 function gatheredPanels(shape: PanelShape, [from, to, rows, depth, rowStep, depthStep, panelBytes]: Parameters): Statement[] {
   const { dtype, width } = shape;
@@ -207,7 +243,12 @@ interface PackSizes {
   readonly each: number;
 }
 
-function packModule({ shape, operand, rows, steps, depth, batch }: PackOptions, packed: Packed, block: ArgumentBlock, sizes: PackSizes): LoopModule {
+function packModule(
+  { shape, operand, rows, steps, depth, batch }: PackOptions,
+  packed: Packed,
+  block: ArgumentBlock,
+  sizes: PackSizes,
+): LoopModule {
   const bytes = bytesOf(shape.dtype);
   const [args, begin, end, thread] = ["arguments", "begin", "end", "thread"].map(int) as [IntLocal, IntLocal, IntLocal, IntLocal];
   const from = block.address(operand.buffer, operand.offset * bytes, "from");

@@ -3,7 +3,7 @@ import { bytesOf } from "../../core/dtype.ts";
 import { type Access, type Expr, rewrite } from "../expr.ts";
 import type { Operand, Product } from "../kernel.ts";
 import type { Target } from "../program.ts";
-import { type Fetch, fetchOf } from "./product-pack.ts";
+import { type Fetch, fetchOf, TOGETHER } from "./product-pack.ts";
 import { columnsOf, type Tile, tileBytes } from "./product-tile.ts";
 
 /** Private scratch of each thread: the same for all products, because calls of different ones may run side by side. */
@@ -40,32 +40,37 @@ export function planProduct(p: Product, target: Target): Plan {
   const batch = product(p.batch);
   const work = p.m * p.n * p.k * batch;
   const wanted = Math.max(1, Math.min(BLOCKS, Math.floor(work / BLOCK_PRODUCTS)));
-  const units = tiles.m * tiles.n * batch;
-  const slices = units < BLOCKS && p.k >= LONG ? Math.max(1, Math.min(Math.ceil(wanted / units), Math.floor(p.k / (LONG / 4)))) : 1;
   let depth = p.k <= 1.5 * target.depth ? p.k : spread(p.k, target.depth);
-  // Squares of W steps need W of them in the last pass too.
-  while (((p.k - 1) % depth) + 1 < Math.min(p.k, tile.lanes)) depth++;
+  // Packing takes several steps of k at a time and needs as many of them in the last pass too.
+  while (((p.k - 1) % depth) + 1 < Math.min(p.k, Math.max(tile.lanes, TOGETHER))) depth++;
+  const most = limits(tile, depth, depth < p.k);
+  // Few large blocks and much to sum: cutting k reads the operands once, smaller blocks would read them again and again.
+  const largest = Math.ceil(tiles.m / most.m) * Math.ceil(tiles.n / most.n) * batch;
+  const slices = p.k >= LONG ? Math.max(1, Math.min(Math.ceil(wanted / largest), Math.floor(p.k / (LONG / 4)))) : 1;
   const slice = Math.ceil(Math.ceil(p.k / depth) / slices) * depth;
   const fetch = { a: fetchOf(p.a, p.k, tile.lanes), b: fetchOf(p.b, p.k, tile.lanes) };
-  const most = limits(tile, depth, depth < slice);
   const needed = Math.ceil(wanted / (batch * slices));
   const shared = batch > 1 && p.b.batchStrides.every((s) => s === 0);
   const inside = tiles.m <= most.m && !shared && tiles.n >= needed;
   const direct = fetch.b === "across" && tiles.m <= DIRECT_TILES;
-  const block = inside || direct ? { m: Math.min(tiles.m, most.m), n: spread(tiles.n, Math.min(most.n, Math.ceil(tiles.n / needed))) } : cut(tiles, most, needed);
+  const block =
+    inside || direct
+      ? { m: Math.min(tiles.m, most.m), n: spread(tiles.n, Math.min(most.n, Math.ceil(tiles.n / needed))) }
+      : cut(tiles, most, needed);
   const packing = direct ? "none" : inside ? "inside" : "before";
   return { tile, tiles, block, slices: Math.ceil(p.k / slice), slice, depth, a: { fetch: fetch.a }, b: { fetch: fetch.b, packing } };
 }
+/** Sums worth cutting into slices. */
 const LONG = 8192;
-/** Up to so many tiles along m, reading B where it stands costs less than packing it. */
-const DIRECT_TILES = 2;
+/** With so few tiles along m, reading B where it stands costs less than packing it. */
+const DIRECT_TILES = 1;
 
 /** Tiles of a block at most: panels of A in the second cache, sums between passes and panels of B in scratch. */
 function limits(tile: Tile, depth: number, passes: boolean): { m: number; n: number } {
   const bytes = bytesOf(tile.dtype);
   const m = Math.max(4, Math.min(32, Math.floor(BLOCK_BYTES / (depth * tile.rows * bytes))));
   const sums = passes ? Math.floor(SUM_BYTES / (tileBytes(tile) * m)) : 32;
-  const strip = Math.floor(STRIP_BYTES / (depth * columnsOf(tile) * bytes + 64));
+  const strip = Math.floor(STRIP_BYTES / (depth * columnsOf(tile) * bytes + 128));
   return { m, n: Math.max(1, Math.min(16, sums, strip)) };
 }
 
@@ -102,7 +107,8 @@ function chooseTile(p: Product, target: Target): Tile {
 export function oriented(p: Product, target: Target): Product {
   const columns = target.tile.vectors * (target.vectorBytes / bytesOf(p.dtype));
   const { rows } = target.tile;
-  const filled = (m: number, n: number): number => (n / (Math.ceil(n / columns) * columns)) * (m >= 3 * rows ? m / (Math.ceil(m / rows) * rows) : 1);
+  const filled = (m: number, n: number): number =>
+    (n / (Math.ceil(n / columns) * columns)) * (m >= 3 * rows ? m / (Math.ceil(m / rows) * rows) : 1);
   let [asIs, swapped] = [filled(p.m, p.n), filled(p.n, p.m)];
   for (const { to } of p.stores) {
     const [m, n] = to.strides.slice(-2) as [number, number];
@@ -116,7 +122,14 @@ function swap(p: Product): Product {
   const rank = p.batch.length + 2;
   const access = (a: Access): Access => ({ ...a, strides: [...a.strides.slice(0, -2), a.strides[rank - 1]!, a.strides[rank - 2]!] });
   const axis = (d: number): number => (d === rank - 1 ? rank - 2 : d === rank - 2 ? rank - 1 : d);
-  return { ...p, m: p.n, n: p.m, a: p.b, b: p.a, stores: withAccesses(p, access, (e) => (e.op === "index" ? { ...e, axis: axis(e.axis) } : e)) };
+  return {
+    ...p,
+    m: p.n,
+    n: p.m,
+    a: p.b,
+    b: p.a,
+    stores: withAccesses(p, access, (e) => (e.op === "index" ? { ...e, axis: axis(e.axis) } : e)),
+  };
 }
 
 function withAccesses(p: Product, access: (a: Access) => Access, rule: (e: Expr) => Expr = (e) => e): Product["stores"] {

@@ -1,6 +1,6 @@
 /** The register tile of a product: the one loop in which nearly all of its time is spent. */
 import { bytesOf } from "../../core/dtype.ts";
-import { type Int, iadd, imul, int, type IntLocal, type LoopFunction, type Statement, type Vec, type VecLocal, vec } from "../loop.ts";
+import { type Int, type IntLocal, iadd, imul, int, type LoopFunction, type Statement, type Vec, type VecLocal, vec } from "../loop.ts";
 import { laneOf } from "./scalar.ts";
 
 /** What the code of a product is keyed by: lanes of a vector, rows of the tile, and vectors in each row. */
@@ -97,4 +97,5 @@ export function tileHelper({ dtype, lanes, rows, vectors }: Tile): LoopFunction 
 }
 
 /** Sum of positions along axes: Σ index · stride. */
-export const along = (base: Int, terms: readonly (readonly [Int, Int])[]): Int => terms.reduce<Int>((sum, [i, stride]) => iadd(sum, imul(i, stride)), base);
+export const along = (base: Int, terms: readonly (readonly [Int, Int])[]): Int =>
+  terms.reduce<Int>((sum, [i, stride]) => iadd(sum, imul(i, stride)), base);

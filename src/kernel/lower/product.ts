@@ -5,12 +5,12 @@
 import { bytesOf } from "../../core/dtype.ts";
 import { type Access, type Expr, load, reduce, rewrite } from "../expr.ts";
 import type { Lowered, LoweredCall, LoweringContext, Operand, Product, Rows } from "../kernel.ts";
+import { type Int, type IntLocal, iadd, idiv, ieq, imin, imul, int, irem, isub, type LoopModule } from "../loop.ts";
 import { expand } from "../math/index.ts";
-import { type Int, iadd, idiv, ieq, imin, imul, int, type IntLocal, irem, isub, type LoopModule } from "../loop.ts";
 import { ArgumentBlock, blockSize, keyOf } from "./block.ts";
 import { productAsRows } from "./index.ts";
 import { Epilogue, fitsTile, present } from "./product-epilogue.ts";
-import { type Packed, type PanelShape, packCall, packHelper } from "./product-pack.ts";
+import { type Packed, type PanelShape, packCall, packHelper, panelBytes } from "./product-pack.ts";
 import { oriented, type Plan, planProduct, simplerBatch, THREAD_BYTES } from "./product-plan.ts";
 import { along, columnsOf, Lines, tileBytes, tileHelper } from "./product-tile.ts";
 import { lowerRows } from "./rows.ts";
@@ -228,7 +228,7 @@ class TileCode {
     const n = pass.int(imul(block.n[0], columns), "n");
     const from = iadd(iadd(b, imul(kp, depthStep)), imul(n, rowStep));
     const rows = imin(isub(this.size("nSize", p.n), n), imul(isub(block.n[1], block.n[0]), columns));
-    const panel = this.size("stripPanel", plan.depth * columns * this.bytes);
+    const panel = this.size("stripPanel", panelBytes(this.sources.strip, plan.depth));
     pass.statements.push({ do: "call", name: "pack", arguments: [from, strip, rows, count, rowStep, depthStep, panel] });
   }
 
@@ -241,7 +241,7 @@ class TileCode {
       return { at: lines.int(iadd(b, imul(nt, panel)), "panel"), step: columns };
     }
     if (plan.b.packing === "inside") {
-      const panel = this.size("stripPanel", plan.depth * columns);
+      const panel = this.size("stripPanel", panelBytes(sources.strip, plan.depth));
       return { at: lines.int(iadd(strip, imul(isub(nt, block.n[0]), panel)), "panel"), step: columns };
     }
     const step = this.size("bDepth", p.b.depthStride * this.bytes);

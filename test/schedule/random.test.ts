@@ -1,0 +1,42 @@
+import fc from "fast-check";
+import { afterAll, describe, expect, test } from "vitest";
+import { WasmDevice } from "../../src/runtime/wasm-device.ts";
+import * as small from "../passes/random-graphs.ts";
+import { difference, type Inputs, reference, runOn, stored } from "../targets/harness.ts";
+import { buildGraph, choices, numbersFor } from "./graphs.ts";
+import type { Value } from "../../src/graph/op.ts";
+
+const device = new WasmDevice({ threads: 2 });
+afterAll(() => device.close());
+
+function agree(outputs: readonly Value[], given: Inputs, slack: number): void {
+  if (outputs.length === 0) return;
+  const inputs = stored(given);
+  const wanted = reference(outputs, inputs, slack);
+  for (const optimize of [1, 0] as const)
+    runOn(device, outputs, inputs, optimize, "all").forEach((got, i) => {
+      expect(difference(got, wanted[i]!), `output ${i} (${outputs[i]!.op.name}) at optimize ${optimize}`).toBe(undefined);
+    });
+}
+
+describe("A random graph gives the interpreter's numbers at both levels", () => {
+  test("over small shapes of many ranks.", () => {
+    fc.assert(
+      fc.property(small.choices(24, 4), (steps) => {
+        const { leaves, outputs } = small.buildGraph(steps);
+        agree(outputs, new Map(small.numbersFor(leaves)), 16);
+      }),
+      { numRuns: 100, seed: 71 },
+    );
+  }, 60_000);
+
+  test.each(["float64", "float32"] as const)("over matrices of %s that blocks and vectors do not divide.", (dtype) => {
+    fc.assert(
+      fc.property(choices(30), (steps) => {
+        const { leaves, outputs } = buildGraph(steps, dtype);
+        agree(outputs, numbersFor(leaves), 16);
+      }),
+      { numRuns: 40, seed: 5 },
+    );
+  }, 60_000);
+});

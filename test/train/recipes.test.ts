@@ -1,0 +1,97 @@
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import digitsRecipe from "../../recipes/digits-mlp.ts";
+import irisRecipe from "../../recipes/iris.ts";
+import { sizesOf } from "../../recipes/layers.ts";
+import mnistRecipe from "../../recipes/mnist-mlp.ts";
+import xorRecipe from "../../recipes/xor.ts";
+import { digits } from "../../src/data/index.ts";
+import { crossEntropy, init, Linear, Sequential } from "../../src/nn/index.ts";
+import { sgd } from "../../src/optim/index.ts";
+import { accuracy, fit as learn, prepare, type Recipe, type TrainOutcome, type TrainSettings, trainRecipe } from "../../src/train/index.ts";
+
+const DATA = process.env.GRADUS_DATA ?? new URL("../../../shared/data", import.meta.url).pathname;
+
+async function run(recipe: Recipe, more: Partial<TrainSettings> = {}): Promise<TrainOutcome> {
+  const out = join(await mkdtemp(join(tmpdir(), "gradus-recipe-")), "run");
+  return trainRecipe({ recipe, name: "recipe", signal: new AbortController().signal, version: "test", out, ...more });
+}
+const error = ({ scores }: TrainOutcome): number => 1 - scores.accuracy!;
+
+describe("the digits are a real task", () => {
+  test("one hidden layer errs on at most 3 %", async () => {
+    expect(error(await run(digitsRecipe, { epochs: 6 }))).toBeLessThanOrEqual(0.03);
+  }, 120_000);
+
+  test("a linear classifier errs on at least 8 %, however long it learns", async () => {
+    const model = init(new Sequential(new Linear(784, 10)), 0) as Sequential;
+    const records = await learn(model, await digits(), {
+      loss: crossEntropy,
+      optimizer: sgd(model.parameters(), { lr: 0.05, momentum: 0.9 }),
+      rng: 0,
+      epochs: 12,
+      batchSize: 64,
+      metrics: { accuracy },
+      validation: await digits({ train: false }),
+    });
+    for (const { validation } of records) expect(1 - validation!.accuracy!).toBeGreaterThanOrEqual(0.08);
+    expect(records.at(-1)!.metrics.accuracy).toBeGreaterThan(0.9);
+  }, 120_000);
+});
+
+test("xor: the textbook's weights are exact, a linear model ends at w = 0 and b = ½, 20 of 20 starts are solved within 200 steps", async () => {
+  const said: string[] = [];
+  const out = join(await mkdtemp(join(tmpdir(), "gradus-xor-")), "run");
+  const { signal } = new AbortController();
+  const outcome = await trainRecipe(
+    { recipe: xorRecipe, name: "xor", signal, version: "test", out },
+    { say: (line) => void said.push(line) },
+  );
+  expect(outcome.status).toBe("done");
+  expect(outcome.scores).toMatchObject({ textbookExact: 1, solved: 20, seeds: 20 });
+  expect(outcome.scores.linearDistance).toBeLessThan(1e-5);
+  expect(said.join("\n")).toMatch(/give 0, 1, 1, 0 for/);
+  expect(await readFile(join(out, "hidden-space.svg"), "utf8")).toMatch(/^<svg[\s\S]*01, 10[\s\S]*<\/svg>\n$/);
+}, 60_000);
+
+test("a recipe that does not reach what it should fails", async () => {
+  expect((await run(xorRecipe, { options: { steps: 1, seeds: 3 } })).status).toBe("failed");
+});
+
+test.skipIf(!existsSync(`${DATA}/tabular/iris.csv`))(
+  "iris: at most 7 % error",
+  async () => {
+    expect(error(await run(irisRecipe, { dir: `${DATA}/tabular` }))).toBeLessThanOrEqual(0.07);
+  },
+  60_000,
+);
+
+test.skipIf(!existsSync(`${DATA}/mnist`))(
+  "MNIST: one epoch of the 300 unit network errs on less than 5 %",
+  async () => {
+    expect(error(await run(mnistRecipe, { dir: `${DATA}/mnist`, epochs: 1 }))).toBeLessThan(0.05);
+  },
+  120_000,
+);
+
+describe("dense networks from the command line", () => {
+  test("sizes are read from text", () => {
+    expect(sizesOf("300")).toEqual([300]);
+    expect(sizesOf("256-128-100")).toEqual([256, 128, 100]);
+    expect(sizesOf("0")).toEqual([]);
+    for (const bad of ["300-", "a", "3x0", "-3", "0-3", "1e3", "9999999"]) expect(() => sizesOf(bad)).toThrow(/sizes of layers/);
+  });
+
+  test("300-100 has the parameters it should, 784·300 + 300 + 300·100 + 100 + 100·10 + 10", () => {
+    const { model } = prepare(mnistRecipe, { hidden: "300-100", activation: "tanh", loss: "mse" }, 0);
+    expect(model.parameters().reduce((n, p) => n + (p.shape as number[]).reduce((a, b) => a * b, 1), 0)).toBe(266_610);
+  });
+
+  test("without hidden layers it is the linear classifier", () => {
+    const { model } = prepare(mnistRecipe, { hidden: "0" }, 0);
+    expect(model.parameters().map((p) => p.shape)).toEqual([[10, 784], [10]]);
+  });
+});

@@ -31,8 +31,8 @@ export async function saturationPicture(): Promise<string> {
     await both(right, slope(squared), slope(entropy)),
     text(left.left + 155, 318, "logit z", 'text-anchor="middle"'),
     text(right.left + 155, 318, "logit z", 'text-anchor="middle"'),
-    text(right.left + 6, right.top + 34, "far wrong, yet", 'font-size="12" fill-opacity="0.75"'),
-    text(right.left + 6, right.top + 49, "hardly any slope", 'font-size="12" fill-opacity="0.75"'),
+    text(right.left + 6, right.top + 80, "far wrong, yet", 'font-size="12" fill-opacity="0.75"'),
+    text(right.left + 6, right.top + 95, "hardly any slope", 'font-size="12" fill-opacity="0.75"'),
   ]);
 }
 

@@ -51,11 +51,10 @@ export const line = (panel: Panel, points: readonly Point[], colour: string, mor
 export const dots = (panel: Panel, points: readonly Point[], colour: string, radius = 3): string =>
   points.map(([x, y]) => `<circle cx="${placeX(panel, x)}" cy="${placeY(panel, y)}" r="${radius}" fill="${colour}"/>`).join("");
 
-let clips = 0;
-/** Only what lies in the panel. */
+/** Only what lies in the panel, which no other of the picture starts at the same place. */
 export function inside(panel: Panel, body: string): string {
-  const id = `inside${clips++}`;
   const { left, top, width, height } = panel;
+  const id = `inside-${left}-${top}`;
   return `<clipPath id="${id}"><rect x="${left}" y="${top}" width="${width}" height="${height}"/></clipPath>\n<g clip-path="url(#${id})">\n${body}\n</g>`;
 }
 

@@ -57,7 +57,9 @@ export function isDType(name: unknown): name is DType {
 
 export function checkDType(name: unknown, who: string): DType {
   if (isDType(name)) return name;
-  throw new DTypeError(`${who}: ${typeof name === "string" ? name : show(name)} is not an element type`, { help: `one of ${DTYPES.join(", ")}` });
+  throw new DTypeError(`${who}: ${typeof name === "string" ? name : show(name)} is not an element type`, {
+    help: `one of ${DTYPES.join(", ")}`,
+  });
 }
 
 /** Ranks for promotion: the wider one wins; int32 with uint32 has no common type. */

@@ -27,7 +27,7 @@ export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length 
 
 export const showShape = (shape: Shape): string => `[${shape.join(", ")}]`;
 
-/** Rejects sizes that are no sizes, too many axes, and more elements than can exist. */
+/** A copy that nobody can change. Rejects sizes that are no sizes, too many axes, and more elements than can exist. */
 export function checkShape(shape: unknown, who: string): Shape {
   if (!Array.isArray(shape)) throw new ShapeError(`${who}: a shape is an array of sizes, not ${show(shape)}`);
   if (shape.length > MAX_RANK) throw new ShapeError(`${who}: ${shape.length} axes; at most ${MAX_RANK} are supported`);
@@ -40,11 +40,14 @@ export function checkShape(shape: unknown, who: string): Shape {
   }
   if (total > BigInt(MAX_ELEMENTS))
     throw new MemoryError(`${who}: ${showShape(shape)} has ${total} elements`, {
-      why: `a tensor holds at most ${MAX_ELEMENTS}`,
-      help: "use smaller batches, or split the tensor",
+      why: `a tensor holds at most ${MAX_ELEMENTS}; in float32 these would take about ${Number((Number(total) / 2 ** 28).toPrecision(3))} GiB`,
+      help: "use smaller sizes or batches, or split the tensor",
     });
-  return shape as Shape;
+  return Object.freeze([...shape]) as Shape;
 }
+
+/** A shape that can be handed out: who has it cannot change it. */
+export const frozen = (shape: Shape): Shape => (Object.isFrozen(shape) ? shape : Object.freeze([...shape]));
 
 /** Whether a shape made of whole sizes has no more axes and elements than a tensor may have. */
 export const isPossible = (shape: Shape): boolean => {

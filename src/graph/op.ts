@@ -6,7 +6,7 @@
 import type { DType, TypedArray } from "../core/dtype.ts";
 import type { Site } from "../core/errors.ts";
 import { GradusError } from "../core/errors.ts";
-import { checkShape, isPossible, type Shape } from "../core/shape.ts";
+import { checkShape, frozen, isPossible, type Shape } from "../core/shape.ts";
 import type { Combine, Expr } from "../kernel/expr.ts";
 
 export interface Type {
@@ -185,7 +185,7 @@ export function apply<I extends readonly Value[]>(op: OpBase<I, undefined>, inpu
 export function apply<I extends readonly Value[], A>(op: OpBase<I, A>, inputs: I, attributes: A): Value;
 export function apply(op: OpBase<any, any>, inputs: readonly Value[], attributes?: unknown): Value {
   const { shape, dtype } = inferAt(op, inputs, attributes);
-  return Object.freeze({ id: ids++, op: op as Op, inputs, attributes, shape, dtype, site: currentSite });
+  return Object.freeze({ id: ids++, op: op as Op, inputs, attributes, shape: frozen(shape), dtype, site: currentSite });
 }
 
 function inferAt(op: OpBase<any, any>, inputs: readonly Value[], attributes: unknown): Type {

@@ -50,16 +50,43 @@ export interface Access {
 }
 
 export type Expr = Const | Index | Accumulator | Load | LoadAt | InRange | Reduction | Scalar;
-export interface Const { readonly op: "const"; readonly value: number; readonly dtype: DType }
+export interface Const {
+  readonly op: "const";
+  readonly value: number;
+  readonly dtype: DType;
+}
 /** The position along an axis of the domain. */
-export interface Index { readonly op: "index"; readonly axis: number; readonly dtype: "int32" }
+export interface Index {
+  readonly op: "index";
+  readonly axis: number;
+  readonly dtype: "int32";
+}
 /** In the epilogue of a product: the element of the product itself. */
-export interface Accumulator { readonly op: "accumulator"; readonly dtype: DType }
-export interface Load { readonly op: "load"; readonly from: Access; readonly dtype: DType }
+export interface Accumulator {
+  readonly op: "accumulator";
+  readonly dtype: DType;
+}
+export interface Load {
+  readonly op: "load";
+  readonly from: Access;
+  readonly dtype: DType;
+}
 /** `from` shifted by `at · stride` elements, where `at` is an int32 that is known to be in range: an `inRange`, or made from an index. */
-export interface LoadAt { readonly op: "loadAt"; readonly from: Access; readonly at: Expr; readonly stride: number; readonly dtype: DType }
+export interface LoadAt {
+  readonly op: "loadAt";
+  readonly from: Access;
+  readonly at: Expr;
+  readonly stride: number;
+  readonly dtype: DType;
+}
 /** `of` where 0 ≤ of < bound (a negative one counts from the end: bound + of); anything else is reported under `check` and becomes 0. */
-export interface InRange { readonly op: "inRange"; readonly of: Expr; readonly bound: number; readonly check: number; readonly dtype: "int32" }
+export interface InRange {
+  readonly op: "inRange";
+  readonly of: Expr;
+  readonly bound: number;
+  readonly check: number;
+  readonly dtype: "int32";
+}
 /** `of`, combined over all positions of the axes `over`, which are bound here: they mean nothing outside `of`. */
 export interface Reduction {
   readonly op: "reduce";
@@ -68,13 +95,22 @@ export interface Reduction {
   readonly of: Expr;
   readonly dtype: DType;
 }
-export interface Scalar { readonly op: ScalarOp; readonly args: readonly Expr[]; readonly dtype: DType }
+export interface Scalar {
+  readonly op: ScalarOp;
+  readonly args: readonly Expr[];
+  readonly dtype: DType;
+}
 
 export const constant = (value: number, dtype: DType): Const => ({ op: "const", value, dtype });
 export const index = (axis: number): Index => ({ op: "index", axis, dtype: "int32" });
 export const load = (from: Access, dtype: DType): Load => ({ op: "load", from, dtype });
-export const reduce = (combine: Combine, over: readonly number[], of: Expr): Reduction =>
-  ({ op: "reduce", combine, over, of, dtype: combine === "argmax" || combine === "argmin" ? "int32" : of.dtype });
+export const reduce = (combine: Combine, over: readonly number[], of: Expr): Reduction => ({
+  op: "reduce",
+  combine,
+  over,
+  of,
+  dtype: combine === "argmax" || combine === "argmin" ? "int32" : of.dtype,
+});
 
 /** An operation on values of one dtype that gives that dtype (or the one named). */
 export const scalar = (op: ScalarOp, args: readonly Expr[], dtype: DType = args[0]!.dtype): Scalar => ({ op, args, dtype });

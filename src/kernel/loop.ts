@@ -16,9 +16,16 @@ export const SLACK = 256;
 export type Lane = "f32" | "f64" | "i32" | "u32" | "mask32" | "mask64";
 
 /** Integer locals and parameters. */
-export interface IntLocal { readonly kind: "int"; readonly name: string }
+export interface IntLocal {
+  readonly kind: "int";
+  readonly name: string;
+}
 /** Vector locals. */
-export interface VecLocal { readonly kind: "vec"; readonly name: string; readonly lane: Lane }
+export interface VecLocal {
+  readonly kind: "vec";
+  readonly name: string;
+  readonly lane: Lane;
+}
 
 /** Scalar integer expressions: 32-bit in WASM, 64-bit in C. Sizes, strides and offsets are below 2³¹, addresses below 2³² and never negative. */
 export type Int =
@@ -67,7 +74,12 @@ export type Vec =
   /** 32-bit lanes of two vectors by literal positions: 0 … W−1 from a, W … 2W−1 from b. */
   | { readonly op: "shuffle"; readonly args: readonly [Vec, Vec]; readonly pick: readonly number[]; readonly lane: Lane }
   /** All lanes combined, in the fixed order of halving (l with l + W/2, then W/4 …), in every lane. */
-  | { readonly op: "across"; readonly combine: "add" | "mul" | "pmin" | "pmax" | "or" | "and"; readonly args: readonly [Vec]; readonly lane: Lane };
+  | {
+      readonly op: "across";
+      readonly combine: "add" | "mul" | "pmin" | "pmax" | "or" | "and";
+      readonly args: readonly [Vec];
+      readonly lane: Lane;
+    };
 
 export type Statement =
   | { readonly do: "int"; readonly local: IntLocal; readonly value: Int }
@@ -75,11 +87,26 @@ export type Statement =
   /** Writes lanes as a dtype: all W, only lane 0, the first `count` (1 … W), or all W at `step` bytes apart (with `count`: the first ones). */
   | { readonly do: "store"; readonly dtype: DType; readonly at: Int; readonly value: Vec; readonly form: "vector" | "first" }
   | { readonly do: "store"; readonly dtype: DType; readonly at: Int; readonly value: Vec; readonly form: "partial"; readonly count: Int }
-  | { readonly do: "store"; readonly dtype: DType; readonly at: Int; readonly value: Vec; readonly form: "strided"; readonly step: Int; readonly count: Int }
+  | {
+      readonly do: "store";
+      readonly dtype: DType;
+      readonly at: Int;
+      readonly value: Vec;
+      readonly form: "strided";
+      readonly step: Int;
+      readonly count: Int;
+    }
   /** A signed 32-bit word. */
   | { readonly do: "word"; readonly at: Int; readonly value: Int }
   /** for (local = from; local < to; local += step): `step` is a positive literal or an integer that does not change. */
-  | { readonly do: "for"; readonly local: IntLocal; readonly from: Int; readonly to: Int; readonly step: Int; readonly body: readonly Statement[] }
+  | {
+      readonly do: "for";
+      readonly local: IntLocal;
+      readonly from: Int;
+      readonly to: Int;
+      readonly step: Int;
+      readonly body: readonly Statement[];
+    }
   | { readonly do: "if"; readonly test: Int; readonly then: readonly Statement[]; readonly else?: readonly Statement[] }
   | { readonly do: "call"; readonly name: string; readonly arguments: readonly Int[] }
   /**
@@ -108,7 +135,10 @@ export const int = (name: string): IntLocal => ({ kind: "int", name });
 export const vec = (name: string, lane: Lane): VecLocal => ({ kind: "vec", name, lane });
 export const isIntLocal = (x: Int): x is IntLocal => typeof x === "object" && "kind" in x;
 
-const both = (op: "add" | "sub" | "mul" | "div" | "rem" | "min" | "max" | "and" | "lt" | "le" | "eq") => (a: Int, b: Int): Int => fold(op, a, b);
+const both =
+  (op: "add" | "sub" | "mul" | "div" | "rem" | "min" | "max" | "and" | "lt" | "le" | "eq") =>
+  (a: Int, b: Int): Int =>
+    fold(op, a, b);
 export const iadd = both("add");
 export const isub = both("sub");
 export const imul = both("mul");
@@ -124,17 +154,28 @@ export const ieq = both("eq");
 function fold(op: Extract<Int, { a: Int }>["op"], a: Int, b: Int): Int {
   if (typeof a === "number" && typeof b === "number") {
     switch (op) {
-      case "add": return a + b;
-      case "sub": return a - b;
-      case "mul": return a * b;
-      case "div": return Math.floor(a / b);
-      case "rem": return a % b;
-      case "min": return Math.min(a, b);
-      case "max": return Math.max(a, b);
-      case "and": return a & b;
-      case "lt": return Number(a < b);
-      case "le": return Number(a <= b);
-      case "eq": return Number(a === b);
+      case "add":
+        return a + b;
+      case "sub":
+        return a - b;
+      case "mul":
+        return a * b;
+      case "div":
+        return Math.floor(a / b);
+      case "rem":
+        return a % b;
+      case "min":
+        return Math.min(a, b);
+      case "max":
+        return Math.max(a, b);
+      case "and":
+        return a & b;
+      case "lt":
+        return Number(a < b);
+      case "le":
+        return Number(a <= b);
+      case "eq":
+        return Number(a === b);
     }
   }
   if ((op === "add" && b === 0) || (op === "sub" && b === 0) || (op === "mul" && b === 1) || (op === "div" && b === 1)) return a;

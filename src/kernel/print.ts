@@ -1,12 +1,15 @@
 /** Programs and loops as text a person can read. */
-import { isIntLocal, type Int, type LoopModule, type Statement, type Vec } from "./loop.ts";
+import { type Int, isIntLocal, type LoopModule, type Statement, type Vec } from "./loop.ts";
 import type { Argument, Program, Step } from "./program.ts";
 
 /** The loops of a kernel. */
 export function printLoops(module: LoopModule): string {
   const functions = [...module.helpers, module.entry];
   return functions
-    .map((f) => `${f.name}(${f.parameters.map((p) => p.name).join(", ")})   ${module.lanes} lanes\n${f.body.map((s) => statement(s, "  ")).join("\n")}`)
+    .map(
+      (f) =>
+        `${f.name}(${f.parameters.map((p) => p.name).join(", ")})   ${module.lanes} lanes\n${f.body.map((s) => statement(s, "  ")).join("\n")}`,
+    )
     .join("\n\n");
 }
 
@@ -62,7 +65,9 @@ function vec(v: Vec): string {
     case "ramp":
       return `${int(v.value)} + lane`;
     case "load":
-      return v.form === "strided" ? `${v.dtype}[${int(v.at)} every ${int(v.step)}]` : `${v.form === "splat" ? "all " : ""}${v.dtype}[${int(v.at)}]`;
+      return v.form === "strided"
+        ? `${v.dtype}[${int(v.at)} every ${int(v.step)}]`
+        : `${v.form === "splat" ? "all " : ""}${v.dtype}[${int(v.at)}]`;
     case "gather":
       return `${v.dtype}[${int(v.at)} + ${vec(v.index)} · ${int(v.step)}]`;
     case "across":
@@ -86,7 +91,9 @@ export function printProgram(program: Program): string {
     switch (s.do) {
       case "call": {
         const buffers = [...new Set(s.arguments.map(argument).filter(Boolean))];
-        lines.push(`${indent}${s.label.padEnd(28 - indent.length)} kernel ${s.code}  ${s.blocks} ${s.blocks === 1 ? "block " : "blocks"}  ${buffers.join(" ")}`);
+        lines.push(
+          `${indent}${s.label.padEnd(28 - indent.length)} kernel ${s.code}  ${s.blocks} ${s.blocks === 1 ? "block " : "blocks"}  ${buffers.join(" ")}`,
+        );
         break;
       }
       case "section":

@@ -28,15 +28,25 @@ export interface Buffer {
  * One word of a kernel's argument block: a size or stride as it is, the address of byte `offset` of a buffer, the address of
  * the 64-bit cell of a check, or the address of the thread-private scratch of thread 0 (thread t's is t · `threadBytes` further).
  */
-export type Argument = number | { readonly buffer: number; readonly offset: number } | { readonly check: number } | { readonly privateScratch: true };
+export type Argument =
+  | number
+  | { readonly buffer: number; readonly offset: number }
+  | { readonly check: number }
+  | { readonly privateScratch: true };
 
 export type Step =
   /** `entry(arguments, b, b + 1)` for each block b of `blocks`, taken by whichever thread is free. */
-  | { readonly do: "call"; readonly code: number; readonly arguments: readonly Argument[]; readonly blocks: number; readonly label: string;
+  | {
+      readonly do: "call";
+      readonly code: number;
+      readonly arguments: readonly Argument[];
+      readonly blocks: number;
+      readonly label: string;
       /** Bytes each word of the argument block moves with every turn of the loop it stands in. */
       readonly perTurn?: readonly number[];
       /** The same for the loops around that one, from the inside out. */
-      readonly perOuterTurn?: readonly (readonly number[])[] }
+      readonly perOuterTurn?: readonly (readonly number[])[];
+    }
   /** Small kernels that thread 0 runs one after another. */
   | { readonly do: "section"; readonly steps: readonly Step[] }
   | { readonly do: "loop"; readonly times: number; readonly reverse: boolean; readonly steps: readonly Step[] }

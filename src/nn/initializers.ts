@@ -1,6 +1,6 @@
 import { ArgumentError, ShapeError } from "../core/errors.ts";
 import { type Shape, showShape } from "../core/shape.ts";
-import { type DType, full, type Generator, type Tensor } from "../index.ts";
+import { full, type Generator, type Tensor } from "../index.ts";
 
 /** Makes the first value of a parameter of this shape, drawing from `rng` where it is random. */
 export type Initializer = (rng: Generator, shape: Shape) => Tensor;

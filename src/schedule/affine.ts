@@ -96,7 +96,9 @@ export class Domain implements IndexAlgebra<Affine> {
 
   /** Cuts one axis in two so that its outer part moves in steps of `size`. */
   private refine(terms: readonly (readonly [number, number])[], size: number): void {
-    const cut = terms.find(([a, c]) => c > 0 && !this.whole.has(a) && size % c === 0 && this.sizes[a]! > size / c && this.sizes[a]! % (size / c) === 0);
+    const cut = terms.find(
+      ([a, c]) => c > 0 && !this.whole.has(a) && size % c === 0 && this.sizes[a]! > size / c && this.sizes[a]! % (size / c) === 0,
+    );
     if (!cut || this.frozen) throw new NotAffine();
     const [axis, coefficient] = cut;
     const length = size / coefficient;

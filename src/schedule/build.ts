@@ -80,7 +80,9 @@ class Builder {
     if (depth.length !== 1) return undefined;
     const [mInner, mOuter] = widest(m);
     const [nInner, nOuter] = widest(n);
-    const loops = [...axes(roles.batch).map((a) => ({ axis: a, size: domain.sizes[a]! })), ...mOuter, ...nOuter].sort((a, b) => a.axis - b.axis);
+    const loops = [...axes(roles.batch).map((a) => ({ axis: a, size: domain.sizes[a]! })), ...mOuter, ...nOuter].sort(
+      (a, b) => a.axis - b.axis,
+    );
     const position = new Map([...loops, mInner, nInner].map((g, i) => [g.axis, i]));
     const rank = position.size;
     const operand = (a: Access, row: number): Operand => ({
@@ -278,7 +280,8 @@ function mergeAxes(axes: readonly number[], sizes: readonly number[], accesses: 
   for (const axis of axes) {
     const last = groups.at(-1);
     const size = sizes[axis]!;
-    const one = last && accesses.every((a) => last.size === 1 || size === 1 || (a.strides[last.axis] ?? 0) === (a.strides[axis] ?? 0) * size);
+    const one =
+      last && accesses.every((a) => last.size === 1 || size === 1 || (a.strides[last.axis] ?? 0) === (a.strides[axis] ?? 0) * size);
     if (one) groups[groups.length - 1] = { axis: size === 1 ? last.axis : axis, size: last.size * size };
     else groups.push({ axis, size });
   }
@@ -290,4 +293,3 @@ function widest(groups: readonly Group[]): [Group, Group[]] {
   const longest = groups.reduce((a, b) => (b.size >= a.size ? b : a));
   return [longest, groups.filter((g) => g !== longest)];
 }
-

@@ -1,6 +1,7 @@
 /** A kernel while it is made: which values are computed in it, under which views, and what it writes. */
-import type { ContractSlot, Form, Move, Value } from "../graph/op.ts";
+
 import { inputSlots } from "../graph/form.ts";
+import type { ContractSlot, Form, Move, Value } from "../graph/op.ts";
 import { type Affine, axisForm, constantForm, Domain, type View, viewKey } from "./affine.ts";
 import { labelsOf, rolesOf, weightOf } from "./classify.ts";
 
@@ -88,7 +89,12 @@ export class Cluster {
     const sizes = reducedSizes(v);
     if (sizes.length === 0) return [];
     const missing = this.missing(view);
-    const fits = v !== this.base && sameSizes(missing.map((a) => this.domain.sizes[a]!), sizes);
+    const fits =
+      v !== this.base &&
+      sameSizes(
+        missing.map((a) => this.domain.sizes[a]!),
+        sizes,
+      );
     const axes = fits ? missing : sizes.map((n) => this.domain.addAxis(n));
     for (const a of axes) {
       this.domain.inner.add(a);
@@ -112,7 +118,10 @@ export class Cluster {
       case "indexed": {
         const batch = (v.attributes as { batch?: number }).batch ?? 0;
         if (i === 0) return of("memory", []);
-        return of("compute", view.slice(0, input.shape.length).map((f, a) => (a < batch ? view[a]! : f)));
+        return of(
+          "compute",
+          view.slice(0, input.shape.length).map((f, a) => (a < batch ? view[a]! : f)),
+        );
       }
       default:
         return of("compute", view);

@@ -66,7 +66,11 @@ export function fuse(values: readonly Value[], kept: ReadonlySet<Value>, fuse: b
 
   const put = (v: Value, cluster: Cluster, demands: readonly Demand[]): void => {
     const here = demands.filter((d) => d.cluster === cluster);
-    cluster.join(v, here.some((d) => d.want === "load") ? "load" : "compute", here.map((d) => d.view));
+    cluster.join(
+      v,
+      here.some((d) => d.want === "load") ? "load" : "compute",
+      here.map((d) => d.view),
+    );
     within.set(v, [...(within.get(v) ?? []), cluster]);
   };
 
@@ -135,7 +139,16 @@ export function fuse(values: readonly Value[], kept: ReadonlySet<Value>, fuse: b
       return;
     }
     const wanting = [...new Set(demands.map((d) => d.cluster))];
-    const computable = !stored && demands.every((d) => d.want === "compute") && wanting.every((c) => fits(v, c, demands.filter((d) => d.cluster === c)));
+    const computable =
+      !stored &&
+      demands.every((d) => d.want === "compute") &&
+      wanting.every((c) =>
+        fits(
+          v,
+          c,
+          demands.filter((d) => d.cluster === c),
+        ),
+      );
     if (computable && wanting.length === 1) {
       if (isProduct(v)) absorb(wanting[0]!, v);
       return put(v, wanting[0]!, demands);

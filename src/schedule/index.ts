@@ -283,7 +283,10 @@ class Scheduler {
   }
 
   private canWriteInPlace(writer: Unit, own: number, variable: number, readers: readonly Unit[], writers: Map<number, Unit>): boolean {
-    const fallible = ancestorsOf(this.units.filter((u) => u.fallible), writers);
+    const fallible = ancestorsOf(
+      this.units.filter((u) => u.fallible),
+      writers,
+    );
     if (fallible.has(writer)) return false;
     if (readers.includes(writer) && !writer.kernels.every((k) => readsOnlyWhereItWrites(k, own, variable))) return false;
     // A reader that itself needs the new value cannot come before it is written.
@@ -294,7 +297,10 @@ class Scheduler {
 
   private assemble(optimised: boolean): Program {
     const writers = writersOf(this.units);
-    const firsts = ancestorsOf(this.units.filter((u) => u.fallible), writers);
+    const firsts = ancestorsOf(
+      this.units.filter((u) => u.fallible),
+      writers,
+    );
     const ordered = inOrder(this.units, firsts);
     const context: LoweringContext = {
       target: this.input.target,

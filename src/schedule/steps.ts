@@ -34,7 +34,10 @@ interface Section {
 }
 
 /** @returns steps, distinct codes, the life of each scratch buffer in phases between barriers, and scalar operations in all */
-export function linkSteps(calls: readonly (Call | "commit")[], buffers: readonly Buffer[]): { steps: Step[]; codes: Code[]; lives: Life[]; work: number } {
+export function linkSteps(
+  calls: readonly (Call | "commit")[],
+  buffers: readonly Buffer[],
+): { steps: Step[]; codes: Code[]; lives: Life[]; work: number } {
   const numbers = new Map<string, number>();
   const codes: Code[] = [];
   const lives = new Map<number, Life>();

@@ -1,7 +1,7 @@
 /** Units of work: a few kernels that run one after another, with what they read and write, and the order between units. */
 import { InternalError } from "../core/errors.ts";
 import { sizeOf, stridesOf } from "../core/shape.ts";
-import type { ArgsortAttributes, CumulateAttributes, IndexedAttributes, IndexAlgebra, Place, Value } from "../graph/op.ts";
+import type { ArgsortAttributes, CumulateAttributes, IndexAlgebra, IndexedAttributes, Place, Value } from "../graph/op.ts";
 import { type Access, constant, type Expr, load, rewrite, scalar } from "../kernel/expr.ts";
 import type { Kernel, Operand, Rows, Serial } from "../kernel/kernel.ts";
 import { nodesOf } from "../kernel/lower/axes.ts";
@@ -34,7 +34,9 @@ export function unitOf(kernels: Kernel[], label: string): Unit {
 /** Every place a kernel reads. */
 export function readsOf(k: Kernel): Access[] {
   if (k.kind === "serial") return [...k.reads];
-  const loads = nodesOf({ stores: k.stores, guards: k.kind === "rows" ? k.guards : [] }).flatMap((e) => (e.op === "load" || e.op === "loadAt" ? [e.from] : []));
+  const loads = nodesOf({ stores: k.stores, guards: k.kind === "rows" ? k.guards : [] }).flatMap((e) =>
+    e.op === "load" || e.op === "loadAt" ? [e.from] : [],
+  );
   if (k.kind === "rows") return loads;
   return [...loads, { ...k.a, strides: [] }, { ...k.b, strides: [] }];
 }
@@ -45,7 +47,8 @@ export const writesOf = (k: Kernel): Access[] => (k.kind === "serial" ? [k.write
 export function clusterUnit(cluster: Cluster, memory: Memory): Unit {
   const v = cluster.special;
   if (!v) return unitOf([buildKernel(cluster, memory)], cluster.stores.map((s) => s.op.name).join("+"));
-  const kernels = v.op.kind === "place" ? placeKernels(v, memory) : v.op.kind === "serial" ? [serialKernel(v, memory)] : scatterKernels(v, memory);
+  const kernels =
+    v.op.kind === "place" ? placeKernels(v, memory) : v.op.kind === "serial" ? [serialKernel(v, memory)] : scatterKernels(v, memory);
   return unitOf(kernels, v.op.name);
 }
 
@@ -70,7 +73,13 @@ function placeKernels(v: Value, memory: Memory): Kernel[] {
   const to = whole(inMemory(v, memory), v.shape);
   const covered = !op.overlaps(v.attributes) && v.inputs.reduce((n, x) => n + sizeOf(x.shape), 0) === sizeOf(v.shape);
   const kernels: Kernel[] = [];
-  const fill: Rows = { kind: "rows", outer: v.shape, inner: [], stores: [{ to, value: constant(op.fill(v.attributes), v.dtype) }], guards: [] };
+  const fill: Rows = {
+    kind: "rows",
+    outer: v.shape,
+    inner: [],
+    stores: [{ to, value: constant(op.fill(v.attributes), v.dtype) }],
+    guards: [],
+  };
   if (!covered) kernels.push(fill);
   v.inputs.forEach((x, i) => {
     const domain = new Domain(x.shape);
@@ -111,7 +120,13 @@ function accessOf(to: Access, target: View, rank: number): Access {
 
 function serialKernel(v: Value, memory: Memory): Serial {
   const x = v.inputs[0]!;
-  const common = { kind: "serial" as const, sizes: x.shape, dtype: x.dtype as Serial["dtype"], reads: [whole(inMemory(x, memory), x.shape)], write: whole(inMemory(v, memory), v.shape) };
+  const common = {
+    kind: "serial" as const,
+    sizes: x.shape,
+    dtype: x.dtype as Serial["dtype"],
+    reads: [whole(inMemory(x, memory), x.shape)],
+    write: whole(inMemory(v, memory), v.shape),
+  };
   if (v.op.kind === "serial" && v.op.template === "argsort") {
     return { ...common, template: "argsort", descending: (v.attributes as ArgsortAttributes).descending };
   }
@@ -199,7 +214,9 @@ export function renameBuffer(k: Kernel, from: number, to: number): Kernel {
   const access = (a: Access): Access => (a.buffer === from ? { ...a, buffer: to } : a);
   if (k.kind === "serial") return { ...k, reads: k.reads.map(access), write: access(k.write) };
   const guards = k.kind === "rows" ? k.guards : [];
-  const roots = rewrite([...k.stores.map((s) => s.value), ...guards.map((g) => g.bad)], (e) => (e.op === "load" || e.op === "loadAt" ? { ...e, from: access(e.from) } : e));
+  const roots = rewrite([...k.stores.map((s) => s.value), ...guards.map((g) => g.bad)], (e) =>
+    e.op === "load" || e.op === "loadAt" ? { ...e, from: access(e.from) } : e,
+  );
   const stores = k.stores.map((s, i) => ({ to: access(s.to), value: roots[i]! }));
   if (k.kind === "rows") return { ...k, stores, guards: guards.map((g, i) => ({ ...g, bad: roots[stores.length + i]! })) };
   const operand = (o: Operand): Operand => (o.buffer === from ? { ...o, buffer: to } : o);
@@ -221,5 +238,7 @@ export function readsOnlyWhereItWrites(k: Kernel, own: number, variable: number)
 /** Whether a reduction of the kernel reads a buffer: then other elements than the one at hand are read. */
 function insideReduction(k: Rows, buffer: number): boolean {
   const reductions = nodesOf(k).filter((e) => e.op === "reduce");
-  return reductions.some((r) => nodesOf({ stores: [{ to: k.stores[0]!.to, value: r }], guards: [] }).some((e) => e.op === "load" && e.from.buffer === buffer));
+  return reductions.some((r) =>
+    nodesOf({ stores: [{ to: k.stores[0]!.to, value: r }], guards: [] }).some((e) => e.op === "load" && e.from.buffer === buffer),
+  );
 }

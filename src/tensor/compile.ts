@@ -157,7 +157,9 @@ export class CompiledFunction {
     if (!culprit) return error;
     const input = culprit.op.kind === "leaf";
     return new NonFiniteError(error.what, {
-      why: input ? `${describeInput(culprit)} holds a number that is not finite` : `the first such number came from ${culprit.op.name} ${showShape(culprit.shape)}`,
+      why: input
+        ? `${describeInput(culprit)} holds a number that is not finite`
+        : `the first such number came from ${culprit.op.name} ${showShape(culprit.shape)}`,
       help: error.help,
       site: culprit.site ?? error.site,
     });

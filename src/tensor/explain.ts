@@ -1,7 +1,7 @@
 /** Looking into a compiled function: its graph, what the passes made of it, its program and its cost. */
 import { costOf } from "../graph/cost.ts";
-import { printGraph } from "../graph/print.ts";
 import { toDot } from "../graph/dot.ts";
+import { printGraph } from "../graph/print.ts";
 import { printLoops, printMemory, printProgram } from "../kernel/print.ts";
 import { optimise } from "../passes/index.ts";
 import { type Compiled, compiledFrom, type FeedOf } from "./compile.ts";
@@ -42,6 +42,8 @@ export async function explain<A extends readonly unknown[]>(f: Compiled<A, any>,
     bytes = entry.program.bytes + program.scratchBytes;
     kernels = program.codes.map((c, i) => `kernel ${i}\n${printLoops(c.module)}`);
   }
-  const unread = [...entry.trace.cells].filter(([cell, { assigned }]) => cell.trainable && !assigned).map(([cell]) => cell.name || "a variable");
+  const unread = [...entry.trace.cells]
+    .filter(([cell, { assigned }]) => cell.trainable && !assigned)
+    .map(([cell]) => cell.name || "a variable");
   return { text: sections.join("\n\n"), flops, bytes, unread, dot: toDot(roots), kernels };
 }

@@ -191,7 +191,10 @@ export function split(x: Tensor, parts: number | readonly number[], axis = 0): T
     if (typeof parts === "number" && (!Number.isInteger(parts) || parts < 1 || size % parts !== 0))
       throw new ArgumentError(`split: axis ${axis} of ${showShape(x.shape)} does not divide into ${show(parts)} equal parts`);
     if (typeof parts === "number" && parts > MAX_PARTS)
-      throw new ArgumentError(`split: ${parts} parts`, { why: `at most ${MAX_PARTS} tensors are made at once`, help: "reshape to [parts, …] instead" });
+      throw new ArgumentError(`split: ${parts} parts`, {
+        why: `at most ${MAX_PARTS} tensors are made at once`,
+        help: "reshape to [parts, …] instead",
+      });
     const sizes = typeof parts === "number" ? Array.from({ length: parts }, () => size / parts) : checkShape(parts, "split");
     if (sizes.reduce((a, b) => a + b, 0) !== size)
       throw new ShapeError(`split: ${showShape(sizes)} does not add up to the ${size} of axis ${axis}`);

@@ -67,20 +67,20 @@ export class Generator {
   /** Uniform in [low, high). */
   uniform<const S extends Shape>(shape: S, low = 0, high = 1, options: DTypeOption = {}): Tensor<Plain<S>> {
     if (!Number.isFinite(low) || !Number.isFinite(high)) throw new ArgumentError(`uniform: ${low} … ${high} is not a range`);
-    return this.#draw("uniform", shape, options, (draw, dtype) => scaled(ops.uniform(draw, shape, dtype), high - low, low));
+    return this.#draw("uniform", shape, options, (draw, dtype, shape) => scaled(ops.uniform(draw, shape, dtype), high - low, low));
   }
 
   /** Normal with this mean and standard deviation. */
   normal<const S extends Shape>(shape: S, mean = 0, sd = 1, options: DTypeOption = {}): Tensor<Plain<S>> {
     if (!Number.isFinite(mean) || !(sd >= 0 && Number.isFinite(sd)))
       throw new ArgumentError(`normal: mean ${mean} and standard deviation ${sd}`, { help: "finite numbers, the deviation ≥ 0" });
-    return this.#draw("normal", shape, options, (draw, dtype) => scaled(ops.normal(draw, shape, dtype), sd, mean));
+    return this.#draw("normal", shape, options, (draw, dtype, shape) => scaled(ops.normal(draw, shape, dtype), sd, mean));
   }
 
   /** True with probability p: one number for all, or one for each element. */
   bernoulli<const S extends Shape>(p: number | Tensor, shape: S): Tensor<Plain<S>> {
     if (typeof p === "number" && !(p >= 0 && p <= 1)) throw new ArgumentError(`bernoulli: ${p} is not a probability`, { help: "0 … 1" });
-    return this.#draw("bernoulli", shape, {}, (draw) => {
+    return this.#draw("bernoulli", shape, {}, (draw, _, shape) => {
       if (typeof p === "number") return ops.bernoulli(draw, p, shape);
       if (!isFloat(p.dtype)) throw new DTypeError(`bernoulli: probabilities are floats, not ${p.dtype}`);
       return ops.bernoulli(draw, stretch(castTo(p.node(), "float32"), shape), shape);
@@ -108,13 +108,13 @@ export class Generator {
     return this.state;
   }
 
-  #draw(who: string, shape: Shape, options: DTypeOption, build: (draw: Draw, dtype: DType) => Value): Tensor {
+  #draw(who: string, shape: Shape, options: DTypeOption, build: (draw: Draw, dtype: DType, shape: Shape) => Value): Tensor {
     return atUserLine(() => {
-      checkShape(shape, who);
+      const checked = checkShape(shape, who);
       const dtype = options.dtype ?? "float32";
       if (!isFloat(dtype)) throw new DTypeError(`${who}: gives float32 or float64, not ${dtype}`);
       const trace = currentTrace();
-      return derived(build(trace ? trace.draw(this) : hostDraw(this), dtype), []);
+      return derived(build(trace ? trace.draw(this) : hostDraw(this), dtype, checked), []);
     });
   }
 }

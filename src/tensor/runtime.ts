@@ -62,7 +62,8 @@ export class ProgramRuntime implements Runtime {
 
   private make(graph: OpenGraph, runner: "wasm" | "native"): Executable {
     this.made++;
-    const build = (): Executable => new Executable(runnerFor(runner), { outputs: graph.build(), assignments: [], guards: [], sites: false });
+    const build = (): Executable =>
+      new Executable(runnerFor(runner), { outputs: graph.build(), assignments: [], guards: [], sites: false });
     try {
       return build();
     } catch (error) {
@@ -210,7 +211,11 @@ function describe(v: Value): string {
   let text = descriptions.get(v.attributes);
   if (text === undefined) {
     text = JSON.stringify(v.attributes, (_key, value) =>
-      ArrayBuffer.isView(value) ? Array.from(value as Float64Array, show) : typeof value === "number" && !isPlain(value) ? show(value) : value,
+      ArrayBuffer.isView(value)
+        ? Array.from(value as Float64Array, show)
+        : typeof value === "number" && !isPlain(value)
+          ? show(value)
+          : value,
     );
     descriptions.set(v.attributes, text);
   }

@@ -1,6 +1,6 @@
 import { checkDType, type DType, type TypedArray } from "../core/dtype.ts";
 import { GraphError, ShapeError } from "../core/errors.ts";
-import { type Shape, showShape, sizeOf } from "../core/shape.ts";
+import { frozen, type Shape, showShape, sizeOf } from "../core/shape.ts";
 import type { Type, Value } from "../graph/op.ts";
 import { custom, variable } from "../ops/index.ts";
 import { currentTrace, HostStorage, rememberStorage, type Storage, type Trace, theRuntime } from "./context.ts";
@@ -46,7 +46,7 @@ export class Tensor<out S extends Shape = any> {
 
   /** From a node of a graph, or, with `storage`, from a type alone. Users call `tensor`, `zeros` …. */
   constructor(source: Value | Type, options: TensorOptions = {}) {
-    this.shape = source.shape as S;
+    this.shape = frozen(source.shape) as S;
     this.dtype = source.dtype;
     this.isTracked = options.tracked ?? false;
     this.trace = currentTrace();

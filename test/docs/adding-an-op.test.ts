@@ -33,8 +33,14 @@ ${code}`,
 test("The op of docs/adding-an-op.md computes √(a² + b²) without overflow, and its gradient and second gradient.", async () => {
   const { hypot } = await opOfThePage();
   const [a, b] = [o.argument(0, { shape: [4], dtype: "float64" }), o.argument(1, { shape: [4], dtype: "float64" })];
-  const [as, bs] = [[3, -1e200, 0, 0.5], [4, 1e200, 0, -2]];
-  const inputs = new Map([[a, as], [b, bs]]);
+  const [as, bs] = [
+    [3, -1e200, 0, 0.5],
+    [4, 1e200, 0, -2],
+  ];
+  const inputs = new Map([
+    [a, as],
+    [b, bs],
+  ]);
   const y = hypot(a, b);
   expect([...evaluate([y], inputs)[0]!]).toEqual(as.map((v, i) => expect.closeTo(Math.hypot(v, bs[i]!), v < -1e100 ? -190 : 12)));
 
@@ -43,7 +49,10 @@ test("The op of docs/adding-an-op.md computes √(a² + b²) without overflow, a
   expect([...slopesA!]).toEqual([0.6, -Math.SQRT1_2, 0, 0.5 / Math.hypot(0.5, 2)].map((v) => expect.closeTo(v, 12)));
   expect([...slopesB!]).toEqual([0.8, Math.SQRT1_2, 0, -2 / Math.hypot(0.5, 2)].map((v) => expect.closeTo(v, 12)));
   // ∂²/∂a² = b² / (a² + b²)^{3/2}.
-  const second = evaluate(gradients(o.sum(da!, [0]), [a]).map((g) => g!), inputs)[0]!;
+  const second = evaluate(
+    gradients(o.sum(da!, [0]), [a]).map((g) => g!),
+    inputs,
+  )[0]!;
   expect(second[0]).toBeCloseTo(16 / 125, 12);
 });
 

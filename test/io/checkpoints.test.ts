@@ -119,7 +119,7 @@ describe("crashes", () => {
       }
       expect((await readdir(folder)).filter((name) => name.startsWith("lock-"))).toHaveLength(1);
     },
-    kills * 3000,
+    kills * 12_000,
   );
 
   test("a kill between any two file system calls of a save loses nothing that was reported", async () => {

@@ -36,7 +36,9 @@ export function loadKernel(device: Device, kernel: Kernel, contents: readonly Co
   const addresses = buffers.map((b) => device.heap.allocate(Math.max(8, b.bytes)));
   const view = (b: number): TypedArray =>
     viewOf(buffers[b]!.dtype, device.heap.memory.buffer, addresses[b]!, buffers[b]!.bytes / bytesOf(buffers[b]!.dtype));
-  contents.forEach(({ data }, b) => view(b).set(data as never));
+  contents.forEach(({ data }, b) => {
+    view(b).set(data as never);
+  });
   const work = 10 ** 9;
   const program = { codes, buffers, steps, checks: [], scratchBytes: 0, threadBytes: lowered.threadBytes, work };
   const loaded = device.load(program, (b) => addresses[b.id]!);

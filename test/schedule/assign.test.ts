@@ -34,14 +34,17 @@ const BUILDERS: readonly ((a: Value, b: Value) => Value)[] = [
   (a) => o.softmax(a, 1),
   (a, b) => o.tanh(o.einsum("ik,jk,jl->il", a, b, b)),
   (a, b) => o.select(o.lt(a, b), b, a),
-  (a, b) => o.gather(a, o.cast(o.argsort(o.sum(b, [1]), 0), "int32")),
+  (a, b) => o.gather(a, o.argsort(o.reshape(o.sliceAxis(b, 1, 2, 1), [6]), 0)),
   (a) => o.cumsum(a, 0),
   (a, b) => o.sub(a, o.broadcastTo(o.sum(o.mul(a, b), [0, 1]), a.shape, [])),
   (a) => o.scatterAdd(a, o.iota([3], 0), o.sliceAxis(a, 0, 2, 3)),
   (a) => o.zerosLike(a),
 ];
 
-const statements = fc.array(fc.record({ to: fc.nat(CELLS - 1), a: fc.nat(CELLS - 1), b: fc.nat(CELLS - 1), build: fc.nat(BUILDERS.length - 1) }), { minLength: 1, maxLength: 10 });
+const statements = fc.array(
+  fc.record({ to: fc.nat(CELLS - 1), a: fc.nat(CELLS - 1), b: fc.nat(CELLS - 1), build: fc.nat(BUILDERS.length - 1) }),
+  { minLength: 1, maxLength: 10 },
+);
 
 interface Program {
   readonly cells: readonly object[];
@@ -63,7 +66,8 @@ function trace(list: readonly Statement[]): Program {
   return { cells, variables, outputs, final: now };
 }
 
-const start = (): number[][] => Array.from({ length: CELLS }, (_, c) => Array.from({ length: 30 }, (_, i) => Math.sin(i * 1.7 + c) + c / 3));
+const start = (): number[][] =>
+  Array.from({ length: CELLS }, (_, c) => Array.from({ length: 30 }, (_, i) => Math.sin(i * 1.7 + c) + c / 3));
 
 function near(got: readonly number[], wanted: ArrayLike<number>, what: string): void {
   const off = got.findIndex((g, i) => !(g === wanted[i] || Math.abs(g - wanted[i]!) <= 1e-9 * (1 + Math.abs(wanted[i]!))));
@@ -181,28 +185,34 @@ describe("A guard", () => {
   ];
   const ones = new Float32Array(40).fill(1);
 
-  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])("on a loss that is %s leaves every variable as it was.", (bad) => {
-    for (const optimize of [1, 0] as const) {
-      const loaded = loadGraph(device, [loss], { assignments, guards: [{ value: loss, label: "loss" }], optimize, threads: "all" });
-      loaded.set(cell, ones);
-      loaded.set(other, [0]);
-      loaded.set(0, ones.with(17, bad));
-      const status = loaded.run();
-      expect(status).toMatchObject({ ok: false, check: 0 });
-      expect(loaded.scheduled.program.checks[0]).toMatchObject({ what: "finite", label: "loss" });
-      expect(new Set(loaded.variable(cell))).toEqual(new Set([1]));
-      expect(loaded.variable(other)).toEqual([0]);
-      loaded.set(0, ones);
-      expect(loaded.run()).toEqual({ ok: true });
-      expect(new Set(loaded.variable(cell))).toEqual(new Set([0]));
-      expect(loaded.variable(other)).toEqual([1]);
-      loaded.dispose();
-    }
-  });
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+    "on a loss that is %s leaves every variable as it was.",
+    (bad) => {
+      for (const optimize of [1, 0] as const) {
+        const loaded = loadGraph(device, [loss], { assignments, guards: [{ value: loss, label: "loss" }], optimize, threads: "all" });
+        loaded.set(cell, ones);
+        loaded.set(other, [0]);
+        loaded.set(0, ones.with(17, bad));
+        const status = loaded.run();
+        expect(status).toMatchObject({ ok: false, check: 0 });
+        expect(loaded.scheduled.program.checks[0]).toMatchObject({ what: "finite", label: "loss" });
+        expect(new Set(loaded.variable(cell))).toEqual(new Set([1]));
+        expect(loaded.variable(other)).toEqual([0]);
+        loaded.set(0, ones);
+        expect(loaded.run()).toEqual({ ok: true });
+        expect(new Set(loaded.variable(cell))).toEqual(new Set([0]));
+        expect(loaded.variable(other)).toEqual([1]);
+        loaded.dispose();
+      }
+    },
+  );
 
   test("on a gradient looks at all its elements.", () => {
     const gradient = o.mul(w, x);
-    const loaded = loadGraph(device, [], { assignments: [{ cell, value: o.sub(w, gradient) }], guards: [{ value: gradient, label: "gradient" }] });
+    const loaded = loadGraph(device, [], {
+      assignments: [{ cell, value: o.sub(w, gradient) }],
+      guards: [{ value: gradient, label: "gradient" }],
+    });
     loaded.set(cell, ones);
     for (const at of [0, 7, 39]) {
       loaded.set(0, ones.with(at, Number.NaN));

@@ -20,19 +20,26 @@ function chain(n: number): Value {
 }
 
 describe("A chain of 100,000 nodes", () => {
-  test("compiles and runs in a few seconds.", () => {
-    const start = performance.now();
+  test("compiles and runs.", () => {
     expect(runGraph(device, [chain(100_000)], INPUTS)[0]).toEqual([1, 2, -3]);
-    expect(performance.now() - start).toBeLessThan(15_000);
-  }, 60_000);
+  }, 120_000);
 
   test("has a gradient that does too.", () => {
-    const start = performance.now();
-    const [dx, dc] = gradients(o.sum(chain(50_000), [0]), [x, c]) as [Value, Value];
+    const [dx] = gradients(o.sum(chain(100_000), [0]), [x]) as [Value];
     expect(runGraph(device, [dx], INPUTS)[0]).toEqual([1, 1, 1]);
-    expect(runGraph(device, [dc], INPUTS)[0]).toEqual([25_000, 50_000, -75_000]);
-    expect(performance.now() - start).toBeLessThan(30_000);
-  }, 60_000);
+  }, 120_000);
+
+  test("takes time that grows with its length, also where the gradient needs every node.", () => {
+    const time = (n: number): number => {
+      const start = performance.now();
+      const [dc] = gradients(o.sum(chain(n), [0]), [c]) as [Value];
+      expect(runGraph(device, [dc], INPUTS)[0]).toEqual([n / 2, n, (-3 * n) / 2]);
+      return performance.now() - start;
+    };
+    time(2_000);
+    // Quadratic would be 36; the rest is for a machine that does other things meanwhile.
+    expect(time(24_000) / time(4_000)).toBeLessThan(22);
+  }, 120_000);
 
   test("of steps that write to a variable read the one before.", () => {
     const cell = {};

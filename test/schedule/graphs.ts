@@ -54,7 +54,15 @@ const BUILDERS: readonly Builder[] = [
   (x, _, vary) => o.flip(x, [axis(x, vary)]),
   (x, y, vary) => (sizeOf(x.shape) < 2000 ? o.concat([x, like(x, y), o.neg(x)], axis(x, vary)) : null),
   (x, _, vary) => (x.shape[axis(x, vary)]! > 2 ? o.sliceAxis(x, axis(x, vary), 1, x.shape[axis(x, vary)]! - 2) : null),
-  (x, _, vary) => (sizeOf(x.shape) < 2000 ? o.pad(x, { low: x.shape.map((_s, a) => (a + vary) % 3), high: x.shape.map(() => 1), interior: x.shape.map((_s, a) => (a === 0 ? vary % 2 : 0)), value: 0.5 }) : null),
+  (x, _, vary) =>
+    sizeOf(x.shape) < 2000
+      ? o.pad(x, {
+          low: x.shape.map((_s, a) => (a + vary) % 3),
+          high: x.shape.map(() => 1),
+          interior: x.shape.map((_s, a) => (a === 0 ? vary % 2 : 0)),
+          value: 0.5,
+        })
+      : null,
   (x, y) => (matrix(x) && matrix(y) && x.shape[1] === y.shape[0] ? o.tanh(o.matmul(x, y)) : null),
   (x, y) => (matrix(x) && matrix(y) && x.shape[1] === y.shape[1] ? o.tanh(o.einsum("ik,jk->ij", x, y)) : null),
   (x, y) => (matrix(x) && matrix(y) && x.shape[0] === y.shape[0] ? o.tanh(o.einsum("ki,kj->ij", x, y)) : null),
@@ -66,7 +74,10 @@ const BUILDERS: readonly Builder[] = [
 ];
 
 export const choices = (most: number): fc.Arbitrary<Choice[]> =>
-  fc.array(fc.record({ build: fc.nat(BUILDERS.length - 1), first: fc.nat(1000), second: fc.nat(1000), vary: fc.nat(100) }), { minLength: 1, maxLength: most });
+  fc.array(fc.record({ build: fc.nat(BUILDERS.length - 1), first: fc.nat(1000), second: fc.nat(1000), vary: fc.nat(100) }), {
+    minLength: 1,
+    maxLength: most,
+  });
 
 /** What nothing uses, and every seventh value besides, are the outputs. */
 export function buildGraph(steps: readonly Choice[], dtype: DType): { leaves: Value[]; outputs: Value[] } {

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
+import type { Value } from "../../src/graph/op.ts";
 import { WasmDevice } from "../../src/runtime/wasm-device.ts";
 import * as small from "../passes/random-graphs.ts";
 import { difference, type Inputs, reference, runOn, stored } from "../targets/harness.ts";
 import { buildGraph, choices, numbersFor } from "./graphs.ts";
-import type { Value } from "../../src/graph/op.ts";
 
 const device = new WasmDevice({ threads: 2 });
 afterAll(() => device.close());
@@ -30,13 +30,17 @@ describe("A random graph gives the interpreter's numbers at both levels", () => 
     );
   }, 60_000);
 
-  test.each(["float64", "float32"] as const)("over matrices of %s that blocks and vectors do not divide.", (dtype) => {
-    fc.assert(
-      fc.property(choices(30), (steps) => {
-        const { leaves, outputs } = buildGraph(steps, dtype);
-        agree(outputs, numbersFor(leaves), 16);
-      }),
-      { numRuns: 40, seed: 5 },
-    );
-  }, 60_000);
+  test.each(["float64", "float32"] as const)(
+    "over matrices of %s that blocks and vectors do not divide.",
+    (dtype) => {
+      fc.assert(
+        fc.property(choices(30), (steps) => {
+          const { leaves, outputs } = buildGraph(steps, dtype);
+          agree(outputs, numbersFor(leaves), 16);
+        }),
+        { numRuns: 40, seed: 5 },
+      );
+    },
+    60_000,
+  );
 });

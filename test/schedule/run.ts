@@ -38,14 +38,20 @@ export function loadGraph(device: Device, outputs: readonly Value[], options: Ru
   const addresses = program.buffers.map((b) => (b.place === "scratch" ? 0 : device.heap.allocate(b.bytes)));
   const view = (b: number): TypedArray => {
     const { dtype, bytes } = program.buffers[b]!;
-    return viewOf(dtype, device.heap.memory.buffer, addresses[b]!, bytes / (dtype === "float64" ? 8 : dtype === "bool" || dtype === "uint8" ? 1 : 4));
+    return viewOf(
+      dtype,
+      device.heap.memory.buffer,
+      addresses[b]!,
+      bytes / (dtype === "float64" ? 8 : dtype === "bool" || dtype === "uint8" ? 1 : 4),
+    );
   };
   for (const c of scheduled.constants) view(c.buffer).set(c.data as never);
   const loaded = device.load(program, (b) => addresses[b.id]!, { threads: options.threads });
   return {
     scheduled,
     set(which, data) {
-      const slot = typeof which === "number" ? scheduled.arguments.find((a) => a.index === which) : scheduled.variables.find((v) => v.cell === which);
+      const slot =
+        typeof which === "number" ? scheduled.arguments.find((a) => a.index === which) : scheduled.variables.find((v) => v.cell === which);
       if (slot) view(slot.buffer).set(data as never);
     },
     variable: (cell) => [...view(scheduled.variables.find((v) => v.cell === cell)!.buffer)],
@@ -58,7 +64,12 @@ export function loadGraph(device: Device, outputs: readonly Value[], options: Ru
   };
 }
 
-export function runGraph(device: Device, outputs: readonly Value[], args: readonly ArrayLike<number>[] = [], options: RunOptions = {}): number[][] {
+export function runGraph(
+  device: Device,
+  outputs: readonly Value[],
+  args: readonly ArrayLike<number>[] = [],
+  options: RunOptions = {},
+): number[][] {
   const loaded = loadGraph(device, outputs, options);
   try {
     args.forEach((data, i) => loaded.set(i, data));

@@ -382,25 +382,9 @@ describe("3.7 Fig. 6.11", () => {
       .sub(tensor((await numbers(y)).map((c) => [0, 1, 2].map((k) => Number(k === c))) as number[][], double))
       .div(8) as Tensor;
     const d = gradients(J, { W1, W2 });
-    expect(await numbers(d.W2)).toEqual(
-      close(
-        await numbers(
-          H.transpose()
-            .matmul(G)
-            .add(W2.mul(0.02)),
-        ),
-      ),
-    );
+    expect(await numbers(d.W2)).toEqual(close(await numbers(H.transpose().matmul(G).add(W2.mul(0.02)))));
     const back = G.matmul(W2.transpose()).mul(H.gt(0).cast("float64")) as Tensor;
-    expect(await numbers(d.W1)).toEqual(
-      close(
-        await numbers(
-          X.transpose()
-            .matmul(back)
-            .add(W1.mul(0.02)),
-        ),
-      ),
-    );
+    expect(await numbers(d.W1)).toEqual(close(await numbers(X.transpose().matmul(back).add(W1.mul(0.02)))));
   });
 
   test("3.7 both graphs are drawn, the gradient's with the cost's nodes in it", () => {
@@ -484,11 +468,7 @@ describe("3.9 Hyper-parameters and validation", () => {
       const t = x.at(rows);
       return t.unsqueeze(1).pow(tensor(Float64Array.from({ length: degree + 1 }, (_, i) => i))) as Tensor;
     };
-    const error = (A: Tensor, w: Tensor, rows: string): Tensor<[]> =>
-      A.matmul(w)
-        .sub(y.at(rows))
-        .square()
-        .mean() as Tensor<[]>;
+    const error = (A: Tensor, w: Tensor, rows: string): Tensor<[]> => A.matmul(w).sub(y.at(rows)).square().mean() as Tensor<[]>;
     const [train, validation] = ["0:16", "16:40"];
     const errors: { train: number; validation: number }[] = [];
     for (const degree of [1, 2, 9]) {

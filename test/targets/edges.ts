@@ -11,7 +11,32 @@ import { compileAhead, runOn, type TargetCase } from "./harness.ts";
 import { onTarget } from "./suite.ts";
 
 const inf = Number.POSITIVE_INFINITY;
-const FLOATS = [Number.NaN, inf, -inf, 0, -0, 1, -1, 0.5, -0.5, 1.5, -1.5, 2.5, -2.5, 0.1, -0.1, 1e20, -1e20, 3e38, 1e-30, 2147483520, -2147483648, 4294967040, 8388609, -7.25];
+const FLOATS = [
+  Number.NaN,
+  inf,
+  -inf,
+  0,
+  -0,
+  1,
+  -1,
+  0.5,
+  -0.5,
+  1.5,
+  -1.5,
+  2.5,
+  -2.5,
+  0.1,
+  -0.1,
+  1e20,
+  -1e20,
+  3e38,
+  1e-30,
+  2147483520,
+  -2147483648,
+  4294967040,
+  8388609,
+  -7.25,
+];
 const INTS = [0, 1, -1, 2, -2, 7, -7, 255, 256, -300, 2 ** 31 - 1, -(2 ** 31), 65536, 12345];
 const WORDS = [0, 1, 2, 7, 255, 256, 2 ** 31, 2 ** 32 - 1, 65536, 12345];
 
@@ -24,7 +49,13 @@ interface Table {
   readonly inputs: Map<Value, Float64Array>;
 }
 
-function tableOf(title: string, columns: readonly (readonly number[])[], dtype: DType, build: (...xs: Value[]) => Value[], shape?: readonly number[]): Table {
+function tableOf(
+  title: string,
+  columns: readonly (readonly number[])[],
+  dtype: DType,
+  build: (...xs: Value[]) => Value[],
+  shape?: readonly number[],
+): Table {
   const xs = columns.map((c, i) => o.argument(i, { shape: shape ?? [c.length], dtype }));
   return { title, outputs: build(...xs), inputs: new Map(xs.map((x, i) => [x, Float64Array.from(columns[i]!, (n) => store(n, dtype))])) };
 }
@@ -39,12 +70,45 @@ function floatTables(dtype: "float32" | "float64"): Table[] {
     tableOf("functions of one number", [FLOATS], dtype, (x) => exact.map((f) => f(x))),
     tableOf("transcendental functions", [FLOATS], dtype, (x) => near.map((f) => f(x))),
     tableOf("casts", [FLOATS], dtype, (x) => casts.map((to) => o.cast(x, to))),
-    tableOf("functions of two numbers", pairs(FLOATS), dtype, (a, b) => [o.add(a, b), o.sub(a, b), o.mul(a, b), o.div(a, b), o.maximum(a, b), o.minimum(a, b)]),
-    tableOf("comparisons", pairs(FLOATS), dtype, (a, b) => [o.eq(a, b), o.ne(a, b), o.lt(a, b), o.le(a, b), o.gt(a, b), o.ge(a, b), o.select(o.lt(a, b), a, b)]),
+    tableOf("functions of two numbers", pairs(FLOATS), dtype, (a, b) => [
+      o.add(a, b),
+      o.sub(a, b),
+      o.mul(a, b),
+      o.div(a, b),
+      o.maximum(a, b),
+      o.minimum(a, b),
+    ]),
+    tableOf("comparisons", pairs(FLOATS), dtype, (a, b) => [
+      o.eq(a, b),
+      o.ne(a, b),
+      o.lt(a, b),
+      o.le(a, b),
+      o.gt(a, b),
+      o.ge(a, b),
+      o.select(o.lt(a, b), a, b),
+    ]),
     tableOf("powers", pairs([Number.NaN, inf, -inf, 0, 1, -1, 0.5, 2, -2, 3, -0.5]), dtype, (a, b) => [o.pow(a, b)]),
-    tableOf("reductions of rows", [ROWS], dtype, (x) => [o.sum(x, [1]), o.max(x, [1]), o.min(x, [1]), o.argmax(x, 1), o.argmin(x, 1), o.logSumExp(x, [1])], [6, 4]),
-    tableOf("reductions of columns", [ROWS], dtype, (x) => [o.max(x, [0]), o.min(x, [0]), o.argmax(x, 0), o.argmin(x, 0), o.softmax(x, 0)], [6, 4]),
-    tableOf("softmax and sorting of rows", [ROWS], dtype, (x) => [o.softmax(x, 1), o.argsort(x, 1), o.argsort(x, 1, { descending: true })], [6, 4]),
+    tableOf(
+      "reductions of rows",
+      [ROWS],
+      dtype,
+      (x) => [o.sum(x, [1]), o.max(x, [1]), o.min(x, [1]), o.argmax(x, 1), o.argmin(x, 1), o.logSumExp(x, [1])],
+      [6, 4],
+    ),
+    tableOf(
+      "reductions of columns",
+      [ROWS],
+      dtype,
+      (x) => [o.max(x, [0]), o.min(x, [0]), o.argmax(x, 0), o.argmin(x, 0), o.softmax(x, 0)],
+      [6, 4],
+    ),
+    tableOf(
+      "softmax and sorting of rows",
+      [ROWS],
+      dtype,
+      (x) => [o.softmax(x, 1), o.argsort(x, 1), o.argsort(x, 1, { descending: true })],
+      [6, 4],
+    ),
     tableOf("gradients at kinks", [ROWS], dtype, (x) => gradientsAtKinks(x), [6, 4]),
     tableOf("products of infinities", [ROWS, ROWS], dtype, (a, b) => [o.einsum("ij,kj->ik", a, b)], [6, 4]),
   ];
@@ -52,16 +116,71 @@ function floatTables(dtype: "float32" | "float64"): Table[] {
 
 function gradientsAtKinks(x: Value): Value[] {
   const of = (y: Value): Value => gradients(o.sum(y, [...y.shape.keys()]), [x])[0]!;
-  return [of(o.abs(x)), of(o.relu(x)), of(o.max(x, [1])), of(o.min(x, [0, 1])), of(o.maximum(x, o.flip(x, [1]))), of(o.product(x, [1])), of(o.logSumExp(x, [1]))];
+  return [
+    of(o.abs(x)),
+    of(o.relu(x)),
+    of(o.max(x, [1])),
+    of(o.min(x, [0, 1])),
+    of(o.maximum(x, o.flip(x, [1]))),
+    of(o.product(x, [1])),
+    of(o.logSumExp(x, [1])),
+  ];
 }
 
 const WHOLE: Table[] = [
-  tableOf("int32 arithmetic", pairs(INTS), "int32", (a, b) => [o.add(a, b), o.sub(a, b), o.mul(a, b), o.floorDiv(a, b), o.mod(a, b), o.maximum(a, b), o.minimum(a, b), o.lt(a, b), o.le(a, b), o.eq(a, b)]),
-  tableOf("uint32 arithmetic", pairs(WORDS), "uint32", (a, b) => [o.add(a, b), o.sub(a, b), o.mul(a, b), o.floorDiv(a, b), o.mod(a, b), o.maximum(a, b), o.minimum(a, b), o.lt(a, b), o.le(a, b), o.ne(a, b)]),
-  tableOf("casts of int32", [INTS], "int32", (x) => [...(["uint32", "uint8", "bool", "float32", "float64"] as const).map((to) => o.cast(x, to)), o.abs(x), o.neg(x), o.sign(x), o.logicalNot(x), o.shiftLeft(x, 5), o.shiftRight(x, 5), o.bitcast(x, "float32")]),
-  tableOf("casts of uint32", [WORDS], "uint32", (x) => [...(["int32", "uint8", "bool", "float32", "float64"] as const).map((to) => o.cast(x, to)), o.shiftLeft(x, 31), o.shiftRight(x, 31)]),
-  tableOf("casts of uint8", [[0, 1, 2, 127, 128, 255]], "uint8", (x) => (["int32", "uint32", "bool", "float32", "float64"] as const).map((to) => o.cast(x, to))),
-  tableOf("bools", pairs([0, 1]), "bool", (a, b) => [o.logicalAnd(a, b), o.logicalOr(a, b), o.logicalXor(a, b), o.logicalNot(a), o.eq(a, b), o.ne(a, b), o.cast(a, "float64"), o.cast(b, "int32"), o.select(a, b, a)]),
+  tableOf("int32 arithmetic", pairs(INTS), "int32", (a, b) => [
+    o.add(a, b),
+    o.sub(a, b),
+    o.mul(a, b),
+    o.floorDiv(a, b),
+    o.mod(a, b),
+    o.maximum(a, b),
+    o.minimum(a, b),
+    o.lt(a, b),
+    o.le(a, b),
+    o.eq(a, b),
+  ]),
+  tableOf("uint32 arithmetic", pairs(WORDS), "uint32", (a, b) => [
+    o.add(a, b),
+    o.sub(a, b),
+    o.mul(a, b),
+    o.floorDiv(a, b),
+    o.mod(a, b),
+    o.maximum(a, b),
+    o.minimum(a, b),
+    o.lt(a, b),
+    o.le(a, b),
+    o.ne(a, b),
+  ]),
+  tableOf("casts of int32", [INTS], "int32", (x) => [
+    ...(["uint32", "uint8", "bool", "float32", "float64"] as const).map((to) => o.cast(x, to)),
+    o.abs(x),
+    o.neg(x),
+    o.sign(x),
+    o.logicalNot(x),
+    o.shiftLeft(x, 5),
+    o.shiftRight(x, 5),
+    o.bitcast(x, "float32"),
+  ]),
+  tableOf("casts of uint32", [WORDS], "uint32", (x) => [
+    ...(["int32", "uint8", "bool", "float32", "float64"] as const).map((to) => o.cast(x, to)),
+    o.shiftLeft(x, 31),
+    o.shiftRight(x, 31),
+  ]),
+  tableOf("casts of uint8", [[0, 1, 2, 127, 128, 255]], "uint8", (x) =>
+    (["int32", "uint32", "bool", "float32", "float64"] as const).map((to) => o.cast(x, to)),
+  ),
+  tableOf("bools", pairs([0, 1]), "bool", (a, b) => [
+    o.logicalAnd(a, b),
+    o.logicalOr(a, b),
+    o.logicalXor(a, b),
+    o.logicalNot(a),
+    o.eq(a, b),
+    o.ne(a, b),
+    o.cast(a, "float64"),
+    o.cast(b, "int32"),
+    o.select(a, b, a),
+  ]),
 ];
 
 /** Like `wanted`: NaN for NaN, infinite where that is, and within some ulp elsewhere. */
@@ -70,28 +189,53 @@ function like(got: number, wanted: number, dtype: DType): boolean {
   if (dtype !== "float32" && dtype !== "float64") return got === wanted;
   const rounded = store(wanted, dtype);
   if (rounded === got) return true;
-  return Number.isFinite(rounded) && Math.abs(got - rounded) <= (dtype === "float32" ? 2 ** -20 : 2 ** -48) * Math.max(Math.abs(rounded), dtype === "float32" ? 1e-37 : 1e-300);
+  return (
+    Number.isFinite(rounded) &&
+    Math.abs(got - rounded) <=
+      (dtype === "float32" ? 2 ** -20 : 2 ** -48) * Math.max(Math.abs(rounded), dtype === "float32" ? 1e-37 : 1e-300)
+  );
 }
 
 export function edgeSuite(target: TargetCase): void {
   onTarget(target, (device) => {
-    const tables = [...floatTables("float32"), ...floatTables("float64"), ...WHOLE].map((t) => ({ ...t, title: `${t.title} (${[...t.inputs.keys()][0]!.dtype})` }));
+    const tables = [...floatTables("float32"), ...floatTables("float64"), ...WHOLE].map((t) => ({
+      ...t,
+      title: `${t.title} (${[...t.inputs.keys()][0]!.dtype})`,
+    }));
     describe("At the edges", () => {
-      test("the tables compile together.", () => compileAhead(device(), tables.map((t) => t.outputs)), 60_000);
+      test(
+        "the tables compile together.",
+        () =>
+          compileAhead(
+            device(),
+            tables.map((t) => t.outputs),
+          ),
+        60_000,
+      );
       test.each(tables)("$title are what the interpreter says.", ({ outputs, inputs }) => {
         const wanted = evaluate(outputs, inputs);
         for (const optimize of target.levels) {
           const got = runOn(device(), outputs, inputs, optimize, target.threads);
           outputs.forEach((v, k) => {
-            const bad = got[k]!.flatMap((g, i) => (like(g, wanted[k]![i]!, v.dtype) ? [] : [{ of: [...inputs.values()].map((c) => c[i]), got: g, wanted: wanted[k]![i] }]));
-            expect({ output: `${k} ${v.op.name}`, optimize, bad: bad.slice(0, 6) }).toEqual({ output: `${k} ${v.op.name}`, optimize, bad: [] });
+            const bad = got[k]!.flatMap((g, i) =>
+              like(g, wanted[k]![i]!, v.dtype) ? [] : [{ of: [...inputs.values()].map((c) => c[i]), got: g, wanted: wanted[k]![i] }],
+            );
+            expect({ output: `${k} ${v.op.name}`, optimize, bad: bad.slice(0, 6) }).toEqual({
+              output: `${k} ${v.op.name}`,
+              optimize,
+              bad: [],
+            });
           });
         }
       });
 
       test("zeros keep their signs through neg, abs, sign and rounding.", () => {
         const x = o.argument(0, { shape: [5], dtype: "float32" });
-        const got = runOn(device(), [o.neg(x), o.abs(x), o.sign(x), o.round(x), o.ceil(x), o.trunc(x)], new Map([[x, [0, -0, -0.5, 0.25, -0.25]]]));
+        const got = runOn(
+          device(),
+          [o.neg(x), o.abs(x), o.sign(x), o.round(x), o.ceil(x), o.trunc(x)],
+          new Map([[x, [0, -0, -0.5, 0.25, -0.25]]]),
+        );
         expect(got).toEqual([[-0, 0, 0.5, -0.25, 0.25], [0, 0, 0.5, 0.25, 0.25], [0, -0, -1, 1, -1], [0, -0, -0, 0, -0], [0, -0, -0, 1, -0], [0, -0, -0, 0, -0]]); // biome-ignore format: rows
       });
     });
@@ -150,7 +294,12 @@ function indexTests(target: TargetCase, device: DeviceOf): void {
     test("in any of several axes and layouts is found at its row-major position.", () => {
       const table = o.argument(0, { shape: [4, 6], dtype: "float32" });
       const at = o.argument(1, { shape: [3, 5], dtype: "int32" });
-      for (const y of [o.gather(table, at), o.gather(table, at, { axis: 1 }), o.transpose(o.gather(table, at), [2, 1, 0]), o.sum(o.gather(table, o.transpose(at, [1, 0])), [0])]) {
+      for (const y of [
+        o.gather(table, at),
+        o.gather(table, at, { axis: 1 }),
+        o.transpose(o.gather(table, at), [2, 1, 0]),
+        o.sum(o.gather(table, o.transpose(at, [1, 0])), [0]),
+      ]) {
         const transposed = y.op.name === "sum";
         const loaded = loadGraph(device(), [y], { threads: target.threads });
         loaded.set(0, new Float32Array(24));

@@ -108,10 +108,17 @@ export function reference(outputs: readonly Value[], inputs: Inputs, slack = 1):
 }
 
 /** Runs a graph on a device; `inputs` are by argument. */
-export function runOn(device: Device, outputs: readonly Value[], inputs: Inputs, optimize: 0 | 1 = 1, threads: "one" | "all" = "one"): number[][] {
+export function runOn(
+  device: Device,
+  outputs: readonly Value[],
+  inputs: Inputs,
+  optimize: 0 | 1 = 1,
+  threads: "one" | "all" = "one",
+): number[][] {
   const loaded = loadGraph(device, outputs, { optimize, threads });
   try {
-    for (const [v, data] of inputs) if (v.op.kind === "leaf" && v.op.source === "argument") loaded.set((v.attributes as ArgumentAttributes).index, data);
+    for (const [v, data] of inputs)
+      if (v.op.kind === "leaf" && v.op.source === "argument") loaded.set((v.attributes as ArgumentAttributes).index, data);
     const status = loaded.run();
     expect(status).toEqual({ ok: true });
     return loaded.outputs();

@@ -16,8 +16,16 @@ export class Feeds {
   /** −2 … 2 for floats and ints, 0 or 1 for bool. */
   tensor(shape: readonly number[], dtype: DType = "float32", numbers?: (i: number) => number): Value {
     const v = o.argument(this.inputs.size, { shape, dtype });
-    const draw = (): number => (isFloat(dtype) ? this.random() * 4 - 2 : dtype === "bool" ? Math.floor(this.random() * 2) : Math.floor(this.random() * 5) - (dtype === "int32" ? 2 : 0));
-    this.inputs.set(v, Float64Array.from({ length: sizeOf(shape) }, (_, i) => (numbers ? numbers(i) : draw())));
+    const draw = (): number =>
+      isFloat(dtype)
+        ? this.random() * 4 - 2
+        : dtype === "bool"
+          ? Math.floor(this.random() * 2)
+          : Math.floor(this.random() * 5) - (dtype === "int32" ? 2 : 0);
+    this.inputs.set(
+      v,
+      Float64Array.from({ length: sizeOf(shape) }, (_, i) => (numbers ? numbers(i) : draw())),
+    );
     return v;
   }
 
@@ -41,43 +49,105 @@ const tiesAndNaN = (i: number): number => (i % 7 === 5 ? Number.NaN : (i * 5) % 
 
 const FAMILIES: Record<string, Family> = {
   "elementwise chains": (f, n) =>
-    along(f, n, (x) => [o.mul(o.tanh(x), o.exp(o.neg(o.abs(x)))), o.select(o.lt(x, o.zerosLike(x)), o.sigmoid(x), x), o.cast(o.lt(o.zerosLike(x), x), "int32")]),
+    along(f, n, (x) => [
+      o.mul(o.tanh(x), o.exp(o.neg(o.abs(x)))),
+      o.select(o.lt(x, o.zerosLike(x)), o.sigmoid(x), x),
+      o.cast(o.lt(o.zerosLike(x), x), "int32"),
+    ]),
   reductions: (f, n) =>
-    along(f, n, (x, axis) => [o.sum(x, [axis]), o.max(x, [axis]), o.min(x, [axis]), o.product(x, [axis]), o.mean(x, axesOf(x)), o.sum(x, axesOf(x).filter((a) => a !== axis))]),
+    along(f, n, (x, axis) => [
+      o.sum(x, [axis]),
+      o.max(x, [axis]),
+      o.min(x, [axis]),
+      o.product(x, [axis]),
+      o.mean(x, axesOf(x)),
+      o.sum(
+        x,
+        axesOf(x).filter((a) => a !== axis),
+      ),
+    ]),
   "reductions of int32": (f, n) => along(f, n, (x, axis) => [o.sum(x, [axis]), o.max(x, [axis]), o.min(x, axesOf(x))], "int32"),
-  "reductions of uint32": (f, n) => along(f, n, (x, axis) => [o.max(x, [axis]), o.min(x, [axis]), o.sum(x, axesOf(x))], "uint32", (i) => (i * 2654435761) % 2 ** 32),
+  "reductions of uint32": (f, n) =>
+    along(
+      f,
+      n,
+      (x, axis) => [o.max(x, [axis]), o.min(x, [axis]), o.sum(x, axesOf(x))],
+      "uint32",
+      (i) => (i * 2654435761) % 2 ** 32,
+    ),
   softmax: (f, n) => along(f, n, (x, axis) => [o.softmax(x, axis), o.logSoftmax(x, axis), o.logSumExp(x, [axis])]),
   "normalised rows": (f, n) =>
     along(f, n, (x, axis) => {
-      const spread = (y: Value): Value => o.broadcastTo(y, x.shape, axesOf(x).filter((a) => a !== axis));
+      const spread = (y: Value): Value =>
+        o.broadcastTo(
+          y,
+          x.shape,
+          axesOf(x).filter((a) => a !== axis),
+        );
       const centred = o.sub(x, spread(o.mean(x, [axis])));
       const variance = o.mean(o.mul(centred, centred), [axis]);
       return [o.div(centred, o.sqrt(o.add(spread(variance), o.scalarLike(x, 0.1))))];
     }),
-  "argmax with ties and NaN": (f, n) => along(f, n, (x, axis) => [o.argmax(x, axis), o.argmin(x, axis), o.max(x, [axis])], "float32", tiesAndNaN),
-  "argmax of float64 and int32": (f, n) => [...along(f, n, (x, axis) => [o.argmax(x, axis)], "float64", tiesAndNaN), ...along(f, n, (x, axis) => [o.argmin(x, axis)], "int32")],
+  "argmax with ties and NaN": (f, n) =>
+    along(f, n, (x, axis) => [o.argmax(x, axis), o.argmin(x, axis), o.max(x, [axis])], "float32", tiesAndNaN),
+  "argmax of float64 and int32": (f, n) => [
+    ...along(f, n, (x, axis) => [o.argmax(x, axis)], "float64", tiesAndNaN),
+    ...along(f, n, (x, axis) => [o.argmin(x, axis)], "int32"),
+  ],
   moves: (f, n) =>
     along(f, n, (x, axis) => [
       o.add(o.transpose(x, [2, 0, 1]), o.scalarLike(o.transpose(x, [2, 0, 1]), 1)),
       o.neg(o.reshape(o.transpose(x, [1, 2, 0]), [6, n])),
       o.flip(x, [axis]),
-      o.exp(o.slice(x, { starts: x.shape.map(() => 0), steps: x.shape.map((_, a) => (a === axis ? 2 : 1)), sizes: x.shape.map((d, a) => (a === axis ? Math.ceil(d / 2) : d)) })),
+      o.exp(
+        o.slice(x, {
+          starts: x.shape.map(() => 0),
+          steps: x.shape.map((_, a) => (a === axis ? 2 : 1)),
+          sizes: x.shape.map((d, a) => (a === axis ? Math.ceil(d / 2) : d)),
+        }),
+      ),
     ]),
   "concat and pad": (f, n) =>
     along(f, n, (x, axis) => [
       o.concat([o.neg(x), x, o.flip(x, [axis])], axis),
-      o.pad(o.exp(x), { low: x.shape.map((_, a) => (a === axis ? 2 : 0)), high: [1, 0, 1], interior: x.shape.map((_, a) => (a === axis ? 1 : 0)), value: 0.5 }),
+      o.pad(o.exp(x), {
+        low: x.shape.map((_, a) => (a === axis ? 2 : 0)),
+        high: [1, 0, 1],
+        interior: x.shape.map((_, a) => (a === axis ? 1 : 0)),
+        value: 0.5,
+      }),
     ]),
   windows: (f, n) =>
-    n < 3 ? [] : along(f, n, (x, axis) => {
-      const seen = o.windows(x, { axis, size: 3, stride: 2, dilation: 1 });
-      return [o.max(seen, [axis + 1]), o.fold(o.tanh(seen), { axis, size: 3, stride: 2, dilation: 1, length: n })];
-    }),
-  gather: (f, n) => along(f, n, (x, axis) => [o.gather(x, f.indices([4, 5], n), { axis }), o.exp(o.takeAlong(x, f.indices(x.shape.with(axis, 3), n), axis))]),
-  "gather of many": (f, n) => [o.gather(f.tensor([7, 3]), f.indices([n], 7)), o.gather(f.tensor([2, 7]), f.indices([2, n], 7), { batch: 1 })],
-  scatter: (f, n) => [o.scatterAdd(f.tensor([n, 3]), f.indices([17], n), f.tensor([17, 3])), o.scatterAdd(f.tensor([3, n]), f.indices([40], 3), f.tensor([40, n])), o.scatterAdd(f.tensor([2, n]), f.indices([2, 9], n), f.tensor([2, 9]), { batch: 1 })],
-  "cumsum and cumprod": (f, n) => along(f, n, (x, axis) => [o.cumsum(x, axis), o.cumsum(x, axis, { reverse: true, exclusive: true }), o.cumprod(o.cos(x), axis)]),
-  "argsort and topK": (f, n) => along(f, n, (x, axis) => [o.argsort(x, axis), o.argsort(x, axis, { descending: true }), o.topK(x, Math.min(3, n), axis).values], "float32", tiesAndNaN),
+    n < 3
+      ? []
+      : along(f, n, (x, axis) => {
+          const seen = o.windows(x, { axis, size: 3, stride: 2, dilation: 1 });
+          return [o.max(seen, [axis + 1]), o.fold(o.tanh(seen), { axis, size: 3, stride: 2, dilation: 1, length: n })];
+        }),
+  gather: (f, n) =>
+    along(f, n, (x, axis) => [
+      o.gather(x, f.indices([4, 5], n), { axis }),
+      o.exp(o.takeAlong(x, f.indices(x.shape.with(axis, 3), n), axis)),
+    ]),
+  "gather of many": (f, n) => [
+    o.gather(f.tensor([7, 3]), f.indices([n], 7)),
+    o.gather(f.tensor([2, 7]), f.indices([2, n], 7), { batch: 1 }),
+  ],
+  scatter: (f, n) => [
+    o.scatterAdd(f.tensor([n, 3]), f.indices([17], n), f.tensor([17, 3])),
+    o.scatterAdd(f.tensor([3, n]), f.indices([40], 3), f.tensor([40, n])),
+    o.scatterAdd(f.tensor([2, n]), f.indices([2, 9], n), f.tensor([2, 9]), { batch: 1 }),
+  ],
+  "cumsum and cumprod": (f, n) =>
+    along(f, n, (x, axis) => [o.cumsum(x, axis), o.cumsum(x, axis, { reverse: true, exclusive: true }), o.cumprod(o.cos(x), axis)]),
+  "argsort and topK": (f, n) =>
+    along(
+      f,
+      n,
+      (x, axis) => [o.argsort(x, axis), o.argsort(x, axis, { descending: true }), o.topK(x, Math.min(3, n), axis).values],
+      "float32",
+      tiesAndNaN,
+    ),
   "matrix products": (f, n) => [
     o.matmul(f.tensor([n, 5]), f.tensor([5, 3])),
     o.matmul(f.tensor([3, n]), f.tensor([n, 5])),
@@ -109,17 +179,37 @@ const FAMILIES: Record<string, Family> = {
     return [o.reshape(gates, [n, 3, 24]), o.tanh(o.sliceAxis(gates, 1, 8, 8)), o.transpose(o.reshape(gates, [n, 3, 4, 6]), [2, 0, 1, 3])];
   },
   "bytes and bools": (f, n) =>
-    along(f, n, (x) => {
-      const picture = o.cast(x, "float32");
-      const truth = o.lt(picture, o.scalarLike(picture, 100));
-      return [o.div(picture, o.scalarLike(picture, 255)), truth, o.cast(o.add(picture, picture), "uint8"), o.cast(truth, "uint8"), o.logicalNot(truth), o.flip(truth, [0])];
-    }, "uint8", (i) => (i * 37) % 256),
+    along(
+      f,
+      n,
+      (x) => {
+        const picture = o.cast(x, "float32");
+        const truth = o.lt(picture, o.scalarLike(picture, 100));
+        return [
+          o.div(picture, o.scalarLike(picture, 255)),
+          truth,
+          o.cast(o.add(picture, picture), "uint8"),
+          o.cast(truth, "uint8"),
+          o.logicalNot(truth),
+          o.flip(truth, [0]),
+        ];
+      },
+      "uint8",
+      (i) => (i * 37) % 256,
+    ),
   "mixed widths": (f, n) =>
     along(f, n, (x, axis) => {
       const [wide, whole, sign] = [o.cast(x, "float64"), o.cast(x, "int32"), o.cast(x, "uint32")];
-      return [o.add(wide, o.cast(whole, "float64")), o.cast(o.sum(wide, [axis]), "float32"), o.select(o.lt(wide, o.zerosLike(wide)), x, o.neg(x)), o.cast(o.lt(wide, o.zerosLike(wide)), "int32"), o.cast(sign, "float64")];
+      return [
+        o.add(wide, o.cast(whole, "float64")),
+        o.cast(o.sum(wide, [axis]), "float32"),
+        o.select(o.lt(wide, o.zerosLike(wide)), x, o.neg(x)),
+        o.cast(o.lt(wide, o.zerosLike(wide)), "int32"),
+        o.cast(sign, "float64"),
+      ];
     }),
-  "positions": (f, n) => along(f, n, (x, axis) => [o.add(o.iota(x.shape, axis, "float32"), x), o.lt(o.iota(x.shape, axis), o.iota(x.shape, (axis + 1) % 3))]),
+  positions: (f, n) =>
+    along(f, n, (x, axis) => [o.add(o.iota(x.shape, axis, "float32"), x), o.lt(o.iota(x.shape, axis), o.iota(x.shape, (axis + 1) % 3))]),
 };
 
 const SIZES = [1, 3, 5, 17, 250];
@@ -127,25 +217,66 @@ const SIZES = [1, 3, 5, 17, 250];
 const ODD: Record<string, Family> = {
   "no elements": (f) => {
     const x = f.tensor([3, 0, 2]);
-    return [o.exp(x), o.sum(x, [1]), o.product(x, [1]), o.sum(x, [0]), o.concat([x, f.tensor([3, 2, 2])], 1), o.matmul(f.tensor([4, 0]), f.tensor([0, 5])), o.reshape(x, [0]), o.logSumExp(x, [1]), o.cumsum(x, 1), o.argsort(x, 1), o.pad(x, { low: [0, 1, 0], high: [0, 1, 0], interior: [0, 0, 0], value: 3 })];
+    return [
+      o.exp(x),
+      o.sum(x, [1]),
+      o.product(x, [1]),
+      o.sum(x, [0]),
+      o.concat([x, f.tensor([3, 2, 2])], 1),
+      o.matmul(f.tensor([4, 0]), f.tensor([0, 5])),
+      o.reshape(x, [0]),
+      o.logSumExp(x, [1]),
+      o.cumsum(x, 1),
+      o.argsort(x, 1),
+      o.pad(x, { low: [0, 1, 0], high: [0, 1, 0], interior: [0, 0, 0], value: 3 }),
+    ];
   },
-  "nothing taken and nothing added": (f) => [o.gather(f.tensor([3, 2]), f.indices([0], 3)), o.scatterAdd(f.tensor([3, 2]), f.indices([0], 3), f.tensor([0, 2])), o.matmul(f.tensor([0, 4]), f.tensor([4, 3]))],
+  "nothing taken and nothing added": (f) => [
+    o.gather(f.tensor([3, 2]), f.indices([0], 3)),
+    o.scatterAdd(f.tensor([3, 2]), f.indices([0], 3), f.tensor([0, 2])),
+    o.matmul(f.tensor([0, 4]), f.tensor([4, 3])),
+  ],
   scalars: (f) => {
     const [x, y] = [f.tensor([]), f.tensor([])];
-    return [o.add(x, y), o.exp(x), o.broadcastTo(x, [3, 17]), o.sum(o.broadcastTo(x, [250]), [0]), o.reshape(x, [1, 1]), o.cast(x, "float64"), o.lt(x, y)];
+    return [
+      o.add(x, y),
+      o.exp(x),
+      o.broadcastTo(x, [3, 17]),
+      o.sum(o.broadcastTo(x, [250]), [0]),
+      o.reshape(x, [1, 1]),
+      o.cast(x, "float64"),
+      o.lt(x, y),
+    ];
   },
   "six axes": (f) => {
     const x = f.tensor([2, 3, 2, 3, 2, 3]);
-    return [o.tanh(o.transpose(x, [5, 3, 1, 0, 2, 4])), o.sum(x, [0, 2, 4]), o.max(x, [1, 3, 5]), o.softmax(x, 2), o.flip(x, [0, 5]), o.reshape(o.transpose(x, [1, 0, 3, 2, 5, 4]), [6, 6, 6]), o.sum(o.transpose(x, [5, 4, 3, 2, 1, 0]), [1, 3])];
+    return [
+      o.tanh(o.transpose(x, [5, 3, 1, 0, 2, 4])),
+      o.sum(x, [0, 2, 4]),
+      o.max(x, [1, 3, 5]),
+      o.softmax(x, 2),
+      o.flip(x, [0, 5]),
+      o.reshape(o.transpose(x, [1, 0, 3, 2, 5, 4]), [6, 6, 6]),
+      o.sum(o.transpose(x, [5, 4, 3, 2, 1, 0]), [1, 3]),
+    ];
   },
   "long sums": (f) => {
     const x = f.tensor([50_000]);
-    return [o.sum(x, [0]), o.mean(o.mul(x, x), [0]), o.max(x, [0]), o.argmax(x, 0), o.sum(f.tensor([3, 20_000]), [1]), o.sum(f.tensor([20_000, 3]), [0])];
+    return [
+      o.sum(x, [0]),
+      o.mean(o.mul(x, x), [0]),
+      o.max(x, [0]),
+      o.argmax(x, 0),
+      o.sum(f.tensor([3, 20_000]), [1]),
+      o.sum(f.tensor([20_000, 3]), [0]),
+    ];
   },
 };
 
 export function shapeSuite(target: TargetCase): void {
-  const families = Object.entries(FAMILIES).flatMap(([name, family]) => (target.slow ? [17, 250] : SIZES).map((n) => ({ title: `${name} at ${n}`, family, n, slack: 1 })));
+  const families = Object.entries(FAMILIES).flatMap(([name, family]) =>
+    (target.slow ? [17, 250] : SIZES).map((n) => ({ title: `${name} at ${n}`, family, n, slack: 1 })),
+  );
   const odd = Object.entries(ODD).map(([name, family]) => ({ title: name, family, n: 0, slack: 4 }));
   onTarget(target, (device, compare) => {
     describe("Sizes", () => {
@@ -153,7 +284,14 @@ export function shapeSuite(target: TargetCase): void {
         const feeds = new Feeds();
         return { title, outputs: family(feeds, n), inputs: feeds.inputs, slack };
       });
-      beforeAll(() => compileAhead(device(), cases.map(({ outputs }) => outputs)), 120_000);
+      beforeAll(
+        () =>
+          compileAhead(
+            device(),
+            cases.map(({ outputs }) => outputs),
+          ),
+        120_000,
+      );
       test.each(cases)("$title give what the interpreter gives.", ({ outputs, inputs, slack }) => {
         if (target.apart) for (const y of outputs) compare([y], inputs, slack);
         compare(outputs, inputs, slack);

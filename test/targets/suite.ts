@@ -23,7 +23,10 @@ export function weighted(y: Value, seed: number): Value {
 const flows = (list: readonly (Value | null)[]): Value[] => list.filter((g) => g !== null);
 
 /** Runs `checks` with a device of the target, or says why it cannot. */
-export function onTarget(target: TargetCase, checks: (device: () => Device, compare: (outputs: readonly Value[], inputs: Inputs, slack?: number) => void) => void): void {
+export function onTarget(
+  target: TargetCase,
+  checks: (device: () => Device, compare: (outputs: readonly Value[], inputs: Inputs, slack?: number) => void) => void,
+): void {
   if (target.missing !== undefined) {
     test.skip(`${target.name} is skipped: ${target.missing}`, () => {});
     return;
@@ -70,7 +73,14 @@ export function sampleSuite(target: TargetCase): void {
     describe.each(["float32", "float64"] as const)("in %s", (dtype) => {
       const all = allSamples.map(({ title, sample }) => caseOf(title, sample, dtype));
       const cases = target.slow ? all.map(shortened(dtype)) : all;
-      beforeAll(() => compileAhead(device(), cases.flatMap(({ graphs }) => graphs.map((g) => g.outputs))), 120_000);
+      beforeAll(
+        () =>
+          compileAhead(
+            device(),
+            cases.flatMap(({ graphs }) => graphs.map((g) => g.outputs)),
+          ),
+        120_000,
+      );
       test.each(cases)("$title has the interpreter's values and gradients.", ({ graphs, inputs }) => {
         for (const { outputs, slack } of graphs) compare(outputs, inputs, slack);
       });

@@ -60,13 +60,14 @@ describe("fit", () => {
   });
 
   test("timers run while it trains", async () => {
+    const stop = new AbortController();
     let ticks = 0;
-    const timer = setInterval(() => ticks++, 5);
-    const { trainer } = setUp({ epochs: 1000, signal: AbortSignal.timeout(400) });
+    const timer = setInterval(() => ++ticks === 5 && stop.abort(), 5);
+    const { trainer } = setUp({ epochs: 100_000, signal: stop.signal });
     await trainer.run();
     clearInterval(timer);
     expect(trainer.ended).toBe("aborted");
-    expect(ticks).toBeGreaterThan(3);
+    expect(trainer.step).toBeGreaterThan(0);
   });
 
   test("early stopping stops after its patience, and the best parameters stay", async () => {

@@ -88,7 +88,8 @@ function merged(nest: Nest): Nest {
     const size = nest.sizes[b]!;
     if (nest.outer[a] !== nest.outer[b] || indexed.has(a) || indexed.has(b)) continue;
     if (!accesses.every((x) => x.strides[a] === x.strides[b]! * size)) continue;
-    if (!reductions.every((r) => r.over.includes(a) === r.over.includes(b) && !(r.combine.startsWith("arg") && r.over.includes(a)))) continue;
+    if (!reductions.every((r) => r.over.includes(a) === r.over.includes(b) && !(r.combine.startsWith("arg") && r.over.includes(a))))
+      continue;
     const to = nest.sizes.map((_, i) => (i < b ? i : i - 1));
     const sizes = nest.sizes.toSpliced(b, 1).with(a, nest.sizes[a]! * size);
     // The merged axis steps as its inner part did; renumber lets the last writer win, and that is b.

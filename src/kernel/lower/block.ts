@@ -42,7 +42,10 @@ export class ArgumentBlock {
 }
 
 /** A kernel's code with the key that tells it from all others: the code itself, as text. */
-export const keyOf = (module: unknown): string => JSON.stringify(module, (_, x) => (typeof x === "number" ? written(x) : x));
+export function keyOf(module: unknown): string {
+  const text = JSON.stringify(module);
+  return /"value":(?:null|-?0[,}])/.test(text) ? JSON.stringify(module, (_, x) => (typeof x === "number" ? written(x) : x)) : text;
+}
 /** JSON knows neither infinities nor NaN, and takes −0 for 0: kernels that differ in these would share a key. */
 const written = (x: number): number | string => (Number.isFinite(x) && !Object.is(x, -0) ? x : `${Object.is(x, -0) ? "-0" : x}`);
 

@@ -47,4 +47,5 @@ export function workOf(nest: Nest): number {
   return points * nodesOf(nest).reduce((sum, e) => sum + weight(e), nest.stores.length);
 }
 
-const weight = (e: Expr): number => (e.op === "const" || e.op === "index" ? 0 : e.op === "div" || e.op === "sqrt" ? 4 : e.op === "loadAt" ? 4 : 1);
+const weight = (e: Expr): number =>
+  e.op === "const" || e.op === "index" ? 0 : e.op === "div" || e.op === "sqrt" ? 4 : e.op === "loadAt" ? 4 : 1;

@@ -7,6 +7,7 @@ import { type Access, type Expr, load, reduce, rewrite } from "../expr.ts";
 import type { Lowered, LoweredCall, LoweringContext, Operand, Product, Rows } from "../kernel.ts";
 import { type Int, type IntLocal, iadd, idiv, ieq, imin, imul, int, irem, isub, type LoopModule } from "../loop.ts";
 import { expand } from "../math/index.ts";
+import { nodesOf } from "./axes.ts";
 import { ArgumentBlock, blockSize, keyOf } from "./block.ts";
 import { productAsRows } from "./index.ts";
 import { Epilogue, fitsTile, present } from "./product-epilogue.ts";
@@ -120,7 +121,7 @@ class TileCode {
     const module = this.module();
     const { p, sources } = this;
     const reads = [sources.a.buffer, sources.b?.buffer ?? p.b.buffer];
-    for (const s of p.stores) rewrite([s.value], (e) => (e.op === "load" && reads.push(e.from.buffer), e));
+    for (const e of nodesOf({ stores: p.stores, guards: [] })) if (e.op === "load") reads.push(e.from.buffer);
     return {
       code: { key: keyOf(module), module },
       arguments: this.block.words,

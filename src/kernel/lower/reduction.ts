@@ -28,7 +28,9 @@ export function accumulator(r: Reduction, copies: number, inLanes: boolean, loca
     step(copy, parts, mask) {
       const acc = accs[copy]!;
       if (parts.length === 2) {
-        const factors = [asLane(parts[0]!, lane), asLane(parts[1]!, lane)] as const;
+        const counted = (v: Vec): Vec =>
+          mask ? { op: "select", args: [asLane(mask, maskFor(lane)), asLane(v, lane), identity], lane } : asLane(v, lane);
+        const factors = [counted(parts[0]!), counted(parts[1]!)] as const;
         if (lane === "f32" || lane === "f64") return [set(acc, { op: "fma", args: [...factors, acc], lane })];
         return [set(acc, { op: "add", args: [acc, { op: "mul", args: factors, lane }], lane })];
       }
@@ -76,8 +78,8 @@ function combined(combine: Combine, a: Vec, b: Vec, lane: Lane): Vec {
   const extreme: Vec = { op: combine === "max" ? "pmax" : "pmin", args: [a, b], lane };
   if (lane !== "f32" && lane !== "f64") return extreme;
   // pmax(a, b) keeps a where either is NaN: right for a NaN in a; one in b is chosen here.
-  const isNaN: Vec = { op: "ne", args: [b, b], lane: maskFor(lane) as "mask32" };
-  return { op: "select", args: [isNaN, b, extreme], lane };
+  const nan: Vec = { op: "ne", args: [b, b], lane: maskFor(lane) as "mask32" };
+  return { op: "select", args: [nan, b, extreme], lane };
 }
 
 function acrossLanes(combine: Combine, acc: Vec, lane: Lane, keep: (v: Vec) => Vec): Vec {
@@ -87,8 +89,8 @@ function acrossLanes(combine: Combine, acc: Vec, lane: Lane, keep: (v: Vec) => V
   const extreme = keep(across(combine === "max" ? "pmax" : "pmin"));
   if (lane !== "f32" && lane !== "f64") return extreme;
   const width = maskFor(lane);
-  const isNaN = keep({ op: "ne", args: [acc, acc], lane: width });
-  const any = keep({ op: "across", combine: "or", args: [isNaN], lane: width });
+  const nan = keep({ op: "ne", args: [acc, acc], lane: width });
+  const any = keep({ op: "across", combine: "or", args: [nan], lane: width });
   return { op: "select", args: [any, { op: "splat", value: Number.NaN, lane }, extreme], lane };
 }
 
@@ -131,14 +133,19 @@ function extremePosition(r: Reduction, inLanes: boolean, local: (lane: Lane) => 
       };
       const firstWhere = (mask: Vec): Vec => {
         const far: Vec = { op: "splat", value: 2 ** 31 - 1, lane: "i32" };
-        return keep({ op: "across", combine: "pmin", lane: "i32", args: [keep({ op: "select", args: [asLane(mask, "mask32"), place, far], lane: "i32" })] });
+        return keep({
+          op: "across",
+          combine: "pmin",
+          lane: "i32",
+          args: [keep({ op: "select", args: [asLane(mask, "mask32"), place, far], lane: "i32" })],
+        });
       };
       const top = keep({ op: "across", combine: most === "max" ? "pmax" : "pmin", args: [best], lane });
       const atTop = firstWhere(keep({ op: "eq", args: [best, top], lane: width }));
       if (!float) return { statements, value: atTop };
-      const isNaN = keep({ op: "ne", args: [best, best], lane: width });
-      const any = asLane(keep({ op: "across", combine: "or", args: [isNaN], lane: width }), "mask32");
-      const atNaN = firstWhere(isNaN);
+      const nan = keep({ op: "ne", args: [best, best], lane: width });
+      const any = asLane(keep({ op: "across", combine: "or", args: [nan], lane: width }), "mask32");
+      const atNaN = firstWhere(nan);
       return { statements, value: keep({ op: "select", args: [any, atNaN, atTop], lane: "i32" }) };
     },
   };

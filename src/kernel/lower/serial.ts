@@ -2,7 +2,23 @@
 import { bytesOf } from "../../core/dtype.ts";
 import { InternalError } from "../../core/errors.ts";
 import type { Lowered, LoweringContext, Serial } from "../kernel.ts";
-import { iadd, idiv, ile, ilt, imin, imul, type Int, type IntLocal, int, irem, isub, type LoopModule, type Statement, type Vec, vec } from "../loop.ts";
+import {
+  type Int,
+  type IntLocal,
+  iadd,
+  idiv,
+  ile,
+  ilt,
+  imin,
+  imul,
+  int,
+  irem,
+  isub,
+  type LoopModule,
+  type Statement,
+  type Vec,
+  vec,
+} from "../loop.ts";
 import { ArgumentBlock, blockSize, keyOf } from "./block.ts";
 import { asLane, laneOf } from "./scalar.ts";
 
@@ -19,7 +35,14 @@ export function lowerSerial(kernel: Serial, context: LoweringContext): Lowered {
 
 const [ARGS, BEGIN, END, THREAD] = [int("arguments"), int("begin"), int("end"), int("thread")];
 const set = (local: IntLocal, value: Int): Statement => ({ do: "int", local, value });
-const loop = (local: IntLocal, from: Int, to: Int, body: Statement[], step: Int = 1): Statement => ({ do: "for", local, from, to, step, body });
+const loop = (local: IntLocal, from: Int, to: Int, body: Statement[], step: Int = 1): Statement => ({
+  do: "for",
+  local,
+  from,
+  to,
+  step,
+  body,
+});
 
 function lanesFor(kernel: Serial, context: LoweringContext): number {
   return context.target.vectorBytes / bytesOf(kernel.dtype === "float64" ? "float64" : "float32");
@@ -40,7 +63,13 @@ function finish({ block, body, lanes, blocks, work }: Parts, reads: number[], wr
 }
 
 /** Rows of the last axis, shared out in blocks. */
-function overRows(kernel: Serial, block: ArgumentBlock, workOfRow: number, row: IntLocal, body: Statement[]): { statements: Statement[]; blocks: number } {
+function overRows(
+  kernel: Serial,
+  block: ArgumentBlock,
+  workOfRow: number,
+  row: IntLocal,
+  body: Statement[],
+): { statements: Statement[]; blocks: number } {
   const rows = kernel.sizes.slice(0, -1).reduce((n, d) => n * d, 1);
   const size = blockSize(rows, workOfRow);
   const each = block.size(size, "block");
@@ -106,7 +135,11 @@ function argsort(kernel: Serial, context: LoweringContext): Lowered {
       set(width, imul(width, 2)),
     ]),
     // After an odd number of passes the order is in the spare row, and `target` is the result.
-    { do: "if", test: irem(block.size(passes, "odd"), 2), then: [loop(i, 0, n, [{ do: "word", at: iadd(target, imul(i, 4)), value: word(iadd(source, imul(i, 4))) }])] },
+    {
+      do: "if",
+      test: irem(block.size(passes, "odd"), 2),
+      then: [loop(i, 0, n, [{ do: "word", at: iadd(target, imul(i, 4)), value: word(iadd(source, imul(i, 4))) }])],
+    },
   ];
   const { statements, blocks } = overRows(kernel, block, length * passes * 10, row, body);
   const work = rows * length * Math.max(1, passes) * 10;
@@ -203,7 +236,13 @@ function scatterAdd(kernel: Serial, context: LoweringContext): Lowered {
     set(from!, iadd(source, imul(imul(iadd(imul(b!, n!), j!), length!), bytes))),
     set(to!, iadd(target, imul(imul(iadd(imul(b!, rows!), at!), length!), bytes))),
     loop(r!, 0, whole!, [{ do: "store", dtype, at: iadd(to!, position), value: sum, form: "vector" }], lanes),
-    loop(r!, whole!, length!, [{ do: "store", dtype, at: iadd(to!, position), value: sum, form: "partial", count: isub(length!, whole!) }], lanes),
+    loop(
+      r!,
+      whole!,
+      length!,
+      [{ do: "store", dtype, at: iadd(to!, position), value: sum, form: "partial", count: isub(length!, whole!) }],
+      lanes,
+    ),
   ];
   const body: Statement[] = [
     set(low!, idiv(imul(BEGIN, rows!), pieces!)),

@@ -1,0 +1,44 @@
+/** What is decided about kernels, where a wrong decision once gave wrong numbers. */
+import { afterAll, describe, expect, test } from "vitest";
+import { keyOf } from "../../src/kernel/lower/block.ts";
+import * as o from "../../src/ops/index.ts";
+import { WasmDevice } from "../../src/runtime/wasm-device.ts";
+import { expectSame } from "../targets/harness.ts";
+import { runGraph } from "./run.ts";
+
+const device = new WasmDevice({ threads: 1 });
+afterAll(() => device.close());
+
+describe("Kernels", () => {
+  test("that differ in an infinity, NaN or the sign of a zero have keys of their own.", () => {
+    const values = [0, -0, 1, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    expect(new Set(values.map((value) => keyOf({ op: "splat", value, lane: "f32" }))).size).toBe(values.length);
+    for (const value of values) expect(runGraph(device, [o.filled(value, [5], "float32")])[0]).toEqual(Array(5).fill(value));
+  });
+
+  test("do not run a reduction over an axis of the result inside a reduction over another.", () => {
+    const x = o.argument(0, { shape: [250, 3], dtype: "float64" });
+    const rows = o.broadcastTo(o.sum(x, [1]), x.shape, [0]);
+    const columns = o.softmax(x, 0);
+    const inputs = new Map([[x, Float64Array.from({ length: 750 }, (_, i) => Math.sin(i))]]);
+    expectSame(device, [o.max(o.add(rows, x), [0])], inputs);
+    expectSame(device, [o.sum(o.transpose(columns, [1, 0]), [0])], inputs);
+  });
+
+  test("read nothing through what stands in memory behind the last index.", () => {
+    const x = o.argument(0, { shape: [2, 5], dtype: "float32" });
+    const at = o.argument(1, { shape: [2, 3], dtype: "int32" });
+    const inputs = new Map([[x, Float64Array.from({ length: 10 }, (_, i) => i)], [at, Float64Array.of(0, 4, 2, 1, 1, 3)]]); // biome-ignore format: a pair
+    for (let turn = 0; turn < 20; turn++) {
+      // Rubbish in the arena: the lanes behind the third index hold it.
+      runGraph(device, [o.exp(o.broadcastTo(o.argument(0, { shape: [], dtype: "float32" }), [4096], []))], [[80]], { optimize: 0 });
+      expectSame(device, [o.gather(x, at, { batch: 1 })], inputs, { levels: [0] });
+    }
+  });
+
+  test("turn floats above 255 into the byte 255, and integers into their low bits.", () => {
+    const [f, i] = [o.argument(0, { shape: [4], dtype: "float32" }), o.argument(1, { shape: [4], dtype: "int32" })];
+    const got = runGraph(device, [o.cast(f, "uint8"), o.cast(i, "uint8")], [[-3, 254.9, 256, 1e9], [-1, 255, 256, 300]]); // biome-ignore format: rows
+    expect(got).toEqual([[0, 254, 255, 255], [255, 255, 0, 44]]); // biome-ignore format: rows
+  });
+});

@@ -16,7 +16,7 @@ import { theProgramRuntime } from "./running.ts";
 import { FailedStorage, type Failure } from "./slots.ts";
 import { Tensor } from "./tensor.ts";
 import type { TensorLike } from "./tensor-types.ts";
-import { flatten, type Structure, type Tree, unflatten } from "./tree.ts";
+import { flatten, type Structure, structureKey, type Tree, unflatten } from "./tree.ts";
 import type { Variable } from "./variable.ts";
 
 /** What a call may pass where the function has a tensor: numbers and arrays too; they are inputs, never constants. */
@@ -179,7 +179,7 @@ export class CompiledFunction {
       statics: true,
       leaf: (x) => (x !== args && isFeed(x) ? asTensor(x as TensorLike, undefined, "compile") : undefined),
     });
-    const structure = JSON.stringify(flat.structure);
+    const structure = structureKey(flat.structure);
     const found = this.entries.find((e) => e.structure === structure && e.types.every((t, i) => sameType(flat.leaves[i]!, t)));
     if (found) {
       this.entries.splice(this.entries.indexOf(found), 1);
@@ -247,7 +247,7 @@ const sameType = (a: { shape: readonly number[]; dtype: DType }, b: Type): boole
 const plains: string[] = [];
 /** The structure of a call with n tensors and nothing else. */
 function plain(n: number): string {
-  plains[n] ??= JSON.stringify({ kind: "array", items: Array.from({ length: n }, () => ({ kind: "leaf" })) });
+  plains[n] ??= structureKey({ kind: "array", items: Array.from({ length: n }, () => ({ kind: "leaf" })) });
   return plains[n];
 }
 

@@ -1,4 +1,4 @@
-import { ArgumentError } from "../core/errors.ts";
+import { ArgumentError, NonFiniteError } from "../core/errors.ts";
 import type { ArrayDataset, Dataset, DownloadProgress, Labelled } from "../data/index.ts";
 import { type Device, Generator } from "../index.ts";
 import type { Checkpoint, Damaged } from "../io/index.ts";
@@ -102,7 +102,7 @@ export async function trainRecipe(settings: TrainSettings, events: TrainEvents =
     return { path: folder.path, ...result, seconds: elapsed() };
   } catch (error) {
     await folder.update({ status: "failed", seconds: elapsed() }).catch(() => undefined);
-    throw error;
+    throw error instanceof NonFiniteError ? await withLastGood(error, folder.path) : error;
   } finally {
     await folder.close();
   }
@@ -135,6 +135,16 @@ async function newRun(settings: TrainSettings): Promise<RunFolder> {
     scores: {},
   });
 }
+
+/** The same error, and where to go on from. Checkpoints hold finite numbers only: `save` sees to that. */
+async function withLastGood(error: NonFiniteError, path: string): Promise<NonFiniteError> {
+  const good = await newestCheckpoint(`${path}/checkpoints`).catch(() => undefined);
+  const place = good ? `the last good checkpoint is ${good.path} (step ${good.step})` : "no checkpoint was written before";
+  return new NonFiniteError(error.what, { why: error.why, help: `${error.help ?? "lower the learning rate"}; ${place}`, site: error.site, cause: error });
+}
+
+const allFinite = (tensors: ReadonlyMap<string, StoredTensor>): boolean =>
+  [...tensors.values()].every(({ data }) => !(data instanceof Float32Array || data instanceof Float64Array) || data.every(Number.isFinite));
 
 type Result = Pick<TrainOutcome, "status" | "records" | "scores">;
 
@@ -175,6 +185,8 @@ async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainE
   const window = { count: 0, loss: 0 };
   const save = async (): Promise<void> => {
     const { tensors, position } = await trainer.state();
+    // A model that is not finite is of no use, and would push out checkpoints that are.
+    if (!allFinite(tensors)) return;
     await folder.save(trainer.step, tensors, {
       training: positionToText(position),
       log: JSON.stringify({ bytes: folder.logged, ...window }),

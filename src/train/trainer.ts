@@ -1,4 +1,4 @@
-import { ArgumentError, NonFiniteError } from "../core/errors.ts";
+import { ArgumentError, NonFiniteError, show } from "../core/errors.ts";
 import type { Dataset, Labelled } from "../data/index.ts";
 import { type Compiled, compile, type Device, Generator, type Tensor } from "../index.ts";
 import { training } from "../nn/index.ts";
@@ -143,14 +143,24 @@ export class Trainer {
   }
 
   private async nonFinite(what: string, cause?: unknown): Promise<NonFiniteError> {
+    return stepError(`step ${this.step + 1} (epoch ${this.epoch}, batch ${this.batch + 1}): ${what}`, await this.damaged(), cause);
+  }
+
+  /** The names of parameters and buffers that are not finite. */
+  private async damaged(): Promise<string[]> {
     const names: string[] = [];
-    for (const [name, cell] of this.model.namedVariables())
-      if ((await cell.value.data()).some((v) => !Number.isFinite(v))) names.push(name);
-    return new StepError(`step ${this.step + 1} (epoch ${this.epoch}, batch ${this.batch + 1}): ${what}`, {
-      why: names.length > 0 ? `not finite any more: ${names.join(", ")}` : "all parameters are still finite",
-      help: "lower the learning rate, or clip the gradients with clipNorm; look for inputs that are not finite",
-      cause,
-    });
+    for (const [name, cell] of this.model.namedVariables()) if ((await cell.value.data()).some((v) => !Number.isFinite(v))) names.push(name);
+    return names;
+  }
+
+  /** An update may overflow although the loss before it was finite; then no later step can mend it, nor can leaving steps out. */
+  private async checkEpoch(validationLoss: number | undefined): Promise<void> {
+    const where = `step ${this.step} (the last of epoch ${this.epoch})`;
+    if (this.sums.count === 0 && this.skipped > 0)
+      throw stepError(`${where}: every step of the epoch was left out, none was finite`, await this.damaged());
+    if (validationLoss !== undefined && Number.isFinite(validationLoss)) return;
+    const names = await this.damaged();
+    if (names.length > 0) throw stepError(`${where}: the model is not finite any more`, names);
   }
 
   /** Means, validation, early stopping. */
@@ -158,6 +168,7 @@ export class Trainer {
     const { count, loss, metrics } = this.sums;
     const record: Progress = { epoch: this.epoch, step: this.step, loss: loss / count, metrics: mapValues(metrics, (sum) => sum / count) };
     if (this.validate) record.validation = await this.validate(this.options.validation!);
+    await this.checkEpoch(record.validation?.loss);
     this.records.push(record);
     this.stopping?.observe(record.validation!, this.epoch, this.model);
     this.epoch++;
@@ -230,11 +241,20 @@ export class Trainer {
 /** Has the step's number already. */
 class StepError extends NonFiniteError {}
 
+const stepError = (what: string, damaged: readonly string[], cause?: unknown): StepError =>
+  new StepError(what, {
+    why: damaged.length > 0 ? `not finite any more: ${damaged.join(", ")}` : "all parameters are still finite",
+    help: "lower the learning rate, or clip the gradients with clipNorm; look for inputs that are not finite",
+    cause,
+  });
+
 function checkOptions(data: Dataset<Labelled>, options: FitOptions): void {
   const { epochs, batchSize = 32, validation, earlyStopping } = options;
   if (!Number.isSafeInteger(epochs) || epochs < 0) throw new ArgumentError(`fit: ${epochs} epochs`, { help: "a whole number ≥ 0" });
   if (!Number.isSafeInteger(batchSize) || batchSize < 1)
     throw new ArgumentError(`fit: a batch of ${batchSize}`, { help: "a whole number ≥ 1" });
+  if (options.nonFinite !== undefined && options.nonFinite !== "stop" && options.nonFinite !== "skip")
+    throw new ArgumentError(`fit: nonFinite is ${show(options.nonFinite)}`, { help: '"stop" or "skip"' });
   if (data.size === 0) throw new ArgumentError("fit: the data set is empty", { why: "there is nothing to learn from" });
   if (earlyStopping && !validation)
     throw new ArgumentError("fit: earlyStopping needs validation data", {

@@ -268,7 +268,12 @@ test("a layer treats examples alike: any order of rows gives the same rows", asy
       const x = arange(12).reshape([4, 3]).cast("float32");
       const all = (await model.forward(x as Tensor).array()) as number[][];
       const some = (await model.forward(x.at(tensor(rows, { dtype: "int32" }))).array()) as number[][];
-      expect(some).toEqual(rows.map((r) => all[r]));
+      // Another batch size is another program, whose sums may round otherwise in the last bit.
+      some.forEach((row, i) => {
+        row.forEach((value, j) => {
+          expect(value).toBeCloseTo(all[rows[i]!]![j]!, 5);
+        });
+      });
     }),
     { numRuns: 10 },
   );

@@ -1,6 +1,6 @@
 /** Tensors from JavaScript's numbers, and from nothing. */
-import { arrayOf, checkDType, type DType, type TypedArray } from "../core/dtype.ts";
-import { ArgumentError, DTypeError, ShapeError } from "../core/errors.ts";
+import { arrayOf, bytesOf, checkDType, type DType, type TypedArray } from "../core/dtype.ts";
+import { ArgumentError, DTypeError, MemoryError, ShapeError } from "../core/errors.ts";
 import { checkShape, showShape, sizeOf } from "../core/shape.ts";
 import type { Checked, Known, Nested, Plain, Shape, ShapeOf } from "../core/shape-types.ts";
 import * as ops from "../ops/index.ts";
@@ -144,8 +144,20 @@ export function arange(first: number, second?: number | DTypeOption, third?: num
     const shape = checkShape([count], "arange");
     if (count > 0) checkElements([start, start + (count - 1) * step], dtype, "arange");
     if (start === 0 && step === 1 && dtype === "int32") return new Tensor(ops.iota(shape, 0));
-    return held(arrayOf(dtype, count).map((_, i) => start + i * step) as TypedArray, shape, dtype);
+    return held(filledBy(dtype, count, "arange", (i) => start + i * step), shape, dtype);
   });
+}
+
+/** What a program could hold at all: its memory is addressed with 32 bits. */
+const MOST_BYTES = 2 ** 32;
+
+function filledBy(dtype: DType, count: number, who: string, element: (i: number) => number): TypedArray {
+  const bytes = count * bytesOf(dtype);
+  if (bytes > MOST_BYTES)
+    throw new MemoryError(`${who}: ${count} elements of ${dtype} take ${(bytes / 2 ** 30).toFixed(1)} GiB`, { why: "a program has at most 4 GiB" });
+  const array = arrayOf(dtype, count);
+  for (let i = 0; i < count; i++) array[i] = element(i);
+  return array;
 }
 
 /** `count` numbers from start to stop, both included. */
@@ -155,7 +167,7 @@ export function linspace(start: number, stop: number, count: number, options: DT
     const shape = checkShape([count], "linspace");
     const dtype = checkDType(options.dtype ?? "float32", "linspace");
     const step = (stop - start) / Math.max(1, count - 1);
-    return held(arrayOf(dtype, count).map((_, i) => (i > 0 && i === count - 1 ? stop : start + i * step)) as TypedArray, shape, dtype);
+    return held(filledBy(dtype, count, "linspace", (i) => (i > 0 && i === count - 1 ? stop : start + i * step)), shape, dtype);
   });
 }
 

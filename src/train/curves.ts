@@ -22,13 +22,20 @@ const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"];
 const inXml = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 const coordinate = (x: number): string => String(Math.round(x * 10) / 10);
 
+/** Smallest and largest; by a loop, because a call takes no million arguments. */
+const range = (values: readonly number[]): [low: number, high: number] =>
+  values.reduce<[number, number]>(
+    ([low, high], v) => [Math.min(low, v), Math.max(high, v)],
+    [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+  );
+
 /** One picture of several panels over the same x axis, which counts steps. */
 export function curvesSvg(title: string, panels: readonly CurvePanel[]): string {
   const height = panels.length * HEIGHT + 30;
   const points = panels
     .flatMap(({ lines }) => lines.flatMap((line) => line.points))
     .filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y));
-  const [from, to] = [Math.min(0, ...points.map(([x]) => x)), Math.max(1, ...points.map(([x]) => x))];
+  const [from, to] = range(points.map(([x]) => x).concat(0, 1));
   const body = panels.map((panel, i) => `<g transform="translate(0 ${30 + i * HEIGHT})">${drawPanel(panel, from, to)}</g>`);
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="system-ui, sans-serif" font-size="12">`,
@@ -63,8 +70,21 @@ function drawPanel({ label, lines }: CurvePanel, from: number, to: number): stri
   );
 }
 
+/** At most this many points of a line are drawn; each stands for the mean of its share. */
+const MOST_POINTS = 700;
+
+function thinned(points: CurveLine["points"]): CurveLine["points"] {
+  const share = Math.ceil(points.length / MOST_POINTS);
+  if (share <= 1) return points;
+  const mean = (part: CurveLine["points"], axis: 0 | 1): number => part.reduce((sum, point) => sum + point[axis], 0) / part.length;
+  return Array.from({ length: Math.ceil(points.length / share) }, (_, i) => {
+    const part = points.slice(i * share, (i + 1) * share);
+    return [mean(part, 0), mean(part, 1)] as const;
+  });
+}
+
 function drawLine(points: CurveLine["points"], colour: string, px: (v: number) => number, py: (v: number) => number): string {
-  const good = points.filter(([, y]) => Number.isFinite(y));
+  const good = thinned(points.filter(([, y]) => Number.isFinite(y)));
   const at = good.map(([x, y]) => [coordinate(px(x)), coordinate(py(y))] as const);
   const path = `<path d="M${at.map(([x, y]) => `${x} ${y}`).join("L")}" fill="none" stroke="${colour}" stroke-width="1.8" stroke-linejoin="round"/>`;
   // Few points are epochs: each gets a dot.
@@ -80,7 +100,7 @@ interface Axis {
 
 /** Logarithmic where positive values span more than a factor of 30, else linear. */
 function axis(values: readonly number[]): Axis {
-  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const [low, high] = range(values);
   if (low > 0 && high / low > 30) {
     const [from, to] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
     const ticks = Array.from({ length: to - from + 1 }, (_, i) => 10 ** (from + i));

@@ -1,7 +1,7 @@
 import { ArgumentError, NonFiniteError } from "../core/errors.ts";
 import type { ArrayDataset, Dataset, DownloadProgress, Labelled } from "../data/index.ts";
 import { type Device, Generator } from "../index.ts";
-import type { Checkpoint, Damaged } from "../io/index.ts";
+import { type Checkpoint, type Damaged, newestCheckpoint } from "../io/index.ts";
 import { init } from "../nn/index.ts";
 import { type CurveLine, curvesSvg } from "./curves.ts";
 import { drawGraph } from "./graph.ts";
@@ -140,11 +140,13 @@ async function newRun(settings: TrainSettings): Promise<RunFolder> {
 async function withLastGood(error: NonFiniteError, path: string): Promise<NonFiniteError> {
   const good = await newestCheckpoint(`${path}/checkpoints`).catch(() => undefined);
   const place = good ? `the last good checkpoint is ${good.path} (step ${good.step})` : "no checkpoint was written before";
-  return new NonFiniteError(error.what, { why: error.why, help: `${error.help ?? "lower the learning rate"}; ${place}`, site: error.site, cause: error });
+  return new NonFiniteError(error.what, {
+    why: error.why,
+    help: `${error.help ?? "lower the learning rate"}; ${place}`,
+    site: error.site,
+    cause: error,
+  });
 }
-
-const allFinite = (tensors: ReadonlyMap<string, StoredTensor>): boolean =>
-  [...tensors.values()].every(({ data }) => !(data instanceof Float32Array || data instanceof Float64Array) || data.every(Number.isFinite));
 
 type Result = Pick<TrainOutcome, "status" | "records" | "scores">;
 
@@ -184,9 +186,9 @@ async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainE
   const logEvery = Math.max(1, Math.ceil(batches / 50));
   const window = { count: 0, loss: 0 };
   const save = async (): Promise<void> => {
-    const { tensors, position } = await trainer.state();
     // A model that is not finite is of no use, and would push out checkpoints that are.
-    if (!allFinite(tensors)) return;
+    if ((await trainer.damaged()).length > 0) return;
+    const { tensors, position } = await trainer.state();
     await folder.save(trainer.step, tensors, {
       training: positionToText(position),
       log: JSON.stringify({ bytes: folder.logged, ...window }),

@@ -146,10 +146,11 @@ export class Trainer {
     return stepError(`step ${this.step + 1} (epoch ${this.epoch}, batch ${this.batch + 1}): ${what}`, await this.damaged(), cause);
   }
 
-  /** The names of parameters and buffers that are not finite. */
-  private async damaged(): Promise<string[]> {
+  /** The names of parameters that are not finite. Buffers may hold infinities for a purpose, as masks do. */
+  async damaged(): Promise<string[]> {
     const names: string[] = [];
-    for (const [name, cell] of this.model.namedVariables()) if ((await cell.value.data()).some((v) => !Number.isFinite(v))) names.push(name);
+    for (const [name, cell] of this.model.namedVariables())
+      if (cell.trainable && (await cell.value.data()).some((v) => !Number.isFinite(v))) names.push(name);
     return names;
   }
 

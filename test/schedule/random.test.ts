@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import type { Value } from "../../src/graph/op.ts";
+import * as o from "../../src/ops/index.ts";
 import { WasmDevice } from "../../src/runtime/wasm-device.ts";
+import { gradients } from "../../src/transform/gradients.ts";
 import * as small from "../passes/random-graphs.ts";
 import { difference, type Inputs, reference, runOn, stored } from "../targets/harness.ts";
 import { buildGraph, choices, numbersFor } from "./graphs.ts";
@@ -43,4 +45,17 @@ describe("A random graph gives the interpreter's numbers at both levels", () => 
     },
     60_000,
   );
+
+  test("with the gradients with respect to all its leaves.", () => {
+    fc.assert(
+      fc.property(choices(16), (steps) => {
+        const { leaves, outputs } = buildGraph(steps, "float64");
+        if (outputs.length === 0) return;
+        const loss = outputs.map((v) => o.sum(o.tanh(v), [...v.shape.keys()])).reduce(o.add);
+        const slopes = gradients(loss, leaves).filter((g) => g !== null);
+        agree([loss, ...slopes], numbersFor(leaves), 64);
+      }),
+      { numRuns: 30, seed: 12 },
+    );
+  }, 60_000);
 });

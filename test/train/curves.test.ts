@@ -56,3 +56,8 @@ test("nothing, one point, equal values and values that are not finite make pictu
     expect(svg).not.toMatch(/NaN|Infinity|undefined/);
   }
 });
+
+test("a long training makes no long picture", () => {
+  const points = Array.from({ length: 300_000 }, (_, i) => [i, 1 / (i + 1)] as const);
+  expect(curvesSvg("t", [{ label: "l", lines: [{ label: "x", points }] }]).length).toBeLessThan(20_000);
+});

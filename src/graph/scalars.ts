@@ -28,9 +28,9 @@ export const SCALARS = {
   abs: unary(Math.abs),
   sqrt: unary(Math.sqrt),
   fma: ([a, b, c]) => fma(a!, b!, c!),
-  // biome-ignore lint/complexity/useMathMinMax: these keep a where an operand is NaN.
+  // Not Math.min or Math.max: these keep a where an operand is NaN.
   pmin: binary((a, b) => (b < a ? b : a)),
-  // biome-ignore lint/complexity/useMathMinMax: as above.
+  // Not Math.min or Math.max: as above.
   pmax: binary((a, b) => (a < b ? b : a)),
   floor: unary(Math.floor),
   ceil: unary(Math.ceil),

@@ -144,7 +144,11 @@ export function arange(first: number, second?: number | DTypeOption, third?: num
     const shape = checkShape([count], "arange");
     if (count > 0) checkElements([start, start + (count - 1) * step], dtype, "arange");
     if (start === 0 && step === 1 && dtype === "int32") return new Tensor(ops.iota(shape, 0));
-    return held(filledBy(dtype, count, "arange", (i) => start + i * step), shape, dtype);
+    return held(
+      filledBy(dtype, count, "arange", (i) => start + i * step),
+      shape,
+      dtype,
+    );
   });
 }
 
@@ -154,7 +158,9 @@ const MOST_BYTES = 2 ** 32;
 function filledBy(dtype: DType, count: number, who: string, element: (i: number) => number): TypedArray {
   const bytes = count * bytesOf(dtype);
   if (bytes > MOST_BYTES)
-    throw new MemoryError(`${who}: ${count} elements of ${dtype} take ${(bytes / 2 ** 30).toFixed(1)} GiB`, { why: "a program has at most 4 GiB" });
+    throw new MemoryError(`${who}: ${count} elements of ${dtype} take ${(bytes / 2 ** 30).toFixed(1)} GiB`, {
+      why: "a program has at most 4 GiB",
+    });
   const array = arrayOf(dtype, count);
   for (let i = 0; i < count; i++) array[i] = element(i);
   return array;
@@ -167,7 +173,11 @@ export function linspace(start: number, stop: number, count: number, options: DT
     const shape = checkShape([count], "linspace");
     const dtype = checkDType(options.dtype ?? "float32", "linspace");
     const step = (stop - start) / Math.max(1, count - 1);
-    return held(filledBy(dtype, count, "linspace", (i) => (i > 0 && i === count - 1 ? stop : start + i * step)), shape, dtype);
+    return held(
+      filledBy(dtype, count, "linspace", (i) => (i > 0 && i === count - 1 ? stop : start + i * step)),
+      shape,
+      dtype,
+    );
   });
 }
 

@@ -148,10 +148,10 @@ function operation(e: Scalar, fused: boolean): Operation {
       if (!fused) return (a, b, c) => round(round(a * b) + c);
       return e.dtype === "float32" ? fma32 : fma64;
     case "pmin":
-      // biome-ignore lint/complexity/useMathMinMax: Math.min would give a NaN of b
+      // Not Math.min or Math.max: Math.min would give a NaN of b
       return (a, b) => (b < a ? b : a);
     case "pmax":
-      // biome-ignore lint/complexity/useMathMinMax: Math.max would give a NaN of b
+      // Not Math.min or Math.max: Math.max would give a NaN of b
       return (a, b) => (a < b ? b : a);
     case "floor":
       return Math.floor;

@@ -49,9 +49,9 @@ const BINARY: Record<string, (a: number, b: number) => number> = {
   mul: (a, b) => a * b,
   div: (a, b) => a / b,
   // Not Math.min: a NaN or a zero of the other sign must give a.
-  // biome-ignore lint/complexity/useMathMinMax: see above
+  // Not Math.min or Math.max: see above
   pmin: (a, b) => (b < a ? b : a),
-  // biome-ignore lint/complexity/useMathMinMax: see above
+  // Not Math.min or Math.max: see above
   pmax: (a, b) => (a < b ? b : a),
   floordiv: (a, b) => (b === 0 ? 0 : Math.floor(a / b)),
   mod,

@@ -8,7 +8,7 @@ import { differenceOf } from "./compare-traces.ts";
 import { currentTrace, type Device, type Draw, runInTrace, type Storage, type Tap, type Trace } from "./context.ts";
 import { asTensor } from "./create.ts";
 import { checked, defaultDevice, runnerFor } from "./engine.ts";
-import { Executable, type Feed, type Guard } from "./executable.ts";
+import { Executable, type Feed, type Guard, type Remains } from "./executable.ts";
 import { InterpretedProgram, numbersOf } from "./interpreted.ts";
 import { firstNonFinite } from "./non-finite.ts";
 import type { Generator } from "./random.ts";
@@ -67,13 +67,14 @@ export function compile<A extends readonly Argument[], R extends Tree | void>(
   Object.defineProperty(call, "programs", { get: () => compiled.entries.length });
   Object.defineProperty(call, "name", { value: f.name || "compiled" });
   inside.set(call, compiled);
-  released.register(call, compiled.entries);
+  released.register(call, compiled.remains);
   return call as unknown as Compiled<A, R>;
 }
 
 const inside = new WeakMap<object, CompiledFunction>();
-const released = new FinalizationRegistry<Entry[]>((entries) => {
-  for (const { program } of entries) program.dispose();
+/** Not the entries: they lead to the function itself, which then would never be released. */
+const released = new FinalizationRegistry<Remains[]>((remains) => {
+  for (const program of remains) program.dispose();
 });
 
 /** What stands behind a compiled function, for `explain`. */
@@ -106,6 +107,7 @@ let pending: Failure | undefined;
 
 export class CompiledFunction {
   readonly entries: Entry[] = [];
+  readonly remains: Remains[] = [];
   readonly f: (...args: any[]) => unknown;
   readonly options: CompileOptions;
 
@@ -234,7 +236,9 @@ export class CompiledFunction {
       optimize,
     };
     if (device === "interpreter") return new InterpretedProgram(spec);
-    return new Executable(runnerFor(device, threads), spec);
+    const program = new Executable(runnerFor(device, threads), spec);
+    this.remains.push(program.remains);
+    return program;
   }
 }
 

@@ -3,7 +3,7 @@ import { bytesOf, type TypedArray } from "../core/dtype.ts";
 import { DeviceError, type GradusError, NonFiniteError, outOfRange } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
-import type { Check, Program } from "../kernel/program.ts";
+import type { Buffer, Check, Program } from "../kernel/program.ts";
 import { optimise } from "../passes/index.ts";
 import type { LoadedProgram, Device as Runner, Status } from "../runtime/device.ts";
 import { schedule } from "../schedule/index.ts";
@@ -31,7 +31,23 @@ export type Feed = Storage | TypedArray;
 /** Outputs of up to this many elements are copied out at once, which costs less than keeping track of them. */
 const SMALL = 64;
 
+/**
+ * What of a program must be given back. It knows neither cells nor the user's functions, so that holding it keeps none of them alive:
+ * that is how a program can go when nobody can call it any more.
+ */
+export class Remains {
+  readonly slots: Slot[] = [];
+  loaded: LoadedProgram | undefined;
+
+  dispose(): void {
+    this.loaded?.dispose();
+    this.loaded = undefined;
+    for (const slot of this.slots.splice(0)) slot.free();
+  }
+}
+
 export class Executable {
+  readonly remains = new Remains();
   readonly program: Program;
   readonly runner: Runner;
   private readonly loaded: LoadedProgram;
@@ -56,21 +72,28 @@ export class Executable {
     this.runner = runner;
     this.sites = spec.sites ?? true;
     this.program = plan.program;
+    // A stack that was captured and never looked at keeps the functions on it alive.
+    for (const { site } of plan.program.checks) site?.toString();
     const cellOf = new Map(plan.variables.map((v) => [v.buffer, v.cell as Variable]));
-    for (const b of plan.program.buffers) {
-      const cell = cellOf.get(b.id);
-      this.slots[b.id] =
-        b.place === "scratch"
-          ? undefined
-          : cell
-            ? slotOf(cell, runner)
-            : new Slot(runner.heap, b.dtype, b.bytes / bytesOf(b.dtype), b.place);
+    try {
+      for (const b of plan.program.buffers) if (b.place !== "scratch") this.slots[b.id] = this.place(b, cellOf.get(b.id));
+      this.loaded = runner.load(plan.program, addressIn(this.slots));
+    } catch (error) {
+      this.remains.dispose();
+      throw error;
     }
+    this.remains.loaded = this.loaded;
     for (const { data, buffer } of plan.constants) this.slots[buffer]!.write(data);
     this.inputs = plan.arguments.map(({ index, buffer }) => ({ index, slot: this.slots[buffer]!, held: undefined }));
     this.cells = plan.variables.map((v) => ({ cell: v.cell as Variable, slot: this.slots[v.buffer]!, written: v.written }));
     this.results = plan.outputs.map((b) => this.slots[b]!);
-    this.loaded = runner.load(plan.program, (b) => this.slots[b.id]!.address);
+  }
+
+  private place(b: Buffer, cell: Variable | undefined): Slot {
+    if (cell) return slotOf(cell, this.runner);
+    const slot = new Slot(this.runner.heap, b.dtype, b.bytes / bytesOf(b.dtype), b.place);
+    this.remains.slots.push(slot);
+    return slot;
   }
 
   /** Bytes of the heap that this program alone holds. */
@@ -114,11 +137,15 @@ export class Executable {
   }
 
   dispose(): void {
-    this.loaded.dispose();
-    const shared = new Set(this.cells.map((c) => c.slot));
-    for (const slot of this.slots) if (slot && !shared.has(slot)) slot.free();
+    this.remains.dispose();
   }
 }
+
+/** Made here, because a function made in the constructor would keep all that is known there alive. */
+const addressIn =
+  (slots: readonly (Slot | undefined)[]) =>
+  (b: Buffer): number =>
+    slots[b.id]!.address;
 
 const cellSlots = new WeakMap<Variable, Slot>();
 const freed = new FinalizationRegistry<Slot>((slot) => slot.free());

@@ -1,5 +1,5 @@
 /** Graphs that are deep, cut, reassigned or not defined at a point. */
-import { compile, gradients, GraphError, type Tensor, tensor, variable, where } from "gradus";
+import { compile, GraphError, gradients, type Tensor, tensor, variable, where } from "gradus";
 import { describe, expect, test } from "vitest";
 import { evaluate } from "../../src/graph/evaluate.ts";
 import type { Value } from "../../src/graph/op.ts";
@@ -25,10 +25,8 @@ describe("torture 18: gradients of what is not there", () => {
     const w = variable([1, 2], { name: "w" });
     expect(refused(() => gradients(loose(w.mul(2)), [w])).message).toMatch(/not a scalar[\s\S]*y\.sum\(\)/);
     expect(refused(() => gradients(loose(w.sum().cast("int32")), [w])).message).toMatch(/no gradient/);
-    for (const bad of [3, null, undefined, "w", {}, [w, w]]) {
-      refused(() => gradients(loose(bad), [w]));
-      if (!Array.isArray(bad)) refused(() => gradients(w.sum(), loose({ w: bad === undefined ? null : bad, ...loose(bad) })).w.data.call(null));
-    }
+    for (const bad of [3, null, undefined, "w", {}, [w, w]]) refused(() => gradients(loose(bad), [w]));
+    for (const bad of [3, null, "w", { w: 3 }, [null], new Date(), () => w]) refused(() => gradients(w.sum(), loose(bad)));
   });
 
   test("torture 18: the same variable twice gets its gradient twice", async () => {

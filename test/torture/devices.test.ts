@@ -11,7 +11,8 @@ const run = (device: Device, f: (...args: any[]) => any, ...args: Tensor[]): any
 /** Every result as text, so that NaN and −0 count. */
 async function texts(results: Record<string, Tensor>): Promise<Record<string, string>> {
   const written: Record<string, string> = {};
-  for (const [name, x] of Object.entries(results)) written[name] = (await numbers(x)).map((v) => (Object.is(v, -0) ? "-0" : String(v))).join(" ");
+  for (const [name, x] of Object.entries(results))
+    written[name] = (await numbers(x)).map((v) => (Object.is(v, -0) ? "-0" : String(v))).join(" ");
   return written;
 }
 
@@ -70,7 +71,13 @@ describe("torture 3: tensors without elements", () => {
       pad: x.pad([[1, 0], [0, 0]]), // biome-ignore format: pairs
     });
     const shapes = run(device, f, nothing) as Record<string, Tensor>;
-    expect(Object.fromEntries(Object.entries(shapes).map(([k, x]) => [k, x.shape]))).toMatchObject({ softmax: [0, 3], sorted: [0, 3], rows: [0], maxima: [0], matmul: [3, 2] });
+    expect(Object.fromEntries(Object.entries(shapes).map(([k, x]) => [k, x.shape]))).toMatchObject({
+      softmax: [0, 3],
+      sorted: [0, 3],
+      rows: [0],
+      maxima: [0],
+      matmul: [3, 2],
+    });
     expect(await texts(shapes)).toEqual({
       sum: "0", columns: "0 0 0", rows: "", product: "1", mean: "NaN NaN NaN", logSumExp: "-Infinity -Infinity -Infinity", norm: "0",
       matmul: "0 0 0 0 0 0", batched: "0 0", softmax: "", sorted: "", cumsum: "", maxima: "", pad: "0 0 0",
@@ -111,7 +118,7 @@ describe("torture 11: NaN and infinities", () => {
     isNaN: x.isNaN(), equal: x.eq(x), int32: x.cast("int32"), uint32: x.cast("uint32"), bool: x.cast("bool"), round: x.round(), power0: x.pow(0),
     topK: x.topK(2).indices, product: x.product(1), floorDiv: x.floorDiv(2), mod: x.mod(2), exp: x.exp(), sqrt: x.sqrt(), reciprocal: x.reciprocal(),
   }); // biome-ignore format: a table
-  const input = tensor([[Number.NaN, 1, -Infinity, Infinity], [2.5, 0, 0, -2.5], [Infinity, Number.NaN, 2 ** 35, -2 ** 35]]); // biome-ignore format: rows
+  const input = tensor([[Number.NaN, 1, -Infinity, Infinity], [2.5, 0, 0, -2.5], [Infinity, Number.NaN, 2 ** 35, -(2 ** 35)]]); // biome-ignore format: rows
 
   test.each(DEVICES)("torture 11: max, argmax and comparisons follow the table of edge conventions on %s", async (device) => {
     expect(await texts(run(device, all, input))).toMatchObject({
@@ -131,7 +138,8 @@ describe("torture 11: NaN and infinities", () => {
   });
 
   test("torture 11: what is put around a tensor is NaN, ±∞ or −0 as was asked, one after the other", async () => {
-    for (const value of [Infinity, -Infinity, Number.NaN, 0, -0, 1]) expect((await numbers(tensor([1]).pad([[1, 0]], value)))[0]).toBe(value);
+    for (const value of [Infinity, -Infinity, Number.NaN, 0, -0, 1])
+      expect((await numbers(tensor([1]).pad([[1, 0]], value)))[0]).toBe(value);
   });
 });
 
@@ -152,28 +160,36 @@ describe("torture 12: softmax and its like at the ends", () => {
 });
 
 describe("torture 13: numbers near 0", () => {
-  const tiny = { float32: [1.401298464324817e-45, 5.877471754111438e-39, -1.401298464324817e-45, 9.99994610111476e-41], float64: [5e-324, 1e-310, -5e-324, 1.15e-308] };
+  const tiny = {
+    float32: [1.401298464324817e-45, 5.877471754111438e-39, -1.401298464324817e-45, 9.99994610111476e-41],
+    float64: [5e-324, 1e-310, -5e-324, 1.15e-308],
+  };
   const f = (x: any): any => ({
     copy: x.add(0), half: x.mul(0.5), twice: x.mul(2), sum: x.sum(), root: x.abs().sqrt(), product: x.reshape([1, 4]).matmul(x.mul(0).add(1).reshape([4, 1])),
     max: x.max(), relu: x.relu(), tanh: x.tanh(), sin: x.sin(), log1p: x.log1p(), expm1: x.expm1(), log: x.abs().log(), exp: x.mul(0).sub(x.dtype === "float32" ? 100 : 740).exp(),
   }); // biome-ignore format: a table
 
-  test.each(["float32", "float64"] as const)("torture 13: denormal numbers are not flushed, and all devices agree, in %s", async (dtype) => {
-    const x = tensor(tiny[dtype], { dtype });
-    const wanted = run("interpreter", f, x) as Record<string, Tensor>;
-    expect(await numbers(wanted.copy!)).toEqual(tiny[dtype]);
-    for (const device of COMPILED) {
-      const got = run(device, f, x) as Record<string, Tensor>;
-      for (const [name, result] of Object.entries(got)) {
-        const [mine, theirs] = [await numbers(result), await numbers(wanted[name]!)];
-        mine.forEach((v, i) => {
-          const w = theirs[i]!;
-          expect(w !== 0 && v === 0, `${name} on ${device}: ${v} instead of ${w}`).toBe(false);
-          expect(Math.abs(v - w), `${name} on ${device}: ${v} instead of ${w}`).toBeLessThanOrEqual(1e-6 * Math.abs(w) + (dtype === "float32" ? 3e-45 : 1e-323));
-        });
+  test.each(["float32", "float64"] as const)(
+    "torture 13: denormal numbers are not flushed, and all devices agree, in %s",
+    async (dtype) => {
+      const x = tensor(tiny[dtype], { dtype });
+      const wanted = run("interpreter", f, x) as Record<string, Tensor>;
+      expect(await numbers(wanted.copy!)).toEqual(tiny[dtype]);
+      for (const device of COMPILED) {
+        const got = run(device, f, x) as Record<string, Tensor>;
+        for (const [name, result] of Object.entries(got)) {
+          const [mine, theirs] = [await numbers(result), await numbers(wanted[name]!)];
+          mine.forEach((v, i) => {
+            const w = theirs[i]!;
+            expect(w !== 0 && v === 0, `${name} on ${device}: ${v} instead of ${w}`).toBe(false);
+            expect(Math.abs(v - w), `${name} on ${device}: ${v} instead of ${w}`).toBeLessThanOrEqual(
+              1e-6 * Math.abs(w) + (dtype === "float32" ? 3e-45 : 1e-323),
+            );
+          });
+        }
       }
-    }
-  });
+    },
+  );
 });
 
 describe("torture 16: long sums", () => {

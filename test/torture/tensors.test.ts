@@ -1,4 +1,6 @@
 /** Sizes, axes, indices and element types that nobody should pass. */
+
+import fc from "fast-check";
 import {
   ArgumentError,
   arange,
@@ -16,14 +18,13 @@ import {
   ones,
   ShapeError,
   stack,
-  Tensor,
+  type Tensor,
   tensor,
   variable,
   where,
   zeros,
 } from "gradus";
 import { Linear } from "gradus/nn";
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { numbers, refused, USER_LINE } from "./harness.ts";
 
@@ -76,7 +77,20 @@ describe("torture 1: more elements than can exist", () => {
 });
 
 describe("torture 2: sizes that are none", () => {
-  const BAD: readonly unknown[] = [-2, Number.NaN, 3.5, "3", null, undefined, Number.POSITIVE_INFINITY, 2 ** 53, [3], 3n, Symbol("three"), {}];
+  const BAD: readonly unknown[] = [
+    -2,
+    Number.NaN,
+    3.5,
+    "3",
+    null,
+    undefined,
+    Number.POSITIVE_INFINITY,
+    2 ** 53,
+    [3],
+    3n,
+    Symbol("three"),
+    {},
+  ];
   const BUILD: Record<string, (size: any) => unknown> = {
     zeros: (d) => make.zeros!([2, d]),
     full: (d) => make.full!([2, d], 1),
@@ -113,7 +127,10 @@ describe("torture 2: sizes that are none", () => {
   });
 
   test("torture 2: whatever is passed as numbers, sizes or options, the error is one of ours", () => {
-    const anything = fc.oneof(fc.anything({ withBigInt: true, withDate: true, withMap: true, withNullPrototype: true, withTypedArray: true }), fc.constant(Symbol("s")));
+    const anything = fc.oneof(
+      fc.anything({ withBigInt: true, withDate: true, withMap: true, withNullPrototype: true, withTypedArray: true }),
+      fc.constant(Symbol("s")),
+    );
     const attempt = (build: () => unknown): void => {
       try {
         build();
@@ -140,7 +157,10 @@ describe("torture 2: sizes that are none", () => {
 });
 
 describe("torture 4: ranks", () => {
-  const SCALAR = "neg abs sign exp log sqrt square tanh sigmoid relu gelu softplus erf sin floor round isNaN sum product mean max min logSumExp variance norm argmax argmin softmax logSoftmax cumsum sort argsort squeeze flatten flip repeat".split(" ");
+  const SCALAR =
+    "neg abs sign exp log sqrt square tanh sigmoid relu gelu softplus erf sin floor round isNaN sum product mean max min logSumExp variance norm argmax argmin softmax logSoftmax cumsum sort argsort squeeze flatten flip repeat".split(
+      " ",
+    );
   test.each(SCALAR)("torture 4: a scalar has a %s", async (method) => {
     const result = loose(tensor(0.5))[method]() as Tensor;
     expect((await result.data()).length).toBe(1);
@@ -148,15 +168,28 @@ describe("torture 4: ranks", () => {
   });
 
   test("torture 4: axes that a scalar lacks are errors", () => {
-    for (const build of [(x: any) => x.transpose(), (x: any) => x.topK(1), (x: any) => x.at(0), (x: any) => x.gather(ints(0)), (x: any) => x.sum(0)])
+    for (const build of [
+      (x: any) => x.transpose(),
+      (x: any) => x.topK(1),
+      (x: any) => x.at(0),
+      (x: any) => x.gather(ints(0)),
+      (x: any) => x.sum(0),
+    ])
       expect(refused(() => build(tensor(0.5))).message).toMatch(USER_LINE);
   });
 
   test("torture 4: more axes than the limit are refused by whatever would make them", () => {
     const wide = loose(ones(new Array(16).fill(1)));
-    for (const build of [() => zeros(new Array(17).fill(1)), () => wide.unsqueeze(0), () => stack([wide, wide]), () => oneHot(wide.cast("int32"), 3)])
+    for (const build of [
+      () => zeros(new Array(17).fill(1)),
+      () => wide.unsqueeze(0),
+      () => stack([wide, wide]),
+      () => oneHot(wide.cast("int32"), 3),
+    ])
       expect(refused(build).message).toMatch(/17 axes; at most 16/);
-    expect(refused(() => einsum("abcdefghi,jklmnopqr->abcdefghijklmnopqr", ones(new Array(9).fill(1)), ones(new Array(9).fill(1)))).message).toMatch(/18 axes/);
+    expect(
+      refused(() => einsum("abcdefghi,jklmnopqr->abcdefghijklmnopqr", ones(new Array(9).fill(1)), ones(new Array(9).fill(1)))).message,
+    ).toMatch(/18 axes/);
   });
 });
 
@@ -164,7 +197,7 @@ describe("torture 5 and 8: shapes and axes that do not fit", () => {
   test.each<[string, () => unknown, RegExp]>([
     ["broadcasting", () => ones([2, 3]).add(loose(ones([4]))), /\[2, 3\] with \[4\]/],
     ["where", () => where(tensor([true, false]), ones([3]), 0), /\[2\] with \[3\]/],
-    ["two sizes left open", () => ones([4]).reshape([-1, -1]), /\[4\] to \[-1, -1\]/],
+    ["two sizes left open", () => ones([4]).reshape(loose([-1, -1])), /\[4\] to \[-1, -1\]/],
     ["a size left open of nothing", () => zeros([0]).reshape([0, -1]), /\[0\] does not fit into \[0, -1\]/],
     ["another number of elements", () => ones([2, 3]).reshape([4, 2]), /\[2, 3\][\s\S]*\[4, 2\]/],
     ["a product", () => ones([2, 3]).matmul(loose(ones([2, 3]))), /\[2, 3\] × \[2, 3\]/],
@@ -239,11 +272,14 @@ describe("torture 9 and 10: integers and element types", () => {
 });
 
 describe("torture 53: layers of absurd sizes", () => {
-  test.each([1e12, 2 ** 31, 1e9])("torture 53: %s units are refused before anything is allocated, with the memory they would take", (units) => {
-    const error = refused(() => new Linear(1000, units));
-    expect(error).toBeInstanceOf(MemoryError);
-    expect(error.message).toMatch(/about [\d.e+]+ GiB/);
-  });
+  test.each([1e12, 2 ** 31, 1e9])(
+    "torture 53: %s units are refused before anything is allocated, with the memory they would take",
+    (units) => {
+      const error = refused(() => new Linear(1000, units));
+      expect(error).toBeInstanceOf(MemoryError);
+      expect(error.message).toMatch(/about [\d.e+]+ GiB/);
+    },
+  );
   test.each([-5, 0, 2.5, Number.NaN, "32", null, 32n, [32]])("torture 53: %s is no number of units", (units) => {
     expect(refused(() => new Linear(10, units as number))).toBeInstanceOf(ArgumentError);
   });

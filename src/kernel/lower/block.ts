@@ -21,14 +21,14 @@ export class ArgumentBlock {
     return this.add({ check }, "cell", "address");
   }
 
-  /** The private scratch of the thread `thread`, `threadBytes` each. */
-  privateScratch(thread: Int, threadBytes: Int): IntLocal {
+  /** The private scratch of the thread `thread`. */
+  privateScratch(thread: Int): IntLocal {
     const base = this.add({ privateScratch: true }, "scratch", "address");
     const mine = int("mine");
     this.prologue.push({
       do: "int",
       local: mine,
-      value: { op: "add", a: base, b: { op: "mul", a: thread, b: threadBytes } },
+      value: { op: "add", a: base, b: { op: "mul", a: thread, b: THREAD_BYTES } },
     });
     return mine;
   }
@@ -40,6 +40,11 @@ export class ArgumentBlock {
     return local;
   }
 }
+
+/**
+ * Bytes of private scratch for each thread, the same for all kernels: kernels that run side by side find a thread's scratch at the same place.
+ */
+export const THREAD_BYTES = 512 * 1024;
 
 /** A kernel's code with the key that tells it from all others: the code itself, as text. */
 export function keyOf(module: unknown): string {

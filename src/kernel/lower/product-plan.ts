@@ -3,12 +3,11 @@ import { bytesOf } from "../../core/dtype.ts";
 import { type Access, type Expr, rewrite } from "../expr.ts";
 import type { Operand, Product } from "../kernel.ts";
 import type { Target } from "../program.ts";
+import { THREAD_BYTES } from "./block.ts";
 import { type Fetch, fetchOf, TOGETHER } from "./product-pack.ts";
 import { columnsOf, type Tile, tileBytes } from "./product-tile.ts";
 
-/** Private scratch of each thread: the same for all products, because calls of different ones may run side by side. */
-export const THREAD_BYTES = 512 * 1024;
-/** How much of it holds sums between passes, and how much panels of B. */
+/** How much of a thread's scratch holds sums between passes, and how much panels of B. */
 const SUM_BYTES = 192 * 1024;
 const STRIP_BYTES = THREAD_BYTES - SUM_BYTES;
 /** A block's panels of A stay in the second cache. */

@@ -8,11 +8,11 @@ import type { Lowered, LoweredCall, LoweringContext, Operand, Product, Rows } fr
 import { type Int, type IntLocal, iadd, idiv, ieq, imin, imul, int, irem, isub, type LoopModule } from "../loop.ts";
 import { expand } from "../math/index.ts";
 import { nodesOf } from "./axes.ts";
-import { ArgumentBlock, blockSize, keyOf } from "./block.ts";
+import { ArgumentBlock, blockSize, keyOf, THREAD_BYTES } from "./block.ts";
 import { productAsRows } from "./index.ts";
 import { Epilogue, fitsTile, present } from "./product-epilogue.ts";
 import { type Packed, type PanelShape, packCall, packHelper, panelBytes } from "./product-pack.ts";
-import { oriented, type Plan, planProduct, simplerBatch, THREAD_BYTES } from "./product-plan.ts";
+import { oriented, type Plan, planProduct, simplerBatch } from "./product-plan.ts";
 import { along, columnsOf, Lines, tileBytes, tileHelper } from "./product-tile.ts";
 import { lowerRows } from "./rows.ts";
 
@@ -143,7 +143,7 @@ class TileCode {
     const [args, begin, end] = [int("arguments"), int("begin"), int("end")];
     const each = this.size("each", this.each);
     const lines = new Lines();
-    const mine = this.block.privateScratch(this.thread, THREAD_BYTES);
+    const mine = this.block.privateScratch(this.thread);
     lines.loop("unit", imul(begin, each), imin(imul(end, each), this.size("units", this.units)), 1, (unit, body) => {
       this.overPasses(this.decode(unit, body), mine);
     });

@@ -3,14 +3,15 @@
  * loops; one axis runs over the lanes of a vector.
  */
 import { bytesOf } from "../../core/dtype.ts";
-import type { Access, Expr, Reduction } from "../expr.ts";
+import { type Access, type Expr, operands, type Reduction } from "../expr.ts";
 import type { Lowered, LoweringContext, Rows, Store } from "../kernel.ts";
 import { type Int, iadd, imin, imul, int, type LoopModule, type Statement, type Vec, type VecLocal, vec } from "../loop.ts";
 import { expand } from "../math/index.ts";
 import { accessesOf, type Nest, nodesOf, simplify } from "./axes.ts";
-import { ArgumentBlock, blockSize, keyOf } from "./block.ts";
+import { ArgumentBlock, blockSize, keyOf, THREAD_BYTES } from "./block.ts";
 import { chooseLane, chooseParallel, workOf } from "./order.ts";
 import { accumulator } from "./reduction.ts";
+import { ROW, worthKeeping } from "./row-cache.ts";
 import { asLane, laneOf, scalarToVec } from "./scalar.ts";
 import { Loops, type Scope } from "./scopes.ts";
 
@@ -25,7 +26,7 @@ export function lowerRows(kernel: Rows, context: LoweringContext): Lowered {
   const { module, blocks } = emitter.emitKernel();
   const reads = nodesOf(nest).flatMap((e) => (e.op === "load" || e.op === "loadAt" ? [e.from.buffer] : []));
   return {
-    threadBytes: 0,
+    threadBytes: emitter.threadBytes,
     calls: [
       {
         code: { key: keyOf(module), module },
@@ -46,6 +47,11 @@ class RowsEmitter {
   private readonly loops: Loops;
   private readonly free = new Map<Expr, number>();
   private readonly reductions: Reduction[];
+  /** Values kept from one pass over a row for the next, and the pass that makes each. */
+  private readonly kept: Map<Expr, { readonly offset: number; pass: number }>;
+  /** The pass over inner axes that is being written, and how many there are. */
+  private pass = 0;
+  private passes = 0;
 
   constructor(nest: Nest, context: LoweringContext) {
     this.nest = nest;
@@ -57,6 +63,13 @@ class RowsEmitter {
     this.loops = new Loops({ block: this.block, context, lane: chooseLane(nest, lanes), lanes, sizes });
     for (const e of nodes) this.free.set(e, this.freeAxes(e));
     this.reductions = nodes.filter((e) => e.op === "reduce");
+    const kept = worthKeeping(nest, this.loops.lane, this.free);
+    this.kept = new Map(kept.map((e, i) => [e, { offset: i * ROW * 8, pass: 0 }]));
+  }
+
+  /** Bytes of private scratch that each thread needs. */
+  get threadBytes(): number {
+    return this.kept.size > 0 ? THREAD_BYTES : 0;
   }
 
   emitKernel(): { module: LoopModule; blocks: number } {
@@ -127,9 +140,31 @@ class RowsEmitter {
       this.emitReduction(e, scope);
       return scope.values.get(e)!;
     }
-    const value = this.loops.letVec(this.compute(e, scope), scope);
+    const value = this.fromRow(e, scope) ?? this.loops.letVec(this.compute(e, scope), scope);
     scope.values.set(e, value);
+    this.keepInRow(e, value, scope);
     return value;
+  }
+
+  /** A value that an earlier pass over the row has kept. */
+  private fromRow(e: Expr, scope: Scope): Vec | undefined {
+    const kept = this.kept.get(e);
+    if (!kept || kept.pass === 0 || kept.pass === this.pass) return undefined;
+    const { dtype } = e;
+    return this.loops.letVec({ op: "load", dtype, at: this.rowAddress(kept.offset, e, scope), form: "vector", lane: laneOf(dtype) }, scope);
+  }
+
+  private keepInRow(e: Expr, value: Vec, scope: Scope): void {
+    const kept = this.kept.get(e);
+    if (!kept || (kept.pass !== 0 && kept.pass !== this.pass)) return;
+    kept.pass = this.pass;
+    // Lanes that do not count are kept as well: the row has room for a whole vector at its end.
+    scope.statements.push({ do: "store", dtype: e.dtype, at: this.rowAddress(kept.offset, e, scope), value, form: "vector" });
+  }
+
+  private rowAddress(offset: number, e: Expr, scope: Scope): Int {
+    const rows = this.loops.rooted("kept rows", () => this.block.privateScratch(int("thread")));
+    return this.loops.letInt(iadd(iadd(rows, offset), imul(scope.at, bytesOf(e.dtype))), "row", scope);
   }
 
   private compute(e: Exclude<Expr, Reduction>, scope: Scope): Vec {
@@ -240,8 +275,32 @@ class RowsEmitter {
   /** One pass over the axes of `first`, for all reductions that can share it, in the scope it belongs to (loops inside that are set aside). */
   private emitReduction(first: Reduction, scope: Scope): void {
     const inside = this.loops.scopes.splice(this.loops.scopes.indexOf(scope) + 1);
-    this.emitPass(first, scope);
+    this.inPass(() => this.emitPass(first, scope));
     this.loops.scopes.push(...inside);
+  }
+
+  /** Passes can begin inside others: what a pass needs is computed by passes before it. */
+  private inPass(write: () => void): void {
+    const outer = this.pass;
+    this.pass = ++this.passes;
+    write();
+    this.pass = outer;
+  }
+
+  /**
+   * Writes the reductions that expressions need and that depend only on loops that are open, before the pass that needs them begins: passes
+   * run in the order in which they are written, and what one keeps for the next must be there.
+   */
+  private prepare(roots: readonly Expr[]): void {
+    const open = this.loops.scopes.reduce((set, s) => (s.axis < 0 ? set : set | (1 << s.axis)), 0);
+    const seen = new Set<Expr>();
+    const visit = (e: Expr): void => {
+      if (seen.has(e)) return;
+      seen.add(e);
+      if (e.op !== "reduce") for (const x of operands(e)) visit(x);
+      else if ((this.free.get(e)! & ~open) === 0) this.emit(e);
+    };
+    roots.forEach(visit);
   }
 
   private emitPass(first: Reduction, scope: Scope): void {
@@ -250,6 +309,7 @@ class RowsEmitter {
     const light = inLanes && together.length <= 2 && bodySize(together) <= 16;
     const unroll = light && together.every((r) => !r.combine.startsWith("arg")) ? 4 : 1;
     const accumulators = together.map((r) => accumulator(r, unroll, inLanes, (lane) => vec(this.loops.local("acc"), lane)));
+    this.prepare(together.map((r) => r.of));
     for (const a of accumulators) scope.statements.push(...a.start());
     const axes = first.over.filter((a) => a !== this.loops.lane);
     if (inLanes) axes.push(this.loops.lane);
@@ -260,7 +320,7 @@ class RowsEmitter {
       (copy) => {
         together.forEach((r, i) => {
           const of = r.of;
-          const fused = r.combine === "sum" && of.op === "mul";
+          const fused = r.combine === "sum" && of.op === "mul" && !this.kept.has(of);
           const parts = fused ? of.args.map((x) => this.emit(x)) : [this.emit(of)];
           const position = (): Vec => this.loops.indexAlong(r.over[0]!);
           const mask = inLanes && this.loops.scope.count ? this.loops.tailMask(this.loops.scope) : undefined;
@@ -308,19 +368,24 @@ class RowsEmitter {
       const zero: Vec = { op: "splat", value: 0, lane: "i32" };
       this.report(g.check, bad, zero, zero, this.loops.scope);
     }
+    this.prepare(this.nest.stores.map((s) => s.value));
     for (const [inner, stores] of groups) {
       const axes = this.nest.sizes.map((_, a) => a).filter((a) => inner & (1 << a) && a !== this.loops.lane);
       if (inner & (1 << this.loops.lane)) axes.push(this.loops.lane);
-      this.loops.over(
-        axes,
-        (a) => [0, this.loops.sizes[a]!],
-        1,
-        () => {
-          const values = stores.map((s) => this.storable(s));
-          stores.forEach((s, i) => this.emitStore(s, values[i]!));
-        },
-      );
+      this.inPass(() => this.storePass(axes, stores));
     }
+  }
+
+  private storePass(axes: readonly number[], stores: readonly Store[]): void {
+    this.loops.over(
+      axes,
+      (a) => [0, this.loops.sizes[a]!],
+      1,
+      () => {
+        const values = stores.map((s) => this.storable(s));
+        stores.forEach((s, i) => this.emitStore(s, values[i]!));
+      },
+    );
   }
 
   private storable(s: Store): Vec {

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { GradusError } from "../core/errors.ts";
 import { addExplain } from "./explain.ts";
+import { addSearch } from "./search.ts";
 import { addTrain } from "./train.ts";
 import { addEvaluate, addPredict } from "./use.ts";
 import { packageVersion } from "./version.ts";
@@ -19,6 +20,7 @@ async function makeProgram(words: readonly string[]): Promise<Command> {
   addEvaluate(program);
   addPredict(program);
   addExplain(program);
+  await addSearch(program, words);
   addBench(program);
   // Subcommands report to the same place.
   for (const command of program.commands) command.exitOverride().showSuggestionAfterError();

@@ -23,7 +23,8 @@ interface Flags {
   json?: boolean;
 }
 
-const isName = (word: string): boolean => Object.hasOwn(BUILT_IN, word) || /\.[cm]?[jt]s$/.test(word);
+/** True for a word that can only be meant as a recipe. */
+export const isName = (word: string): boolean => Object.hasOwn(BUILT_IN, word) || /\.[cm]?[jt]s$/.test(word);
 
 /** `gradus train [RECIPE]`. The recipe is found first, because its options are flags. */
 export async function addTrain(program: Command, words: readonly string[]): Promise<void> {

@@ -1,8 +1,9 @@
 /** Long reductions with few results become blocks, so that threads have something to share, and sums stay accurate. */
 import { sizeOf } from "../core/shape.ts";
+import { inputSlots, slotAxes } from "../graph/form.ts";
 import type { Value } from "../graph/op.ts";
-import { add, maximum, minimum, mul, reshape, sliceAxis } from "../ops/index.ts";
-import { type Reduction, reductionOf } from "./match.ts";
+import { add, einsum, maximum, minimum, mul, reshape, sliceAxis, sum } from "../ops/index.ts";
+import { contractionOf, type Reduction, reductionOf } from "./match.ts";
 import { reduceWith } from "./reductions.ts";
 import type { Rule } from "./rewrite.ts";
 
@@ -17,8 +18,9 @@ const COMBINE: Partial<Record<string, (a: Value, b: Value) => Value>> = { sum: a
 export const splits: readonly Rule[] = [
   {
     name: "split",
-    doc: "sum(x[n]) → sum(sum(x[blocks, 16384])) + sum(the rest), and so product, max, min, for n ≥ 65536 and fewer than 64 results",
+    doc: "sum(x[n]) → sum(sum(x[blocks, 16384])) + sum(the rest), and so product, max, min and Σ x·w, for n ≥ 65536 and fewer than 64 results",
     apply(v) {
+      if (v.op.kind === "contract") return sizeOf(v.shape) < FEW && sizeOf(v.shape) > 0 ? splitContraction(v) : null;
       const found = reductionOf(v);
       if (!found || !COMBINE[found.op.combine] || sizeOf(v.shape) >= FEW) return null;
       const { x, axes } = found;
@@ -45,6 +47,36 @@ function split({ op, x, axes }: Reduction, length: number): Value | null {
   const rest = reduceWith(op, sliceAxis(merged.x, axis, blocks * chunk, size - blocks * chunk), merged.axes);
   return COMBINE[op.combine]!(partial, rest);
 }
+
+/** Σₖ x·w → Σ over blocks of Σ in a block, along the longest summed label. */
+function splitContraction(v: Value): Value | null {
+  const { form, a, b } = contractionOf(v)!;
+  if (form.windows.length > 0 || form.axes.length >= LETTERS.length) return null;
+  const [left, right, out] = [...inputSlots(form), form.result].map((slot) => slotAxes(form, slot).map((axis) => axis.index)) as [number[], number[], number[]];
+  const summed = left.filter((label) => right.includes(label) && !out.includes(label));
+  const sizeAt = (label: number): number => form.axes[label]!.size;
+  const length = sizeOf(summed.map(sizeAt));
+  if (length < LONG) return null;
+  const longest = summed.reduce((best, label) => (sizeAt(label) > sizeAt(best) ? label : best));
+  const size = sizeAt(longest);
+  const chunk = chunkOf(size, Math.max(1, Math.round(BLOCK / (length / size))));
+  const blocks = Math.floor(size / chunk);
+  if (blocks < 2) return null;
+  const block = LETTERS[form.axes.length]!;
+  const written = (labels: readonly number[], split = false): string =>
+    labels.map((label) => (split && label === longest ? block : "") + LETTERS[label]!).join("");
+  const part = (x: Value, labels: readonly number[], start: number, count: number): Value => sliceAxis(x, labels.indexOf(longest), start, count);
+  const cut = (x: Value, labels: readonly number[]): Value => {
+    const main = part(x, labels, 0, blocks * chunk);
+    return reshape(main, main.shape.toSpliced(labels.indexOf(longest), 1, blocks, chunk));
+  };
+  const inBlocks = einsum(`${written(left, true)},${written(right, true)}->${block}${written(out)}`, cut(a, left), cut(b, right));
+  const main = sum(inBlocks, [0]);
+  if (blocks * chunk === size) return main;
+  const [from, count] = [blocks * chunk, size - blocks * chunk];
+  return add(main, einsum(`${written(left)},${written(right)}->${written(out)}`, part(a, left, from, count), part(b, right, from, count)));
+}
+const LETTERS = "abcdefghijklmnopqrstuvwxyz";
 
 /** Reduced axes that stand next to each other as one: [2, 3, 4, 5] over 1, 2 → [2, 12, 5] over 1. */
 function mergeNeighbours(x: Value, axes: readonly number[]): { x: Value; axes: number[] } {

@@ -226,6 +226,7 @@ function fits(v: Value, cluster: Cluster, demands: readonly Demand[]): boolean {
 }
 
 function elementwiseFits(v: Value, cluster: Cluster, views: readonly View[]): boolean {
+  if (narrows(v) && sizeOf(cluster.shape) > 1) return false;
   if (views.length > 1 && (isCostly(v) || views.length > 3)) return false;
   for (const view of views) {
     const repeated = cluster.missing(view).filter((a) => !cluster.domain.inner.has(a));
@@ -235,6 +236,9 @@ function elementwiseFits(v: Value, cluster: Cluster, views: readonly View[]): bo
   }
   return true;
 }
+
+/** A float64 scalar made float32, a learning rate: computed inside a float32 kernel it would halve the kernel's lanes. */
+const narrows = (v: Value): boolean => sizeOf(v.shape) === 1 && v.dtype !== "float64" && v.inputs.some((x) => x.dtype === "float64");
 
 function canAbsorb(v: Value, cluster: Cluster, views: readonly View[]): boolean {
   if (cluster.base || cluster.hasReductions || !sameSizes(cluster.shape, v.shape)) return false;

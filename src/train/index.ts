@@ -8,5 +8,7 @@ export { type DataPlace, type Recipe, type RecipeInput, type RunContext, type Ru
 export { openRun, prepare, type Run, type TrainEvents, type TrainOutcome, type TrainPlan, type TrainSettings, trainRecipe } from "./run.ts";
 export { RunFolder, type RunInfo, readInfo } from "./run-folder.ts";
 export { type ScoreOptions, type Scores, score, scorer, type Trainable } from "./score.ts";
+export { type SearchEvents, type SearchOutcome, type SearchPlan, type SearchSettings, search, type Trial } from "./search.ts";
+export type { Setting } from "./search-space.ts";
 export { type FitOptions, fit, type Progress, Trainer } from "./trainer.ts";
 export type { Position, TrainingState } from "./training-state.ts";

@@ -48,18 +48,7 @@ export class RunFolder {
 
   /** A new run. @throws ArgumentError if there is something in the folder already */
   static async create(path: string, info: RunInfo): Promise<RunFolder> {
-    const { mkdir, readdir } = await import("node:fs/promises");
-    const made = await mkdir(path, { recursive: true }).catch((cause: unknown) => {
-      throw new ArgumentError(`cannot make the folder ${path}: ${cause instanceof Error ? cause.message : cause}`, {
-        help: "choose another with --out",
-        cause,
-      });
-    });
-    if (!made && (await readdir(path)).length > 0)
-      throw new ArgumentError(`${path} exists and is not empty`, {
-        why: "a run never writes over another",
-        help: `choose another folder with --out, or go on with it: gradus train --resume ${path}`,
-      });
+    await makeFolder(path, `choose another folder with --out, or go on with it: gradus train --resume ${path}`);
     const folder = new RunFolder(path, info, await CheckpointFolder.open(`${path}/checkpoints`), 0);
     await folder.write("metrics.jsonl", "");
     await folder.update({});
@@ -118,6 +107,19 @@ export class RunFolder {
   close(): Promise<void> {
     return this.checkpoints.close();
   }
+}
+
+/** A folder with nothing in it. @throws ArgumentError if it cannot be made, or holds something */
+export async function makeFolder(path: string, help: string): Promise<void> {
+  const { mkdir, readdir } = await import("node:fs/promises");
+  const made = await mkdir(path, { recursive: true }).catch((cause: unknown) => {
+    throw new ArgumentError(`cannot make the folder ${path}: ${cause instanceof Error ? cause.message : cause}`, {
+      help: "choose another with --out",
+      cause,
+    });
+  });
+  if (!made && (await readdir(path)).length > 0)
+    throw new ArgumentError(`${path} exists and is not empty`, { why: "a run never writes over another", help });
 }
 
 /** `run.json` of a folder, checked. */

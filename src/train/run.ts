@@ -35,6 +35,8 @@ export interface TrainSettings {
   /** Seconds between checkpoints within an epoch; there is one after each epoch in any case. Default 60. */
   readonly checkpointSeconds?: number;
   readonly nonFinite?: "stop" | "skip";
+  /** True: without validation, the test set is scored at the end only, not after each epoch. */
+  readonly testOnce?: boolean;
 }
 
 /** What a training is about to do. */
@@ -108,12 +110,14 @@ export async function trainRecipe(settings: TrainSettings, events: TrainEvents =
   }
 }
 
+/** "./mine/net.ts" → "net". */
+export const shortName = (recipe: string): string => recipe.replace(/^.*[\\/]/, "").replace(/\.[cm]?[jt]s$/, "");
+
 async function newRun(settings: TrainSettings): Promise<RunFolder> {
   const { recipe, name, seed = 0, validation = 0, patience } = settings;
   // Options are checked before anything is written.
   const options = resolveOptions(recipe.options as Options, settings.options ?? {}, recipe.choices as Record<string, readonly string[]>);
-  const short = name.replace(/^.*[\\/]/, "").replace(/\.[cm]?[jt]s$/, "");
-  const path = settings.out ?? (await RunFolder.newName("runs", short));
+  const path = settings.out ?? (await RunFolder.newName("runs", shortName(name)));
   return RunFolder.create(path, {
     version: 1,
     gradus: settings.version,
@@ -180,7 +184,9 @@ async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainE
   });
   const root = new Generator(info.seed);
   const [train, validation] =
-    info.validation > 0 ? parts.train.split(1 - info.validation, root.fork("validation")) : [parts.train, parts.test];
+    info.validation > 0
+      ? parts.train.split(1 - info.validation, root.fork("validation"))
+      : [parts.train, settings.testOnce ? undefined : parts.test];
   const checkedOn = info.validation > 0 ? "validation" : "test";
   const batches = Math.max(1, Math.floor(train.size / info.batchSize));
   const logEvery = Math.max(1, Math.ceil(batches / 50));

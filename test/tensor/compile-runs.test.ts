@@ -135,7 +135,8 @@ describe("memory", () => {
     const x = tensor([1, 2, 3]);
     const { programs, heap, megabytes } = await growth(100_000, async (i) => x.mul(i).sum().item());
     expect(programs).toBe(0);
-    expect(heap).toBe(0);
+    // Less is possible: what other tests left may be released meanwhile.
+    expect(heap).toBeLessThanOrEqual(0);
     expect(megabytes).toBeLessThan(250);
   }, 120_000);
 
@@ -146,7 +147,8 @@ describe("memory", () => {
       return w.data();
     });
     expect((await w.data())[0]).toBe(2000);
-    expect([programs, heap]).toEqual([0, 0]);
+    expect(programs).toBe(0);
+    expect(heap).toBeLessThanOrEqual(0);
   });
 
   test("calls of a compiled function whose results are kept or dropped keep the heap flat", async () => {
@@ -156,7 +158,7 @@ describe("memory", () => {
       const y = f(tensor(new Float32Array(500).fill(i)));
       if (i % 100 === 0) kept.push(y);
     });
-    expect(heap).toBe(0);
+    expect(heap).toBeLessThanOrEqual(0);
     expect(await Promise.all(kept.map(async (y) => (await y.data())[499]))).toEqual(kept.map((_, i) => 200 * i));
   });
 
@@ -170,7 +172,9 @@ describe("memory", () => {
     for (let length = 1; length <= 4; length++) evaluate(length);
     const used = theHeap().used;
     for (let length = 5; length <= 12; length++) evaluate(length);
-    expect([runtime.made, runtime.kept, theHeap().used]).toEqual([12, 4, used]);
+    expect([runtime.made, runtime.kept]).toEqual([12, 4]);
+    // Longer chains have slightly longer tables; eight programs that stayed would be more than 3,000 bytes.
+    expect(theHeap().used - used).toBeLessThan(1000);
     evaluate(12);
     expect(runtime.made).toBe(12);
   });

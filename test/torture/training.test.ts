@@ -6,7 +6,7 @@ import { ArgumentError, compile, Generator, NonFiniteError, ones, type Tensor, t
 import { ArrayDataset } from "gradus/data";
 import { crossEntropy, Dropout, inference, init, Linear, mse, relu, Sequential, tanh, training } from "gradus/nn";
 import { adam, sgd } from "gradus/optim";
-import { fit, recipe, type TrainSettings, trainRecipe } from "gradus/train";
+import { recipe, type TrainSettings, fit as train, trainRecipe } from "gradus/train";
 import { describe, expect, test } from "vitest";
 import { COMPILED, DEVICES, errorOf, numbers, refused } from "./harness.ts";
 
@@ -19,7 +19,7 @@ const points = (count: number, classOf: (i: number) => number = (i) => i % 2): A
   );
 const learn = async (more: Record<string, unknown> = {}, data = points(20)): Promise<number> => {
   const model = network();
-  const records = await fit(
+  const records = await train(
     model,
     data,
     loose({ loss: crossEntropy, optimizer: sgd(model.parameters(), { lr: 0.1 }), rng: 1, epochs: 2, batchSize: 8, ...more }),
@@ -77,7 +77,7 @@ describe("torture 22: losses and models that are not finite", () => {
     expect(await learn({ nonFinite: "skip", epochs: 4, batchSize: 4 }, spoilt)).toBe(36);
     await expect(learn({ epochs: 4, batchSize: 4 }, spoilt)).rejects.toThrow(/step \d+ \(epoch 1, batch \d+\)/);
     const model = network();
-    const all = fit(model, points(16), {
+    const all = train(model, points(16), {
       loss: (x, y) => crossEntropy(x, y).mul(Number.NaN) as Tensor<[]>,
       optimizer: sgd(model.parameters(), { lr: 0.1 }),
       rng: 1,
@@ -95,7 +95,7 @@ describe("torture 22: losses and models that are not finite", () => {
       { data: Float32Array.of(1e20, 1e20), shape: [1] },
       { data: Float32Array.of(-1, -1), shape: [1], dtype: "float32" },
     );
-    const run = fit(model, data, {
+    const run = train(model, data, {
       loss: (x, y) => mse(x.mul(1e-20), y),
       optimizer: sgd(model.parameters(), { lr: 3e38 }),
       rng: 0,

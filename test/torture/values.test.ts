@@ -115,7 +115,8 @@ test("torture 15: after 100,000 operations the heap, the number of programs and 
   const before = { ...(await liveBytes()), programs: theProgramRuntime().made };
   await operations(100_000);
   const after = { ...(await liveBytes()), programs: theProgramRuntime().made };
-  expect([after.heap, after.programs]).toEqual([before.heap, before.programs]);
+  expect(after.heap).toBeLessThanOrEqual(before.heap);
+  expect(after.programs).toBe(before.programs);
   expect(after.host - before.host).toBeLessThan(4e6);
 }, 60_000);
 
@@ -152,7 +153,7 @@ test(`torture 55: ${STEPS} training steps leave memory flat`, async () => {
   const before = { ...(await liveBytes()), rss: process.memoryUsage().rss };
   await run(STEPS);
   const after = { ...(await liveBytes()), rss: process.memoryUsage().rss };
-  expect(after.heap).toBe(before.heap);
+  expect(after.heap).toBeLessThanOrEqual(before.heap);
   expect(after.rss - before.rss).toBeLessThan(64 * 2 ** 20);
   expect(after.host - before.host).toBeLessThan(4e6);
   expect([step.programs, rng.state.calls]).toEqual([1, STEPS + 1000]);

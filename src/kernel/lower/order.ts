@@ -3,33 +3,42 @@ import type { Expr } from "../expr.ts";
 import { accessesOf, type Nest, nodesOf } from "./axes.ts";
 
 /**
- * The axis for lanes: the one along which the fewest loads and stores are scattered and the fewest lanes stay empty.
- * -1 for a kernel without axes.
+ * The axis for lanes: the one along which the fewest vectors are loaded and stored, scattered ones counting element by element, and the fewest
+ * lanes stay empty. -1 for a kernel without axes.
  */
 export function chooseLane(nest: Nest, lanes: number): number {
   const accesses = accessesOf(nest);
-  const nodes = nodesOf(nest);
-  const reductions = nodes.filter((e) => e.op === "reduce");
+  const reductions = nodesOf(nest).filter((e) => e.op === "reduce");
   const lastOuter = nest.outer.lastIndexOf(true);
+  const outerPoints = nest.sizes.reduce((n, d, a) => (nest.outer[a] ? n * d : n), 1);
+  const points = nest.sizes.reduce((n, d) => n * d, 1);
+  const costAlong = (axis: number): number => {
+    const full = nest.sizes[axis]! / (Math.ceil(nest.sizes[axis]! / lanes) * lanes) || 1;
+    let cost = 0;
+    for (const { strides } of accesses) {
+      const stride = strides[axis]!;
+      const inside = strides.some((s, a) => s !== 0 && !nest.outer[a]);
+      const times = inside ? points : outerPoints;
+      // Outside the reduction's loop nothing runs in lanes where the lanes are the reduction's.
+      if (!nest.outer[axis] && !inside) cost += times;
+      else if (stride === 0 || stride === 1) cost += times / lanes / full;
+      else cost += times * SCATTERED;
+    }
+    if (nest.outer[axis]) return cost + (axis === lastOuter ? 0 : 0.01);
+    // Combining the lanes at the end costs a little, once per reduction; one over other axes runs in one lane only.
+    for (const r of reductions) cost += r.over.includes(axis) ? 8 * outerPoints : points;
+    return cost;
+  };
   let best = -1;
   let least = Number.POSITIVE_INFINITY;
-  nest.sizes.forEach((size, axis) => {
-    const full = size / (Math.ceil(size / lanes) * lanes) || 1;
-    let cost = 0;
-    for (const a of accesses) {
-      const stride = a.strides[axis]!;
-      cost += stride === 1 ? 1 : stride === 0 ? 0.3 : lanes * 0.8;
-    }
-    if (!nest.outer[axis]) {
-      // Combining the lanes at the end costs a little, once per reduction.
-      cost += (reductions.filter((r) => r.over.includes(axis)).length * 8 * lanes) / Math.max(1, size);
-      if (!reductions.every((r) => r.over.includes(axis))) cost += lanes;
-    } else if (axis !== lastOuter) cost += 0.01;
-    cost /= full;
+  for (let axis = 0; axis < nest.sizes.length; axis++) {
+    const cost = costAlong(axis);
     if (cost < least) [best, least] = [axis, cost];
-  });
+  }
   return best;
 }
+/** What a lane costs that is loaded or stored alone, against a whole vector. */
+const SCATTERED = 0.8;
 
 /** The outer axis whose indices are shared out among threads: the first one long enough, else the longest. -1 where there is none. */
 export function chooseParallel(nest: Nest, lane: number): number {

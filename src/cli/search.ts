@@ -1,0 +1,173 @@
+import type { Command } from "commander";
+import type { Device } from "../index.ts";
+import { type SearchEvents, type SearchOutcome, type SearchPlan, type Setting, search, type Trial } from "../train/index.ts";
+import { dataOption, deviceOption, jsonOption, recipeIn, recipeOptions, share, threadsOption, whole } from "./arguments.ts";
+import { clock, type Output, showScore, showScores, standardOutput, thousands } from "./output.ts";
+import { reportTraining } from "./progress.ts";
+import { BUILT_IN, DEFAULT_RECIPE, findRecipe } from "./recipes.ts";
+import { stopOnSignals } from "./signals.ts";
+import { isName } from "./train.ts";
+import { packageVersion } from "./version.ts";
+
+interface Flags {
+  try: string[];
+  trials?: number;
+  by?: string;
+  data?: string;
+  epochs?: number;
+  batch?: number;
+  seed?: number;
+  device?: Device;
+  threads?: number;
+  out?: string;
+  validation?: number;
+  retrain: boolean;
+  json?: boolean;
+}
+
+/** `gradus search [RECIPE]`. The recipe is found first, because its options are flags. */
+export async function addSearch(program: Command, words: readonly string[]): Promise<void> {
+  const command = program
+    .command("search")
+    .description("try settings of a network on a validation part of the training data, keep the best")
+    .argument("[recipe]", `built in: ${Object.keys(BUILT_IN).join(", ")}; or your module, ./mine.ts`, DEFAULT_RECIPE)
+    .option(
+      "--try <name=values>",
+      "what to vary: lr=0.03,0.1,0.3, or a range to draw from: lr=0.001..1, hidden=16..256; repeat it for more (default: lr × 0.3, 1, 3)",
+      (text: string, before: string[]) => [...before, text],
+      [],
+    )
+    .option("--trials <n>", "how many random settings (default: all combinations; 10 where there is a range)", whole(1))
+    .option("--by <score>", "the validation score that decides (default: the recipe's first metric)")
+    .option("--validation <share>", "this share of the training data scores the trials (default: 0.2)", share)
+    .option("--no-retrain", "do not train the best setting again on all training data")
+    .addOption(dataOption())
+    .option("--epochs <n>", "passes over the training data, in each trial", whole(1))
+    .option("--batch <n>", "examples in a batch", whole(1))
+    .option("--seed <n>", "decides everything that is random (default: 0)", whole(0))
+    .addOption(deviceOption())
+    .addOption(threadsOption())
+    .option("--out <dir>", "the search's folder (default: runs/search-<recipe>-<time>)")
+    .addOption(jsonOption());
+  const name = recipeIn(words.slice(1), isName) ?? DEFAULT_RECIPE;
+  const recipe = words[0] === "search" ? await findRecipe(name) : undefined;
+  const own = recipe ? recipeOptions(recipe) : [];
+  for (const { option } of own) command.addOption(option);
+  command.action(async (_: string, flags: Flags & Record<string, unknown>) => {
+    const output = standardOutput(flags.json === true);
+    const stop = stopOnSignals(output);
+    const given = own.flatMap(({ key, option }) =>
+      flags[option.attributeName()] === undefined ? [] : [[key, flags[option.attributeName()]] as const],
+    );
+    const outcome = await search(
+      {
+        recipe: recipe!,
+        name,
+        tries: flags.try,
+        options: Object.fromEntries(given),
+        trials: flags.trials,
+        by: flags.by,
+        seed: flags.seed,
+        epochs: flags.epochs,
+        batchSize: flags.batch,
+        validation: flags.validation,
+        retrain: flags.retrain,
+        dir: flags.data,
+        device: flags.device,
+        threads: flags.threads,
+        out: flags.out,
+        signal: stop.signal,
+        version: packageVersion(),
+      },
+      reportSearch(output, stop.signal),
+    );
+    sayOutcome(output, outcome);
+    process.exitCode = outcome.status === "interrupted" ? stop.exitCode : 0;
+  });
+}
+
+/** "lr 0.1, hidden 300". */
+const showSetting = (setting: Setting): string =>
+  Object.entries(setting)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(", ");
+
+function reportSearch(output: Output, signal: AbortSignal): SearchEvents {
+  let plan: SearchPlan | undefined;
+  let began = 0;
+  let retraining = false;
+  signal.addEventListener("abort", () => {
+    if (plan && !retraining) output.warn("the present trial ends first");
+  });
+  const training = reportTraining(output);
+  return {
+    plan: (p) => {
+      plan = p;
+      began = performance.now();
+      output.event("search", { ...p });
+      output.line(
+        `${output.colour.bold(p.name)}: ${p.trials} trials over ${p.tried.join(", ")}, each on ${thousands(p.trainExamples)} examples, scored by ${p.by} on ${thousands(p.validationExamples)} others`,
+      );
+      output.line(output.colour.dim(`search folder: ${p.path}`));
+    },
+    download: (progress) => training.download?.(progress),
+    epoch: ({ trial, setting, epochs }, { epoch, step, loss, metrics, validation }) => {
+      output.event("epoch", { trial, epoch, step, loss, ...metrics, validation });
+      const done = (trial - 1 + epoch / epochs) / plan!.trials;
+      const left = ((performance.now() - began) / 1000) * (1 / done - 1);
+      const facts = [`trial ${trial}/${plan!.trials}`, showSetting(setting), `epoch ${epoch}/${epochs}`, showScores(validation!)];
+      output.redraw([...facts, `ETA ${clock(left)}`].join("  ").slice(0, output.columns - 1));
+    },
+    trial: (trial) => {
+      output.event("trial", { ...trial });
+      const number = String(trial.trial).padStart(String(plan!.trials).length);
+      const result = trial.failed === undefined ? `validation: ${showScores(trial.validation)}` : `failed: ${trial.failed.split("\n")[0]}`;
+      const time = output.colour.dim(`${trial.seconds.toFixed(1)} s`);
+      output.line(`trial ${number}/${plan!.trials}  ${showSetting(trial.setting)}  ${result}  ${time}`);
+    },
+    ranking: (trials) => {
+      retraining = true;
+      if (trials.length > 0) sayTable(output, trials, plan!);
+    },
+    retrain: {
+      ...training,
+      plan: (p) => {
+        output.line(`\ntraining the best setting again, on all ${thousands(p.trainExamples)} examples`);
+        training.plan?.(p);
+      },
+    },
+  };
+}
+
+const shown = (name: string, value: number | undefined): string =>
+  value === undefined ? "-" : showScore(name, value).slice(name.length + 1);
+
+/** Best first, the best marked. */
+function sayTable(output: Output, trials: readonly Trial[], { tried, by }: SearchPlan): void {
+  const scores = [...new Set([by, "loss"])];
+  const head = ["", "trial", ...tried, ...scores.map((name) => `validation ${name}`), `training ${by}`, "seconds"];
+  const rows = trials.map((trial, i) => [
+    i === 0 && Number.isFinite(trial.validation[by]) ? "*" : "",
+    String(trial.trial),
+    ...tried.map((name) => String(trial.setting[name])),
+    ...scores.map((name) => (trial.failed === undefined ? shown(name, trial.validation[name]) : "failed")),
+    shown(by, trial.training[by]),
+    trial.seconds.toFixed(1),
+  ]);
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
+  const line = (cells: readonly string[]): string => cells.map((cell, column) => cell.padStart(widths[column]!)).join("  ");
+  output.line();
+  output.line(output.colour.dim(line(head)));
+  rows.forEach((row) => {
+    output.line(row[0] === "*" ? output.colour.bold(line(row)) : line(row));
+  });
+}
+
+function sayOutcome(output: Output, { path, status, by, best, retrained, seconds }: SearchOutcome): void {
+  output.event("end", { status, path, by, best: best ?? null, test: retrained?.scores ?? null, run: retrained?.path ?? null, seconds });
+  if (best) output.line(`\nbest: ${output.colour.bold(showSetting(best.setting))}, validation: ${showScores(best.validation)}`);
+  if (retrained?.status === "interrupted") output.line(`interrupted and saved; go on with: gradus train --resume ${retrained.path}`);
+  else if (retrained) output.line(output.colour.bold(`test: ${showScores(retrained.scores)}`));
+  else if (status === "interrupted") output.line("interrupted: other trials might have been better");
+  output.line(output.colour.dim(`${clock(seconds)} min, ${path}`));
+}

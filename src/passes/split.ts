@@ -52,7 +52,11 @@ function split({ op, x, axes }: Reduction, length: number): Value | null {
 function splitContraction(v: Value): Value | null {
   const { form, a, b } = contractionOf(v)!;
   if (form.windows.length > 0 || form.axes.length >= LETTERS.length) return null;
-  const [left, right, out] = [...inputSlots(form), form.result].map((slot) => slotAxes(form, slot).map((axis) => axis.index)) as [number[], number[], number[]];
+  const [left, right, out] = [...inputSlots(form), form.result].map((slot) => slotAxes(form, slot).map((axis) => axis.index)) as [
+    number[],
+    number[],
+    number[],
+  ];
   const summed = left.filter((label) => right.includes(label) && !out.includes(label));
   const sizeAt = (label: number): number => form.axes[label]!.size;
   const length = sizeOf(summed.map(sizeAt));
@@ -65,7 +69,8 @@ function splitContraction(v: Value): Value | null {
   const block = LETTERS[form.axes.length]!;
   const written = (labels: readonly number[], split = false): string =>
     labels.map((label) => (split && label === longest ? block : "") + LETTERS[label]!).join("");
-  const part = (x: Value, labels: readonly number[], start: number, count: number): Value => sliceAxis(x, labels.indexOf(longest), start, count);
+  const part = (x: Value, labels: readonly number[], start: number, count: number): Value =>
+    sliceAxis(x, labels.indexOf(longest), start, count);
   const cut = (x: Value, labels: readonly number[]): Value => {
     const main = part(x, labels, 0, blocks * chunk);
     return reshape(main, main.shape.toSpliced(labels.indexOf(longest), 1, blocks, chunk));

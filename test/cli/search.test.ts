@@ -36,18 +36,18 @@ function start(words: readonly string[], onText: (text: string) => void = () => 
 const gradusSearch = (...words: string[]): Running["ended"] => start(words).ended;
 
 test("a grid is tried, shown as a table with the best marked, and the best is trained again", async () => {
-  const words = ["--try", "lr=0.0001,2", "--try", "hidden=4", RECIPE, "--epochs", "2", "--by", "loss", "--out", "grid"];
+  const words = ["--try", "lr=30,0.2", "--try", "hidden=4", RECIPE, "--epochs", "2", "--by", "loss", "--out", "grid"];
   const { code, out, err } = await gradusSearch(...words);
   expect(err).toBe("");
   expect(code).toBe(0);
   expect(out).toMatch(/2 trials over lr, hidden, each on 160 examples, scored by loss on 40 others/);
-  expect(out).toMatch(/trial 1\/2 {2}lr 0\.0001, hidden 4 {2}validation: loss 0\.\d+, accuracy/);
-  expect(out).toMatch(/ {3}trial {6}lr {2}hidden {2}validation loss {2}training loss {2}seconds\n\* {6}2 {7}2 {7}4 /);
-  expect(out).toMatch(/on all 200 examples[\s\S]*epoch 2\/2[\s\S]*best: lr 2, hidden 4, validation: loss[\s\S]*\ntest: loss 0\.\d+/);
+  expect(out).toMatch(/trial 1\/2 {2}lr 30, hidden 4 {2}validation: loss \d+\.\d+, accuracy/);
+  expect(out).toMatch(/ {3}trial {3}lr {2}hidden {2}validation loss {2}training loss {2}seconds\n\* {6}2 {2}0\.2 {7}4 /);
+  expect(out).toMatch(/on all 200 examples[\s\S]*epoch 2\/2[\s\S]*best: lr 0\.2, hidden 4, validation: loss[\s\S]*\ntest: loss 0\.\d+/);
   const info = JSON.parse(await readFile(join(folder, "grid/best/run.json"), "utf8"));
-  expect(info).toMatchObject({ status: "done", options: { lr: 2, hidden: 4 }, epochs: 2, validation: 0 });
+  expect(info).toMatchObject({ status: "done", options: { lr: 0.2, hidden: 4 }, epochs: 2, validation: 0 });
   const record = JSON.parse(await readFile(join(folder, "grid/search.json"), "utf8"));
-  expect(record).toMatchObject({ status: "done", test: info.scores, best: { setting: { lr: 2, hidden: 4 } } });
+  expect(record).toMatchObject({ status: "done", test: info.scores, best: { setting: { lr: 0.2, hidden: 4 } } });
 }, 30_000);
 
 test("--json gives lines for machines; draws are the same for the same seed", async () => {

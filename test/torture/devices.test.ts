@@ -199,4 +199,15 @@ describe("torture 16: long sums", () => {
     const tenths = await compile((x: Tensor) => x.mean(), { device })(loose(new Float32Array(1e7).fill(0.1))).item();
     expect(Math.abs(tenths / Math.fround(0.1) - 1)).toBeLessThan(1e-5);
   });
+
+  test.each(COMPILED)("torture 16: long sums of products are added in blocks too, whatever the length, on %s", async (device) => {
+    const tenth = Math.fround(0.1) ** 2;
+    const dot = compile((x: Tensor) => x.dot(x), { device });
+    const rows = compile((x: Tensor) => x.reshape([4, -1]).matmul(x.at(":1000003")), { device });
+    for (const count of [1e7, 4_000_012]) {
+      const x = loose(new Float32Array(count).fill(0.1));
+      expect(Math.abs((await dot(x).item()) / (count * tenth) - 1)).toBeLessThan(1e-4);
+      if (count % 1_000_003 === 0) for (const y of await numbers(rows(x))) expect(Math.abs(y / (1_000_003 * tenth) - 1)).toBeLessThan(1e-4);
+    }
+  });
 });

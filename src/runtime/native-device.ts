@@ -114,7 +114,7 @@ export class NativeDevice implements Device {
     const { buffer } = this.heap.memory;
     if (buffer !== this.heapBuffer) {
       this.heapBuffer = buffer;
-      this.shim.setHeap(this.pool, new Uint8Array(buffer, 0, 1));
+      this.shim.setHeap(this.pool, new Uint8Array(buffer));
     }
     if (linked.stale(this.arena)) link();
   }

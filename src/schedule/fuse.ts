@@ -250,8 +250,8 @@ function canAbsorb(v: Value, cluster: Cluster, views: readonly View[]): boolean 
 /** A reduction joins where it is not repeated, or once for each row of what uses it (softmax, norms). */
 function reductionFits(v: Value, cluster: Cluster, view: View): boolean {
   const missing = cluster.missing(view);
-  if (missing.length === 0) return true;
   const { domain } = cluster;
+  if (missing.length === 0) return !losesThreads(v, cluster, view);
   // It would run over axes of the result inside a loop over one of them, once for each position of another reduction.
   if (domain.currentView(view).some((f) => f.terms.some(([a]) => domain.inner.has(a)))) return false;
   const axes = cluster.storeAxes.filter((a) => domain.sizes[a] !== 1);
@@ -265,6 +265,14 @@ function reductionFits(v: Value, cluster: Cluster, view: View): boolean {
   const rows = sizeOf(axes.slice(0, axes.length - missing.length).map((a) => domain.sizes[a]!));
   return length * 4 <= ROW_BYTES || rows >= 32;
 }
+
+/** A reduction inside the loop of another: with few results there would be few blocks for threads, where apart it has one for each of its own. */
+function losesThreads(v: Value, { domain, shape }: Cluster, view: View): boolean {
+  const nested = domain.currentView(view).some((f) => f.terms.some(([a]) => domain.inner.has(a)));
+  return nested && sizeOf(shape) < FEW_ROWS && sizeOf(v.shape) * sizeOf(reducedSizes(v)) > MUCH;
+}
+const FEW_ROWS = 64;
+const MUCH = 16_384;
 
 /** Whether `to` reads, directly or not, what `from` writes. */
 export function reaches(from: Cluster, to: Cluster): boolean {

@@ -42,8 +42,9 @@ export class NativeDevice implements Device {
     if (!this.pool) throw new DeviceError("native: there is no memory for a pool of threads");
     this.threads = this.shim.poolThreads(this.pool);
     this.arena = new ScratchArena(heap, this.threads);
-    const { vectorBytes } = this.compiler.toolchain;
-    this.target = { name: "native", vectorBytes, tile: { rows: 6, vectors: 2 }, depth: 256 };
+    const { vectorBytes, registers } = this.compiler.toolchain;
+    // Two vectors for each row of the tile, and some left for operands.
+    this.target = { name: "native", vectorBytes, tile: { rows: registers === 32 ? 8 : 6, vectors: 2 }, depth: 256 };
   }
 
   private get shim() {

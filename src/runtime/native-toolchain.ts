@@ -10,6 +10,8 @@ export interface Toolchain {
   readonly fingerprint: string;
   /** Bytes of the widest vectors kernels should use. */
   readonly vectorBytes: 16 | 32;
+  /** Vector registers there are. */
+  readonly registers: 16 | 32;
   readonly version: string;
 }
 
@@ -79,6 +81,7 @@ function probe(command: readonly string[], cache: NativeCache): Toolchain | unde
     version,
     fingerprint: digest([command.join(" "), flags.join(" "), macros]),
     vectorBytes: /^#define __AVX__ /m.test(macros) ? 32 : 16,
+    registers: /^#define __(AVX512VL|aarch64)__ /m.test(macros) ? 32 : 16,
   };
 }
 

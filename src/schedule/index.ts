@@ -52,7 +52,7 @@ class Scheduler {
   private readonly checks: Check[] = [];
   private readonly memory = new Map<Value, number>();
   private readonly checkOf = new Map<Value, number>();
-  private readonly argumentBuffers: { index: number; buffer: number }[] = [];
+  private readonly argumentBuffers = new Map<number, number>();
   private readonly variables = new Map<object, { buffer: number; written: boolean }>();
   private readonly constants: { data: TypedArray; buffer: number }[] = [];
   private units: Unit[] = [];
@@ -89,7 +89,7 @@ class Scheduler {
     const program = this.assemble(optimize > 0);
     return {
       program,
-      arguments: this.argumentBuffers,
+      arguments: [...this.argumentBuffers].map(([index, buffer]) => ({ index, buffer })),
       variables: [...this.variables].map(([cell, { buffer, written }]) => ({ cell, buffer, written })),
       constants: this.constants,
       outputs: results,
@@ -115,9 +115,8 @@ class Scheduler {
       }
       case "argument": {
         const { index } = v.attributes as ArgumentAttributes;
-        const known = this.argumentBuffers.find((a) => a.index === index);
-        const buffer = known?.buffer ?? this.addBuffer(v.dtype, size, "argument");
-        if (!known) this.argumentBuffers.push({ index, buffer });
+        const buffer = this.argumentBuffers.get(index) ?? this.addBuffer(v.dtype, size, "argument");
+        this.argumentBuffers.set(index, buffer);
         this.memory.set(v, buffer);
         return;
       }
@@ -213,13 +212,16 @@ class Scheduler {
     });
   }
 
-  /** Where a variable gets the old content of one that is written too, that content is taken first: a and b can be swapped. */
+  /**
+   * Where a variable gets the old content of one that is written too, as it is or under another shape, that content is taken first:
+   * a and b can be swapped.
+   */
   private takeOldContents(): void {
+    const cells = new Map([...this.variables].map(([cell, { buffer }]) => [buffer, cell]));
     const written = new Set(this.input.assignments.map((a) => a.cell));
     for (const { cell, value } of this.input.assignments) {
-      if (value.op.kind !== "leaf" || value.op.source !== "variable" || sizeOf(value.shape) === 0) continue;
-      const source = (value.attributes as VariableAttributes).cell;
-      if (source === cell || !written.has(source) || this.buffers[this.memory.get(value)!]!.place === "scratch") continue;
+      const source = cells.get(this.memory.get(value) ?? -1);
+      if (!source || source === cell || !written.has(source) || sizeOf(value.shape) === 0) continue;
       const taken = this.addBuffer(value.dtype, sizeOf(value.shape), "scratch");
       this.units.push(this.copyUnit(value, taken, "take"));
       this.memory.set(value, taken);
@@ -249,19 +251,9 @@ class Scheduler {
     // The new content has a buffer number of its own, so that who reads the old one does not wait for it.
     const next = this.addBuffer(value.dtype, sizeOf(value.shape), "scratch");
     this.renamed.set(next, variable.buffer);
-    const direct = this.copyUnit(value, next, "assign");
-    for (const r of readers) direct.after.add(r);
-    this.units.push(direct);
-    if (this.isOrdered()) return;
-    // Somebody who must run later reads the old content: take the value now, put it in at the end.
-    this.units.pop();
-    const temporary = this.addBuffer(value.dtype, sizeOf(value.shape), "scratch");
-    const take = this.copyUnit(value, temporary, "take");
-    const access = { buffer: temporary, offset: 0, strides: stridesOf(value.shape) };
-    const put = unitOf([copyKernel(access, { ...access, buffer: next }, value.shape, value.dtype)], "assign");
-    for (const r of readers) put.after.add(r);
-    this.units.push(take, put);
-    for (const u of this.units) if (u !== put && u.writes.has(own ?? -1)) put.after.add(u);
+    const copy = this.copyUnit(value, next, "assign");
+    for (const r of readers) copy.after.add(r);
+    this.units.push(copy);
   }
 
   /** The kernel with new contents of variables where they belong. */
@@ -273,22 +265,15 @@ class Scheduler {
     return kernel;
   }
 
-  private isOrdered(): boolean {
-    try {
-      inOrder(this.units, new Set());
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
   private canWriteInPlace(writer: Unit, own: number, variable: number, readers: readonly Unit[], writers: Map<number, Unit>): boolean {
     const fallible = ancestorsOf(
       this.units.filter((u) => u.fallible),
       writers,
     );
     if (fallible.has(writer)) return false;
-    if (readers.includes(writer) && !writer.kernels.every((k) => readsOnlyWhereItWrites(k, own, variable))) return false;
+    // Of several kernels the first may overwrite what the next one reads.
+    const [kernel, ...more] = writer.kernels;
+    if (readers.includes(writer) && (more.length > 0 || !readsOnlyWhereItWrites(kernel!, own, variable))) return false;
     // A reader that itself needs the new value cannot come before it is written.
     return readers.every((r) => r === writer || !ancestorsOf([r], writers).has(writer));
   }
@@ -318,7 +303,7 @@ class Scheduler {
       for (const kernel of unit.kernels) {
         const lowered = lowerKernel(this.inVariables(unit, kernel), context, optimised);
         threadBytes = Math.max(threadBytes, lowered.threadBytes);
-        calls.push(...lowered.calls.map((c) => ({ ...c, label: unit.label })));
+        calls.push(...lowered.calls.map((c) => ({ label: unit.label, ...c })));
       }
     }
     if (!committed) calls.push("commit");

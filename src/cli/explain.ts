@@ -4,7 +4,7 @@ import { compile, type Device, explain, Generator, gradients, type Tensor, toDot
 import { summary, training } from "../nn/index.ts";
 import { exampleBatch, prepare, type Recipe, readInfo } from "../train/index.ts";
 import { dataOption, deviceOption, jsonOption, recipeOption, whole } from "./arguments.ts";
-import { standardOutput } from "./output.ts";
+import { standardOutput, thousands } from "./output.ts";
 import { builtIn, findRecipe } from "./recipes.ts";
 
 interface Flags {
@@ -42,7 +42,8 @@ export function addExplain(program: Command): void {
       const rng = new Generator(0);
       if (flags.dot) {
         const value = loss(model.forward(x, training(rng)), y);
-        process.stdout.write(toDot({ loss: value, gradients: gradients(value, model.parameters()) }));
+        const slopes = gradients(value, model.parameters());
+        process.stdout.write(toDot({ loss: value, gradients: slopes }, { highlight: slopes }));
         return;
       }
       const optimizer = (recipe as Recipe).optimizer(model, options, 1000);
@@ -59,9 +60,9 @@ export function addExplain(program: Command): void {
       output.line(summary(model, x.shape as number[]));
       output.line();
       output.line(
-        `one training step on [${(x.shape as number[]).join(", ")}]: ${(told.flops / 1e6).toPrecision(4)} million operations, ${(told.bytes / 1024).toFixed(0)} KiB of planned memory`,
+        `one training step on [${(x.shape as number[]).join(", ")}]: ${told.flops < 1e6 ? thousands(told.flops) : `${(told.flops / 1e6).toPrecision(4)} million`} operations, ${(told.bytes / 1024).toFixed(0)} KiB of planned memory`,
       );
       if (told.unread.length > 0) output.line(`read but never updated: ${told.unread.join(", ")}`);
-      if (flags.kernels) output.line(`\n${told.text}`);
+      output.line(flags.kernels ? `\n${told.text}` : output.colour.dim("--kernels prints graph and program, --dot draws the graph"));
     });
 }

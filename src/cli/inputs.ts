@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { inflateSync } from "node:zlib";
 import { decode } from "fast-png";
 import { ArgumentError, FormatError } from "../core/errors.ts";
@@ -15,6 +16,11 @@ const NUMBERS = /^\s*[-+.\d][-+.\deE]*(\s*,\s*[-+.\d][-+.\deE]*)*\s*$/;
 /** What stands on the command line: an image, a CSV file (a row each), or numbers with commas between. */
 export async function readInput(word: string, kind: RecipeInput): Promise<PredictInput[]> {
   if (kind.kind === "row" && NUMBERS.test(word)) return [rowOf(word.split(","), word, kind.columns)];
+  if (kind.kind === "image" && NUMBERS.test(word) && !existsSync(word))
+    throw new ArgumentError(`${word}: numbers, where an image is wanted`, {
+      why: `the network takes ${kind.side} × ${kind.side} pixels`,
+      help: "give a PNG file",
+    });
   const bytes = await readBytes(word, 50_000_000);
   if (kind.kind === "image") return [{ name: word, values: imageOf(bytes, word, kind.side) }];
   const { rows, lines } = decodeCsv(bytes, word);
@@ -24,7 +30,10 @@ export async function readInput(word: string, kind: RecipeInput): Promise<Predic
 /** The first `columns` cells; one more may hold the class, which is ignored. */
 function rowOf(cells: readonly string[], name: string, columns: number): PredictInput {
   if (cells.length !== columns && cells.length !== columns + 1)
-    throw new ArgumentError(`${name}: ${cells.length} numbers`, { why: `the network takes ${columns}` });
+    throw new ArgumentError(`${name}: ${cells.length} numbers`, {
+      why: `the network takes ${columns}`,
+      help: "give them in the order of the training data, with commas between",
+    });
   return { name, values: Float32Array.from(cells.slice(0, columns), (cell, i) => csvNumber(cell, `${name}, number ${i + 1}`)) };
 }
 

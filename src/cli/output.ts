@@ -70,6 +70,10 @@ export function sparkline(values: readonly number[], width = 60): string {
   return means.map((v) => BARS[Math.round(((v - low) / (high - low || 1)) * (BARS.length - 1))]).join("");
 }
 
+/** 9.2 → "9.2 s", 83 → "1:23 min", 3723 → "1:02:03 h". */
+export const duration = (seconds: number): string =>
+  seconds < 60 ? `${seconds.toFixed(seconds < 10 ? 1 : 0)} s` : `${clock(seconds)} ${seconds < 3600 ? "min" : "h"}`;
+
 /** 83 → "1:23", 3723 → "1:02:03". */
 export function clock(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
@@ -84,11 +88,16 @@ export function showScore(name: string, value: number): string {
   return `${name} ${Number.isInteger(value) || !Number.isFinite(value) ? value : value.toPrecision(4)}`;
 }
 
-/** "test: loss 0.0712, accuracy 98.15 % (error 1.85 %)". */
+/** "loss 0.0712, accuracy 98.15 %, error 1.85 %". */
 export function showScores(scores: Readonly<Record<string, number>>): string {
-  const parts = Object.entries(scores).map(([name, value]) => showScore(name, value));
-  if (scores.accuracy !== undefined) parts.push(`error ${(100 * (1 - scores.accuracy)).toFixed(2)} %`);
-  return parts.join(", ");
+  const error = scores.accuracy === undefined ? "" : `, error ${(100 * (1 - scores.accuracy)).toFixed(2)} %`;
+  return showAll(scores) + error;
 }
+
+/** "loss 0.0712, accuracy 98.15 %". */
+export const showAll = (scores: Readonly<Record<string, number>>): string =>
+  Object.entries(scores)
+    .map(([name, value]) => showScore(name, value))
+    .join(", ");
 
 export const thousands = (n: number): string => Math.round(n).toLocaleString("en-US");

@@ -1,31 +1,39 @@
 import type { Progress, TrainEvents, TrainPlan } from "../train/index.ts";
-import { clock, type Output, showScore, showScores, sparkline, thousands } from "./output.ts";
+import { clock, type Output, showAll, showScore, sparkline, thousands } from "./output.ts";
 
 /** Reports a training: a bar on a terminal, lines in a pipe, JSON lines for machines. */
 export function reportTraining(output: Output): TrainEvents & { curve(): string } {
   let plan: TrainPlan | undefined;
   let began = 0;
   let seen = 0;
+  let timed = 0;
+  let training = 0;
+  let stepped: number | undefined;
   let epochBegan = 0;
   let drawn = 0;
   const losses: number[] = [];
 
-  const rate = (now: number): number => ((seen * plan!.batchSize) / Math.max(1, now - began)) * 1000;
+  /** Examples a second while training; what evaluation and the first step took is left out. */
+  const rate = (now: number): number => {
+    const [steps, time] = timed > 0 ? [timed, training] : [seen, now - began];
+    return ((steps * plan!.batchSize) / Math.max(1, time)) * 1000;
+  };
   const draw = (progress: Progress, now: number): string => {
     const { epochs, batchesPerEpoch, startStep } = plan!;
     const total = epochs * batchesPerEpoch;
     const done = progress.step / total;
     const left = ((now - began) / Math.max(1, progress.step - startStep)) * (total - progress.step);
-    const facts = [
-      `epoch ${progress.epoch}/${epochs}`,
-      bar(done, 24, output),
-      `${Math.floor(100 * done)} %`,
-      showScore("loss", progress.loss),
-      ...Object.entries(progress.metrics).map(([name, value]) => showScore(name, value)),
-      `${thousands(rate(now))} examples/s`,
-      `ETA ${clock(left / 1000)}`,
-    ];
-    return facts.join("  ");
+    const head = `epoch ${progress.epoch}/${epochs}`;
+    const scores = [showScore("loss", progress.loss), ...Object.entries(progress.metrics).map(([name, value]) => showScore(name, value))];
+    const tail = [`${thousands(rate(now))} examples/s`, `ETA ${clock(left / 1000)}`];
+    const percent = `${Math.floor(100 * done)} %`;
+    const whole = [percent, ...scores, ...tail].join("  ");
+    if (!output.live) return `${head}  ${whole}`;
+    // Where the terminal is narrow the speed goes first, then the bar gets shorter.
+    const room = (facts: string): number => output.columns - head.length - facts.length - 5;
+    const facts = room(whole) >= 8 ? whole : [percent, ...scores, tail[1]].join("  ");
+    const width = Math.min(24, room(facts));
+    return [head, ...(width >= 4 ? [bar(done, width, output)] : []), facts].join("  ");
   };
   const smooth = smoother();
 
@@ -35,7 +43,7 @@ export function reportTraining(output: Output): TrainEvents & { curve(): string 
       began = epochBegan = performance.now();
       output.event("plan", { ...p });
       output.line(
-        `${output.colour.bold(p.name)}: ${thousands(p.parameters)} parameters, ${thousands(p.trainExamples)} examples, ${p.epochs} epochs of ${p.batchesPerEpoch} batches of ${p.batchSize}`,
+        `${output.colour.bold(p.name)}: ${thousands(p.parameters)} parameters, ${thousands(p.trainExamples)} examples, ${p.epochs} ${p.epochs === 1 ? "epoch" : "epochs"} of ${p.batchesPerEpoch} ${p.batchesPerEpoch === 1 ? "batch" : "batches"} of ${p.batchSize}`,
       );
       output.line(output.colour.dim(`run folder: ${p.path}${p.startStep > 0 ? `, going on after step ${p.startStep}` : ""}`));
     },
@@ -50,6 +58,11 @@ export function reportTraining(output: Output): TrainEvents & { curve(): string 
       if (losses.length > 4000) halve(losses);
       const shown = smooth(progress);
       const now = performance.now();
+      if (stepped !== undefined) {
+        timed++;
+        training += now - stepped;
+      }
+      stepped = now;
       if (now - drawn < (output.live ? 80 : 10_000)) return;
       if (drawn === 0 && !output.live) return void (drawn = now);
       drawn = now;
@@ -61,6 +74,7 @@ export function reportTraining(output: Output): TrainEvents & { curve(): string 
       const now = performance.now();
       const seconds = (now - epochBegan) / 1000;
       epochBegan = now;
+      stepped = undefined;
       const { epoch, loss, metrics, validation } = progress;
       output.event("epoch", {
         epoch,
@@ -71,13 +85,15 @@ export function reportTraining(output: Output): TrainEvents & { curve(): string 
         seconds,
         examplesPerSecond: Math.round(rate(now)),
       });
-      const text = [
-        `epoch ${String(epoch).padStart(String(plan!.epochs).length)}/${plan!.epochs}`,
-        showScores({ loss, ...metrics }).replace(/, error.*/, ""),
-      ];
-      if (validation) text.push(`${plan!.checkedOn}: ${showScores(validation)}`);
-      text.push(output.colour.dim(`${seconds.toFixed(1)} s, ${thousands(rate(now))} examples/s`));
-      output.line(text.join("  "));
+      const head = `epoch ${String(epoch).padStart(String(plan!.epochs).length)}/${plan!.epochs}`;
+      const checked = validation ? [`${plan!.checkedOn}: ${showAll(validation)}`] : [];
+      const text = [head, showAll({ loss, ...metrics }), ...checked].join("  ");
+      const times = [`  ${seconds.toFixed(1)} s, ${thousands(rate(now))} examples/s`, `  ${seconds.toFixed(1)} s`];
+      const fits = (line: string): boolean => !output.live || line.length < output.columns;
+      const time = times.find((t) => fits(text + t));
+      // A line that wraps is hard to read: where there is little room, what the bar has shown before goes.
+      if (time !== undefined) output.line(text + output.colour.dim(time));
+      else output.line([head, showScore("loss", loss), ...checked].join("  ") + output.colour.dim(times[1]!));
     },
     damaged: ({ path, reason }) => output.warn(`warning: ${path} is damaged and was passed over (${reason})`),
     say: (line) => output.line(line),

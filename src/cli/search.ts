@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { Device } from "../index.ts";
 import { type SearchEvents, type SearchOutcome, type SearchPlan, type Setting, search, type Trial } from "../train/index.ts";
 import { dataOption, deviceOption, jsonOption, recipeIn, recipeOptions, share, threadsOption, whole } from "./arguments.ts";
-import { clock, type Output, showScore, showScores, standardOutput, thousands } from "./output.ts";
+import { clock, duration, type Output, showScore, showScores, standardOutput, thousands } from "./output.ts";
 import { reportTraining } from "./progress.ts";
 import { BUILT_IN, DEFAULT_RECIPE, findRecipe } from "./recipes.ts";
 import { stopOnSignals } from "./signals.ts";
@@ -169,5 +169,5 @@ function sayOutcome(output: Output, { path, status, by, best, retrained, seconds
   if (retrained?.status === "interrupted") output.line(`interrupted and saved; go on with: gradus train --resume ${retrained.path}`);
   else if (retrained) output.line(output.colour.bold(`test: ${showScores(retrained.scores)}`));
   else if (status === "interrupted") output.line("interrupted: other trials might have been better");
-  output.line(output.colour.dim(`${clock(seconds)} min, ${path}`));
+  output.line(output.colour.dim(`${duration(seconds)}, ${path}`));
 }

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { Device } from "../index.ts";
 import { readInfo, type TrainOutcome, trainRecipe } from "../train/index.ts";
 import { dataOption, deviceOption, jsonOption, recipeIn, recipeOptions, share, threadsOption, whole } from "./arguments.ts";
-import { clock, type Output, showScores, standardOutput } from "./output.ts";
+import { duration, type Output, showScores, standardOutput } from "./output.ts";
 import { reportTraining } from "./progress.ts";
 import { BUILT_IN, builtIn, DEFAULT_RECIPE, findRecipe } from "./recipes.ts";
 import { stopOnSignals } from "./signals.ts";
@@ -25,6 +25,9 @@ interface Flags {
 
 /** True for a word that can only be meant as a recipe. */
 export const isName = (word: string): boolean => Object.hasOwn(BUILT_IN, word) || /\.[cm]?[jt]s$/.test(word);
+
+/** How the user called us. */
+const calledAs = (): string => (process.env.npm_command === "exec" ? "npx gradus" : "gradus");
 
 /** `gradus train [RECIPE]`. The recipe is found first, because its options are flags. */
 export async function addTrain(program: Command, words: readonly string[]): Promise<void> {
@@ -93,7 +96,7 @@ function sayOutcome(output: Output, outcome: TrainOutcome, curve: string): void 
   output.event("end", { status, path, scores, seconds });
   if (curve) output.line(`\nloss ${output.colour.cyan(curve)}`);
   const best = Object.keys(scores).length > 0 ? `: ${showScores(scores)}` : "";
-  if (status === "interrupted") output.line(`interrupted and saved; go on with: gradus train --resume ${path}`);
+  if (status === "interrupted") output.line(`interrupted and saved; go on with: ${calledAs()} train --resume ${path}`);
   else output.line(output.colour.bold(`${records.length > 0 ? "test" : status}${best}`));
-  output.line(output.colour.dim(`${clock(seconds)} min, ${path}`));
+  output.line(output.colour.dim(`${duration(seconds)}, ${path}`));
 }

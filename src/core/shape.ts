@@ -61,6 +61,7 @@ export function checkAxis(axis: number, rank: number, who: string): number {
   if (Number.isInteger(axis) && axis >= -rank && axis < rank) return axis < 0 ? axis + rank : axis;
   throw new ShapeError(`${who}: there is no axis ${show(axis)}`, {
     why: rank === 0 ? "a scalar has no axes" : `${rank} ${rank === 1 ? "axis" : "axes"}: ${-rank} … ${rank - 1}`,
+    help: rank === 0 ? "reshape([1]) gives it one" : "0 is the first axis, -1 the last",
   });
 }
 

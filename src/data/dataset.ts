@@ -62,6 +62,13 @@ export class ArrayDataset implements Dataset<Labelled> {
     return this.rows.length;
   }
 
+  toString(): string {
+    return `ArrayDataset(${this.size} examples, x ${showShape(this.x.shape)}, y ${showShape(this.y.shape)})`;
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
+
   split(fraction: number, rng: Generator): [ArrayDataset, ArrayDataset] {
     const first = Math.round(this.size * fraction);
     if (!(fraction > 0 && fraction < 1) || first === 0 || first === this.size)

@@ -1,6 +1,7 @@
 /** Graphs as pictures, in Graphviz's DOT language. */
 import { showShape } from "../core/shape.ts";
-import type { Value } from "./op.ts";
+import { inputSlots } from "./form.ts";
+import type { ContractSlot, Form, Value } from "./op.ts";
 import { showAttributes } from "./print.ts";
 import { topological } from "./walk.ts";
 
@@ -35,7 +36,7 @@ function shown(outputs: readonly Value[], constants: boolean): Value[] {
 function styleOf(v: Value, output: boolean, { names, colours }: DotOptions): string {
   const leaf = v.op.kind === "leaf";
   const name = names?.get(v);
-  const operation = leaf && name ? "" : `${v.op.name}${leaf && v.op.name !== "iota" ? ` ${showAttributes(v)}`.trimEnd() : ""}`;
+  const operation = leaf && name ? "" : `${operationOf(v)}${leaf && v.op.name !== "iota" ? ` ${showAttributes(v)}`.trimEnd() : ""}`;
   const label = [name, operation, `${v.dtype} ${showShape(v.shape)}`].filter(Boolean).join("\n");
   const colour = colours?.get(v);
   return [
@@ -44,6 +45,21 @@ function styleOf(v: Value, output: boolean, { names, colours }: DotOptions): str
     ...(output ? ["peripheries=2"] : []),
     ...(colour ? ["style=filled", `fillcolor=${quote(colour)}`] : []),
   ].join(", ");
+}
+
+/** The op's name, but for two that are better known by what they are here: the product of two matrices, and the gradient that stops. */
+function operationOf(v: Value): string {
+  if (v.op.kind === "contract" && isMatrixProduct(v.attributes as Form)) return "matmul";
+  return v.op.kind === "custom" && v.inputs.length === 1 ? "stopGradient" : v.op.name;
+}
+
+/** Σₖ a[…, i, k] b[…, k, j], in whatever order the axes stand; i, j and batches may be missing. */
+function isMatrixProduct(form: Form): boolean {
+  const [a, b] = inputSlots(form);
+  const count = (...slots: ContractSlot[]): number =>
+    form.axes.filter((axis) => axis.in.length === slots.length && slots.every((slot) => axis.in.includes(slot))).length;
+  const [summed, rows, columns, batches] = [count(a, b), count(a, form.result), count(b, form.result), count("x", "w", "y")];
+  return form.windows.length === 0 && summed === 1 && rows <= 1 && columns <= 1 && 1 + rows + columns + batches === form.axes.length;
 }
 
 const quote = (text: string): string => `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")}"`;

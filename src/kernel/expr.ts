@@ -154,6 +154,31 @@ export function withOperands(e: Expr, to: readonly Expr[]): Expr {
   }
 }
 
+/** Where an expression reads memory itself, not through its operands. */
+export const accessOf = (e: Expr): Access | undefined => (e.op === "load" || e.op === "loadAt" ? e.from : undefined);
+
+/** The same node reading through another access. */
+export const withAccess = (e: Expr, change: (from: Access) => Access): Expr =>
+  e.op === "load" || e.op === "loadAt" ? { ...e, from: change(e.from) } : e;
+
+/** Equal text, equal access. */
+export const accessKey = (a: Access): string => `${a.buffer}+${a.offset}:${a.strides.join()}`;
+
+/** Every node below these, each once, operands first. */
+export function nodesBelow(roots: Iterable<Expr>): Expr[] {
+  const seen = new Set<Expr>();
+  const visit = (e: Expr): void => {
+    if (seen.has(e)) return;
+    for (const x of operands(e)) visit(x);
+    seen.add(e);
+  };
+  for (const e of roots) visit(e);
+  return [...seen];
+}
+
+/** Every place these expressions read. */
+export const readsBelow = (roots: Iterable<Expr>): Access[] => nodesBelow(roots).flatMap((e) => accessOf(e) ?? []);
+
 /** Rebuilds a DAG from its leaves up, each node once. */
 export function rewrite(roots: readonly Expr[], rule: (e: Expr) => Expr): Expr[] {
   const done = new Map<Expr, Expr>();

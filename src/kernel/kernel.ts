@@ -84,9 +84,11 @@ export interface LoweredCall {
   readonly work: number;
   readonly reads: readonly number[];
   readonly writes: readonly number[];
+  /** What it is called in print, where that is not the name of the kernel it belongs to. */
+  readonly label?: string;
 }
 
-/** A kernel as calls in order; `scratch` are buffers only these calls use, numbered by `allocate`; `threadBytes` is private scratch per thread. */
+/** A kernel as calls in order; `threadBytes` is private scratch per thread. */
 export interface Lowered {
   readonly calls: readonly LoweredCall[];
   readonly threadBytes: number;

@@ -82,6 +82,6 @@ export interface Target {
   readonly vectorBytes: number;
   /** Rows and vectors per row of the product's register tile. */
   readonly tile: { readonly rows: number; readonly vectors: number };
-  /** Largest vector the tile keeps in flight and depth of a packed panel. */
+  /** Steps of the sum in a packed panel, about: panels of that depth stay in the first caches. */
   readonly depth: number;
 }

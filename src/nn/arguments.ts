@@ -1,14 +1,15 @@
 /** Checks of constructor arguments that layers share. */
 import { ArgumentError, show } from "../core/errors.ts";
+import { takeSite } from "../tensor/site.ts";
 
 /** A size of an axis: a whole number ≥ 1. */
 export function checkSize<N extends number>(n: N, who: string): N {
   if (typeof n === "number" && Number.isSafeInteger(n) && n >= 1) return n;
-  throw new ArgumentError(`${who} is ${show(n)}`, { why: "a layer has a whole number of features, at least 1" });
+  throw new ArgumentError(`${who} is ${show(n)}`, { why: "a layer has a whole number of features, at least 1", site: takeSite() });
 }
 
 /** A probability: 0 … 1. */
 export function checkProbability(p: number, who: string): number {
   if (typeof p === "number" && p >= 0 && p <= 1) return p;
-  throw new ArgumentError(`${who} is ${show(p)}`, { why: "a probability lies between 0 and 1" });
+  throw new ArgumentError(`${who} is ${show(p)}`, { why: "a probability lies between 0 and 1", site: takeSite() });
 }

@@ -3,6 +3,7 @@ import { isFloat, isInteger } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../core/errors.ts";
 import { checkAxis, sameShape, showShape } from "../core/shape.ts";
 import { oneHot, type Tensor, where } from "../index.ts";
+import { takeSite } from "../tensor/site.ts";
 import { checkProbability } from "./arguments.ts";
 import { checkSameShape, type LossOptions, type Reduced, type Reduction, reduce } from "./reduction.ts";
 
@@ -129,6 +130,7 @@ function softTargets<R extends Reduction>(
 ): Reduced<R> {
   if (!isFloat(target.dtype))
     throw new DTypeError(`crossEntropy: the target has the logits' shape ${showShape(logs.shape)}, but is ${target.dtype}`, {
+      site: takeSite(),
       why: "a target of that shape is read as probabilities",
       help: `target.cast("${logs.dtype}"), or integer classes without the axis of the classes`,
     });
@@ -157,6 +159,7 @@ function checkClasses(who: string, logs: Tensor, target: Tensor, axis: number): 
   const expected = logs.shape.filter((_: number, i: number) => i !== axis);
   if (!sameShape(expected, target.shape))
     throw new ShapeError(`${who}: the target is ${showShape(target.shape)}, the scores are ${showShape(logs.shape)}`, {
+      site: takeSite(),
       why: `integer classes would be ${showShape(expected)}${who === "nll" ? "" : `, probabilities ${showShape(logs.shape)}`}: axis ${axis} holds the classes`,
       help:
         target.shape.at(-1) === 1 && target.shape.length === logs.shape.length
@@ -164,12 +167,19 @@ function checkClasses(who: string, logs: Tensor, target: Tensor, axis: number): 
           : "check the batch, or set the axis option",
     });
   if (!isInteger(target.dtype))
-    throw new DTypeError(`${who}: the classes are ${target.dtype}`, { why: "a class is a whole number", help: 'target.cast("int32")' });
+    throw new DTypeError(`${who}: the classes are ${target.dtype}`, {
+      why: "a class is a whole number",
+      help: 'target.cast("int32")',
+      site: takeSite(),
+    });
 }
 
 function checkWeight(who: string, logs: Tensor, axis: number, weight: Tensor | undefined): void {
   if (weight && !sameShape(weight.shape, [logs.shape[axis]!]))
-    throw new ShapeError(`${who}: the weights are ${showShape(weight.shape)}`, { why: `one for each class: [${logs.shape[axis]}]` });
+    throw new ShapeError(`${who}: the weights are ${showShape(weight.shape)}`, {
+      why: `one for each class: [${logs.shape[axis]}]`,
+      site: takeSite(),
+    });
 }
 
 function checkIgnored(who: string, index: number): number {

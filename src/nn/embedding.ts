@@ -1,6 +1,7 @@
 import { isInteger } from "../core/dtype.ts";
 import { DTypeError } from "../core/errors.ts";
 import type { DType, Tensor, Variable } from "../index.ts";
+import { takeSite } from "../tensor/site.ts";
 import { checkSize } from "./arguments.ts";
 import { normal } from "./initializers.ts";
 import { Module } from "./module.ts";
@@ -35,7 +36,11 @@ export class Embedding extends Module {
 
   forward(x: Tensor): Tensor {
     if (!isInteger(x.dtype))
-      throw new DTypeError(`Embedding: the symbols are ${x.dtype}`, { why: "a symbol is a row number", help: 'x.cast("int32")' });
+      throw new DTypeError(`Embedding: the symbols are ${x.dtype}`, {
+        why: "a symbol is a row number",
+        help: 'x.cast("int32")',
+        site: takeSite(),
+      });
     return this.weight.at(x);
   }
 }

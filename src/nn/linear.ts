@@ -2,6 +2,7 @@ import { ShapeError } from "../core/errors.ts";
 import { showShape } from "../core/shape.ts";
 import type { Checked, Dense, Known, Shape } from "../core/shape-types.ts";
 import type { DType, Tensor, Variable } from "../index.ts";
+import { takeSite } from "../tensor/site.ts";
 import { checkSize } from "./arguments.ts";
 import { symmetricByFan } from "./initializers.ts";
 import { Module } from "./module.ts";
@@ -58,6 +59,7 @@ function checkLastAxis(x: Tensor, inFeatures: number, outFeatures: number): void
   const last = x.shape.at(-1);
   if (last === inFeatures) return;
   throw new ShapeError(`Linear: the input is ${showShape(x.shape)}`, {
+    site: takeSite(),
     why: last === undefined ? "a scalar has no features" : `the last axis has ${last} features, the layer was made for ${inFeatures}`,
     help: last === undefined ? "x.reshape([1, 1])" : `write new Linear(${last}, ${outFeatures}), or reshape the input`,
   });

@@ -1,5 +1,6 @@
 import { ArgumentError } from "../core/errors.ts";
 import { Generator } from "../index.ts";
+import { takeSite } from "../tensor/site.ts";
 
 /** How a forward pass is meant. Layers that differ in training require it, so that forgetting it is red in the editor. */
 export type Mode = { readonly training: true; readonly rng: Generator } | { readonly training: false };
@@ -25,6 +26,7 @@ export const inference: Mode = Object.freeze({ training: false });
 export function checkMode(mode: Mode | undefined, who: string): Mode {
   if (mode && (mode.training === false || (mode.training === true && mode.rng instanceof Generator))) return mode;
   throw new ArgumentError(`${who}: forward needs a mode`, {
+    site: takeSite(),
     why: "this layer does one thing in training and another in use",
     help: "pass training(rng) or inference as the last argument of forward",
   });

@@ -51,7 +51,10 @@ export const concatOp: Place<Variadic, { readonly axis: number }> = {
     const at = checkAxis(axis, first.shape.length, "concat");
     for (const { shape } of inputs) {
       if (shape.length !== first.shape.length || shape.some((d, i) => i !== at && d !== first.shape[i]))
-        throw new ShapeError(`concat: ${showShape(first.shape)} and ${showShape(shape)} differ outside axis ${at}`);
+        throw new ShapeError(`concat: ${showShape(first.shape)} and ${showShape(shape)} differ outside axis ${at}`, {
+          why: "all axes but the joined one must have the same sizes",
+          help: "another axis, or stack(…) for a new one",
+        });
     }
     const { dtype } = sameTypes(
       "concat",

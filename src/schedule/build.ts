@@ -2,7 +2,20 @@
 import { InternalError } from "../core/errors.ts";
 import { sizeOf, stridesOf } from "../core/shape.ts";
 import type { ConstantAttributes, Elementwise, Form, IotaAttributes, Move, Value } from "../graph/op.ts";
-import { type Access, cast, constant, type Expr, index, load, reduce, scalar } from "../kernel/expr.ts";
+import {
+  type Access,
+  cast,
+  constant,
+  type Expr,
+  index,
+  load,
+  nodesBelow,
+  readsBelow,
+  reduce,
+  rewrite,
+  scalar,
+  withAccess,
+} from "../kernel/expr.ts";
 import type { Kernel, Operand, Product, Rows, Store } from "../kernel/kernel.ts";
 import { type Affine, type View, viewKey } from "./affine.ts";
 import { labelsOf, rolesOf } from "./classify.ts";
@@ -72,19 +85,22 @@ class Builder {
     const stores = this.cluster.stores.map((s): Store => ({ to: this.storeAccess(s), value: this.expr(s, this.cluster.identity) }));
     this.accumulate = false;
     this.exprs.clear();
-    const accesses = stores.flatMap((s) => [s.to, ...loadsOf(s.value)]);
+    const values = stores.map((s) => s.value);
+    const accesses = [...stores.map((s) => s.to), ...readsBelow(values)];
+    const indexed = new Set(nodesBelow(values).flatMap((e) => (e.op === "index" ? [e.axis] : [])));
     const axes = (labels: readonly number[]): number[] => labels.map((l) => axisOf.get(l)!).sort((a, b) => a - b);
-    const m = mergeAxes(axes(roles.m), domain.sizes, [operands[0]!, ...accesses]);
-    const n = mergeAxes(axes(roles.n), domain.sizes, [operands[1]!, ...accesses]);
-    const depth = mergeAxes(axes(roles.k), domain.sizes, operands as Access[]);
+    const m = mergeAxes(axes(roles.m), domain.sizes, [operands[0]!, ...accesses], indexed);
+    const n = mergeAxes(axes(roles.n), domain.sizes, [operands[1]!, ...accesses], indexed);
+    const depth = mergeAxes(axes(roles.k), domain.sizes, operands as Access[], indexed);
     if (depth.length !== 1) return undefined;
     const [mInner, mOuter] = widest(m);
     const [nInner, nOuter] = widest(n);
-    const loops = [...axes(roles.batch).map((a) => ({ axis: a, size: domain.sizes[a]! })), ...mOuter, ...nOuter].sort(
+    const loops = [...axes(roles.batch).map((a): Group => ({ axis: a, size: domain.sizes[a]!, absorbed: [] })), ...mOuter, ...nOuter].sort(
       (a, b) => a.axis - b.axis,
     );
-    const position = new Map([...loops, mInner, nInner].map((g, i) => [g.axis, i]));
-    const rank = position.size;
+    const groups = [...loops, mInner, nInner];
+    const rank = groups.length;
+    const position = new Map(groups.flatMap((g, i) => [[g.axis, i] as const, ...g.absorbed.map((a) => [a, ABSORBED] as const)]));
     const operand = (a: Access, row: number): Operand => ({
       buffer: a.buffer,
       offset: a.offset,
@@ -221,10 +237,8 @@ class Builder {
   }
 }
 
-function loadsOf(e: Expr): Access[] {
-  if (e.op === "load") return [e.from];
-  return "args" in e ? e.args.flatMap(loadsOf) : [];
-}
+/** The position of an axis that has become part of its neighbour, in whose steps everything moves. */
+const ABSORBED = -1;
 
 /** Strides by loop position instead of axis number. */
 function placed(a: Access, position: ReadonlyMap<number, number>, rank: number): Access {
@@ -232,58 +246,47 @@ function placed(a: Access, position: ReadonlyMap<number, number>, rank: number):
   a.strides.forEach((s, axis) => {
     if (s === 0) return;
     const at = position.get(axis);
+    if (at === ABSORBED) return;
     if (at === undefined) throw new InternalError(`an access moves along axis ${axis}, which the kernel does not have`);
     strides[at] = s;
   });
   return { ...a, strides };
 }
 
-function placedExpr(e: Expr, position: ReadonlyMap<number, number>, rank: number): Expr {
-  const done = new Map<Expr, Expr>();
-  const visit = (x: Expr): Expr => {
-    const known = done.get(x);
-    if (known) return known;
-    const made = ((): Expr => {
-      switch (x.op) {
-        case "const":
-        case "accumulator":
-          return x;
-        case "index":
-          return { ...x, axis: position.get(x.axis)! };
-        case "load":
-          return { ...x, from: placed(x.from, position, rank) };
-        case "loadAt":
-          return { ...x, from: placed(x.from, position, rank), at: visit(x.at) };
-        case "inRange":
-          return { ...x, of: visit(x.of) };
-        case "reduce":
-          return { ...x, over: x.over.map((a) => position.get(a)!), of: visit(x.of) };
-        default:
-          return { ...x, args: x.args.map(visit) };
-      }
-    })();
-    done.set(x, made);
-    return made;
-  };
-  return visit(e);
+function placedExpr(root: Expr, position: ReadonlyMap<number, number>, rank: number): Expr {
+  const at = (axis: number): number => position.get(axis)!;
+  const [made] = rewrite([root], (e) => {
+    if (e.op === "index") return { ...e, axis: at(e.axis) };
+    if (e.op === "reduce") return { ...e, over: e.over.map(at) };
+    return withAccess(e, (a) => placed(a, position, rank));
+  });
+  return made!;
 }
 
 interface Group {
   /** The axis whose stride the group moves by. */
   readonly axis: number;
   readonly size: number;
+  /** The others. */
+  readonly absorbed: readonly number[];
 }
 
-/** Neighbouring axes that every access runs through as one become one. */
-function mergeAxes(axes: readonly number[], sizes: readonly number[], accesses: readonly Access[]): Group[] {
+/** Neighbouring axes that every access runs through as one become one, unless somebody asks for the position along them. */
+function mergeAxes(axes: readonly number[], sizes: readonly number[], accesses: readonly Access[], indexed: ReadonlySet<number>): Group[] {
   const groups: Group[] = [];
   for (const axis of axes) {
     const last = groups.at(-1);
     const size = sizes[axis]!;
     const one =
-      last && accesses.every((a) => last.size === 1 || size === 1 || (a.strides[last.axis] ?? 0) === (a.strides[axis] ?? 0) * size);
-    if (one) groups[groups.length - 1] = { axis: size === 1 ? last.axis : axis, size: last.size * size };
-    else groups.push({ axis, size });
+      last &&
+      !indexed.has(last.axis) &&
+      !indexed.has(axis) &&
+      accesses.every((a) => last.size === 1 || size === 1 || (a.strides[last.axis] ?? 0) === (a.strides[axis] ?? 0) * size);
+    if (!one) groups.push({ axis, size, absorbed: [] });
+    else {
+      const [kept, gone] = size === 1 ? [last.axis, axis] : [axis, last.axis];
+      groups[groups.length - 1] = { axis: kept, size: last.size * size, absorbed: [...last.absorbed, gone] };
+    }
   }
   return groups;
 }

@@ -38,6 +38,8 @@ export function fuse(values: readonly Value[], kept: ReadonlySet<Value>, fuse: b
   const consumers = new Map<Value, [Value, number][]>();
   const depth = new Map<Value, number>();
   const inMemory = new Set<Value>(kept);
+  /** Who reads a value's memory under another name. */
+  const aliasReaders = new Map<Value, Demand[]>();
   for (const v of values) {
     v.inputs.forEach((x, i) => {
       let list = consumers.get(x);
@@ -74,10 +76,12 @@ export function fuse(values: readonly Value[], kept: ReadonlySet<Value>, fuse: b
     within.set(v, [...(within.get(v) ?? []), cluster]);
   };
 
+  const readersOf = (v: Value, demands: readonly Demand[]): Demand[] => [...demands, ...(aliasReaders.get(v) ?? [])];
+
   /** v is written by `cluster`; everybody else reads it. */
   const write = (v: Value, cluster: Cluster, demands: readonly Demand[]): void => {
     home.set(v, cluster);
-    for (const d of demands) if (d.cluster !== cluster) cluster.consumers.add(d.cluster);
+    for (const d of readersOf(v, demands)) if (d.cluster !== cluster) cluster.consumers.add(d.cluster);
   };
 
   const storeApart = (v: Value, demands: readonly Demand[]): void => {
@@ -96,7 +100,7 @@ export function fuse(values: readonly Value[], kept: ReadonlySet<Value>, fuse: b
     if (!fuse) return false;
     for (const cluster of new Set(demands.map((d) => d.cluster))) {
       const here = demands.filter((d) => d.cluster === cluster);
-      const others = new Set(demands.flatMap((d) => (d.cluster === cluster ? [] : [d.cluster])));
+      const others = new Set(readersOf(v, demands).flatMap((d) => (here.includes(d) ? [] : [d.cluster])));
       if (cluster.special || !sameSizes(cluster.shape, v.shape)) continue;
       if (!here.every((d) => d.want === "compute" && cluster.isIdentity(d.view))) continue;
       if (!fits(v, cluster, here) || [...others].some((o) => reaches(o, cluster))) continue;
@@ -134,7 +138,7 @@ export function fuse(values: readonly Value[], kept: ReadonlySet<Value>, fuse: b
         aliases.set(v, v.inputs[0]!);
         inMemory.add(v.inputs[0]!);
         within.set(v, []);
-        aliasReaders(v, demands);
+        aliasReaders.set(v.inputs[0]!, [...readersOf(v, demands), ...(aliasReaders.get(v.inputs[0]!) ?? [])]);
       }
       return;
     }
@@ -161,13 +165,6 @@ export function fuse(values: readonly Value[], kept: ReadonlySet<Value>, fuse: b
     if (!storeWith(v, demands)) storeApart(v, demands);
   };
 
-  /** Who reads an alias reads the memory of its input. */
-  const pendingReaders = new Map<Value, Demand[]>();
-  const aliasReaders = (v: Value, demands: readonly Demand[]): void => {
-    const input = v.inputs[0]!;
-    pendingReaders.set(input, [...(pendingReaders.get(input) ?? []), ...demands, ...(pendingReaders.get(v) ?? [])]);
-  };
-
   /** Cheap enough to compute in several kernels rather than store and read again: few operations on one tensor. */
   const repeatable = (v: Value): boolean => {
     if (v.op.kind !== "elementwise" || isCostly(v)) return false;
@@ -177,12 +174,7 @@ export function fuse(values: readonly Value[], kept: ReadonlySet<Value>, fuse: b
   };
   const chain = (v: Value): number => 1 + Math.max(0, ...(consumers.get(v) ?? []).map(([c]) => depth.get(c) ?? 0));
 
-  for (let i = values.length - 1; i >= 0; i--) {
-    const v = values[i]!;
-    settle(v);
-    const cluster = home.get(v);
-    if (cluster) for (const d of pendingReaders.get(v) ?? []) if (d.cluster !== cluster) cluster.consumers.add(d.cluster);
-  }
+  for (let i = values.length - 1; i >= 0; i--) settle(values[i]!);
   return { clusters, home, aliases };
 }
 

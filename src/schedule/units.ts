@@ -2,7 +2,7 @@
 import { InternalError } from "../core/errors.ts";
 import { sizeOf, stridesOf } from "../core/shape.ts";
 import type { ArgsortAttributes, CumulateAttributes, IndexAlgebra, IndexedAttributes, Place, Value } from "../graph/op.ts";
-import { type Access, constant, type Expr, load, rewrite, scalar } from "../kernel/expr.ts";
+import { type Access, accessOf, constant, type Expr, load, readsBelow, rewrite, scalar, withAccess } from "../kernel/expr.ts";
 import type { Kernel, Operand, Rows, Serial } from "../kernel/kernel.ts";
 import { nodesOf } from "../kernel/lower/axes.ts";
 import { Domain, type View } from "./affine.ts";
@@ -34,9 +34,7 @@ export function unitOf(kernels: Kernel[], label: string): Unit {
 /** Every place a kernel reads. */
 export function readsOf(k: Kernel): Access[] {
   if (k.kind === "serial") return [...k.reads];
-  const loads = nodesOf({ stores: k.stores, guards: k.kind === "rows" ? k.guards : [] }).flatMap((e) =>
-    e.op === "load" || e.op === "loadAt" ? [e.from] : [],
-  );
+  const loads = readsBelow([...k.stores.map((s) => s.value), ...(k.kind === "rows" ? k.guards.map((g) => g.bad) : [])]);
   if (k.kind === "rows") return loads;
   return [...loads, { ...k.a, strides: [] }, { ...k.b, strides: [] }];
 }
@@ -46,7 +44,12 @@ export const writesOf = (k: Kernel): Access[] => (k.kind === "serial" ? [k.write
 /** The kernels of a cluster. */
 export function clusterUnit(cluster: Cluster, memory: Memory): Unit {
   const v = cluster.special;
-  if (!v) return unitOf([buildKernel(cluster, memory)], cluster.stores.map((s) => s.op.name).join("+"));
+  if (!v) {
+    const unit = unitOf([buildKernel(cluster, memory)], cluster.stores.map((s) => s.op.name).join("+"));
+    for (const b of unit.writes)
+      if (unit.reads.has(b)) throw new InternalError(`the kernel ${unit.label} reads from memory what it writes`);
+    return unit;
+  }
   const kernels =
     v.op.kind === "place" ? placeKernels(v, memory) : v.op.kind === "serial" ? [serialKernel(v, memory)] : scatterKernels(v, memory);
   return unitOf(kernels, v.op.name);
@@ -85,7 +88,7 @@ function placeKernels(v: Value, memory: Memory): Kernel[] {
     const domain = new Domain(x.shape);
     const target = op.target(domain.identity(x.shape.length), domain as IndexAlgebra<View[number]>, v.attributes, i, v.inputs);
     const value = read(x, memory);
-    const store = accessOf(to, target, x.shape.length);
+    const store = placedAccess(to, target, x.shape.length);
     if (!op.overlaps(v.attributes)) {
       kernels.push({ kind: "rows", outer: x.shape, inner: [], stores: [{ to: store, value }], guards: [] });
       return;
@@ -108,7 +111,7 @@ function accumulating(x: Value, value: Expr, store: Access, target: View): Kerne
   });
 }
 
-function accessOf(to: Access, target: View, rank: number): Access {
+function placedAccess(to: Access, target: View, rank: number): Access {
   const strides = new Array<number>(rank).fill(0);
   let offset = to.offset;
   target.forEach((form, axis) => {
@@ -214,9 +217,7 @@ export function renameBuffer(k: Kernel, from: number, to: number): Kernel {
   const access = (a: Access): Access => (a.buffer === from ? { ...a, buffer: to } : a);
   if (k.kind === "serial") return { ...k, reads: k.reads.map(access), write: access(k.write) };
   const guards = k.kind === "rows" ? k.guards : [];
-  const roots = rewrite([...k.stores.map((s) => s.value), ...guards.map((g) => g.bad)], (e) =>
-    e.op === "load" || e.op === "loadAt" ? { ...e, from: access(e.from) } : e,
-  );
+  const roots = rewrite([...k.stores.map((s) => s.value), ...guards.map((g) => g.bad)], (e) => withAccess(e, access));
   const stores = k.stores.map((s, i) => ({ to: access(s.to), value: roots[i]! }));
   if (k.kind === "rows") return { ...k, stores, guards: guards.map((g, i) => ({ ...g, bad: roots[stores.length + i]! })) };
   const operand = (o: Operand): Operand => (o.buffer === from ? { ...o, buffer: to } : o);
@@ -229,8 +230,9 @@ export function readsOnlyWhereItWrites(k: Kernel, own: number, variable: number)
   const store = k.stores.find((s) => s.to.buffer === own)?.to;
   const guards = k.kind === "rows" ? k.guards : [];
   for (const e of nodesOf({ stores: k.stores, guards })) {
-    if ((e.op !== "load" && e.op !== "loadAt") || e.from.buffer !== variable) continue;
-    if (e.op === "loadAt" || !store || e.from.offset !== store.offset || e.from.strides.join() !== store.strides.join()) return false;
+    const from = accessOf(e);
+    if (from?.buffer !== variable) continue;
+    if (e.op === "loadAt" || !store || from.offset !== store.offset || from.strides.join() !== store.strides.join()) return false;
   }
   return store !== undefined && !(k.kind === "rows" && insideReduction(k, variable));
 }
@@ -238,7 +240,5 @@ export function readsOnlyWhereItWrites(k: Kernel, own: number, variable: number)
 /** Whether a reduction of the kernel reads a buffer: then other elements than the one at hand are read. */
 function insideReduction(k: Rows, buffer: number): boolean {
   const reductions = nodesOf(k).filter((e) => e.op === "reduce");
-  return reductions.some((r) =>
-    nodesOf({ stores: [{ to: k.stores[0]!.to, value: r }], guards: [] }).some((e) => e.op === "load" && e.from.buffer === buffer),
-  );
+  return readsBelow(reductions).some((a) => a.buffer === buffer);
 }

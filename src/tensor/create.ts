@@ -6,7 +6,7 @@ import type { Checked, Known, Nested, Plain, Shape, ShapeOf } from "../core/shap
 import * as ops from "../ops/index.ts";
 import { currentTrace, HostStorage } from "./context.ts";
 import { checkElements, shapeOfNested, writeNested } from "./nested.ts";
-import { castTo, defaultDType, derived, numberValue, positions, stretch } from "./operators.ts";
+import { castTo, defaultDType, derived, numberValue, positions, stretch } from "./operators/elementwise.ts";
 import { atUserLine } from "./site.ts";
 import { Tensor } from "./tensor.ts";
 import type { TensorLike } from "./tensor-types.ts";

@@ -17,13 +17,30 @@ function named(x: Tree, who: string): { values: Value[]; names: Map<Value, strin
   values.forEach((value, i) => {
     if (paths[i] && !names.has(value)) names.set(value, paths[i]!);
   });
+  // The graph holds computed tensors as it holds variables: in cells.
+  for (const value of topological(values))
+    if (value.op.kind === "leaf" && value.op.source === "variable" && !ownerOf(value) && !names.has(value)) names.set(value, "tensor");
   return { values, names };
 }
 
-/** The graph of some tensors in Graphviz's language: `dot -Tsvg`. */
-export function toDot(x: Tree): string {
+export interface DrawOptions {
+  /** Some of the tensors: what they need and the others do not is shaded. */
+  readonly highlight?: Tree;
+}
+
+const SHADE = "#fde3cc";
+
+/**
+ * The graph of some tensors in Graphviz's language: `dot -Tsvg`.
+ *
+ * @example toDot({ loss, ...d }, { highlight: d }) // the nodes that back-propagation added are shaded
+ */
+export function toDot(x: Tree, { highlight = [] }: DrawOptions = {}): string {
   const { values, names } = named(x, "toDot");
-  return drawValues(values, { names });
+  const shaded = flatten(highlight, "toDot: highlight").leaves.map((leaf) => leaf.node());
+  const plain = new Set(topological(values.filter((value) => !shaded.includes(value))));
+  const added = topological(shaded).filter((value) => !plain.has(value));
+  return drawValues([...new Set([...values, ...shaded])], { names, colours: new Map(added.map((value) => [value, SHADE])) });
 }
 
 /** The graph of some tensors as text, one operation a line. */

@@ -1,10 +1,10 @@
 /** Functions where there is no natural receiver, and one alias for each elementwise method. */
 import type { Checked, Concat, Known, Nested, Shape } from "../core/shape-types.ts";
 import { asTensor } from "./create.ts";
-import * as op from "./operators.ts";
-import { einsum as einsumOf } from "./operators-contract.ts";
-import * as maths from "./operators-maths.ts";
-import * as move from "./operators-move.ts";
+import { einsum as einsumOf } from "./operators/contract.ts";
+import * as op from "./operators/elementwise.ts";
+import * as maths from "./operators/maths.ts";
+import * as move from "./operators/move.ts";
 import { Tensor } from "./tensor.ts";
 import type { Fits, FitsProduct, Joined, Operand, Product } from "./tensor-types.ts";
 

@@ -26,6 +26,7 @@ export function writeNested(x: unknown, data: TypedArray, dtype: DType, who: str
     if (!Array.isArray(node) || node.length !== shape[depth])
       throw new ShapeError(`${who}: the rows have different lengths`, {
         why: `${path || "it"} has ${Array.isArray(node) ? `length ${node.length}` : "no rows"}, others have ${shape[depth]}`,
+        help: "fill the short rows up, with 0 for instance",
       });
     for (let i = 0; i < node.length; i++) visit(node[i], depth + 1, `${path}[${i}]`);
   };

@@ -8,7 +8,7 @@ import { threefry } from "../graph/scalars.ts";
 import * as ops from "../ops/index.ts";
 import { currentTrace, type Draw } from "./context.ts";
 import type { DTypeOption } from "./create.ts";
-import { castTo, derived, stretch } from "./operators.ts";
+import { castTo, derived, stretch } from "./operators/elementwise.ts";
 import { atUserLine } from "./site.ts";
 import type { Tensor } from "./tensor.ts";
 

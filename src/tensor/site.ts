@@ -4,9 +4,14 @@ import { withSite } from "../graph/op.ts";
 /** Frames looked at: those of the library above the user's line, and one more. */
 const DEPTH = 12;
 
-/** The folder of the library's own code, with which the frames to be skipped begin; as a URL and as a path. */
-const HERE = new URL("..", import.meta.url);
-const OWN = [HERE.href, decodeURIComponent(HERE.pathname)];
+/** The folders of the library's own code, with which the frames to be skipped begin; as URLs and as paths. */
+const OWN = ownFolders(new URL("..", import.meta.url));
+
+/** Where source maps are followed, as tsx does, frames of dist/src/ are told as frames of src/. */
+export function ownFolders(here: URL): string[] {
+  const sources = new URL(here.href.replace(/\/dist\/src\/$/, "/src/"));
+  return [here, sources].flatMap((folder) => [folder.href, decodeURIComponent(folder.pathname)]);
+}
 
 /** A captured stack; turned into text only when somebody looks, because that takes a hundred times as long. */
 class CapturedSite implements Site {

@@ -1,18 +1,18 @@
 import { checkDType, type DType, type TypedArray } from "../core/dtype.ts";
-import { GraphError, ShapeError } from "../core/errors.ts";
+import { GraphError, ShapeError, type Site } from "../core/errors.ts";
 import { frozen, type Shape, showShape, sizeOf } from "../core/shape.ts";
 import type { Type, Value } from "../graph/op.ts";
 import { custom, variable } from "../ops/index.ts";
 import { currentTrace, HostStorage, rememberStorage, type Storage, type Trace, theRuntime } from "./context.ts";
 import { nest } from "./nested.ts";
-import * as op from "./operators.ts";
-import { at } from "./operators-at.ts";
-import { dot, matmul } from "./operators-contract.ts";
-import * as maths from "./operators-maths.ts";
-import * as move from "./operators-move.ts";
-import * as reduce from "./operators-reduce.ts";
+import { at } from "./operators/at.ts";
+import { dot, matmul } from "./operators/contract.ts";
+import * as op from "./operators/elementwise.ts";
+import * as maths from "./operators/maths.ts";
+import * as move from "./operators/move.ts";
+import * as reduce from "./operators/reduce.ts";
 import { printTree } from "./print.ts";
-import { atUserLine } from "./site.ts";
+import { atUserLine, takeSite } from "./site.ts";
 import { tap } from "./tap.ts";
 import type * as types from "./tensor-types.ts";
 import type { Axes, Fits, Joined, Operand } from "./tensor-types.ts";
@@ -58,7 +58,7 @@ export class Tensor<out S extends Shape = any> {
 
   /** Its node: what transformations and drawings work on. In a trace, a tensor made outside is an input. */
   node(): Value {
-    if (this.trace?.closed) throw leaked(this.trace, this);
+    if (this.trace?.closed) throw leaked(this.trace, this, this.#node?.site);
     const trace = currentTrace();
     return trace && !this.trace ? trace.capture(this) : this.ownNode();
   }
@@ -109,10 +109,11 @@ export class Tensor<out S extends Shape = any> {
   /** The elements themselves: nobody may write to them. */
   elements(who = "elements"): Promise<TypedArray> {
     const trace = currentTrace();
-    if (this.trace?.closed) throw leaked(this.trace, this);
+    if (this.trace?.closed) throw leaked(this.trace, this, this.#node?.site);
     if (trace)
       throw new GraphError(`${who}: a value is not known while ${trace.name} is tracing`, {
         help: 'return it and read it outside, or look at it with x.tap("name")',
+        site: takeSite(),
       });
     const held = this.content();
     if (held.storage instanceof HostStorage) return Promise.resolve(held.storage.array);
@@ -594,13 +595,16 @@ export class Tensor<out S extends Shape = any> {
     throw new GraphError("a tensor is not a number", {
       why: "its value is not known until it is computed",
       help: "use methods in place of operators, as in a.add(b) and a.gt(0), or read it with await x.item()",
+      site: takeSite(),
     });
   }
 }
 
-function leaked(trace: Trace, x: Tensor): GraphError {
+function leaked(trace: Trace, x: Tensor, built?: Site): GraphError {
+  const where = built?.toString();
   return new GraphError(`a ${x.dtype} ${showShape(x.shape)} of a function traced by ${trace.name} was used after it`, {
-    why: "it stands for a value inside the program and has none outside",
+    why: `it stands for a value inside the program${where ? `, built at ${where},` : ""} and has none outside`,
     help: "return it from the function",
+    site: takeSite(),
   });
 }

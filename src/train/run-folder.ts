@@ -107,6 +107,14 @@ export class RunFolder {
   close(): Promise<void> {
     return this.checkpoints.close();
   }
+
+  /** Removes a closed folder in which nothing came about: the data were missing, say. */
+  async removeIfUnused(): Promise<void> {
+    const { readdir, rm } = await import("node:fs/promises");
+    const files = (await readdir(this.path)).sort().join();
+    const saved = (await readdir(`${this.path}/checkpoints`)).filter((name) => !name.startsWith("lock"));
+    if (this.logged === 0 && saved.length === 0 && files === "checkpoints,metrics.jsonl,run.json") await rm(this.path, { recursive: true });
+  }
 }
 
 /** A folder with nothing in it. @throws ArgumentError if it cannot be made, or holds something */
@@ -125,6 +133,14 @@ export async function makeFolder(path: string, help: string): Promise<void> {
 /** `run.json` of a folder, checked. */
 export async function readInfo(path: string): Promise<RunInfo> {
   const file = `${path}/run.json`;
+  const { access } = await import("node:fs/promises");
+  await access(file).catch((cause: unknown) => {
+    throw new FormatError(`${path} is no run`, {
+      why: `there is no ${file}`,
+      help: "give the folder that gradus train named at its end",
+      cause,
+    });
+  });
   const text = new TextDecoder().decode(await readBytes(file, 10_000_000));
   let json: unknown;
   try {

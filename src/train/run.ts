@@ -86,14 +86,13 @@ export function prepare(
 /** Trains a recipe in a run folder: a new one, or one to go on with. */
 export async function trainRecipe(settings: TrainSettings, events: TrainEvents = {}): Promise<TrainOutcome> {
   const begun = performance.now();
-  const folder = settings.resume === undefined ? await newRun(settings) : await RunFolder.open(settings.resume);
+  const isNew = settings.resume === undefined;
+  const folder = isNew ? await newRun(settings) : await oldRun(settings.resume, settings);
+  let failed = false;
   const seconds = folder.info.seconds;
   const elapsed = (): number => seconds + (performance.now() - begun) / 1000;
   try {
-    const result =
-      settings.recipe.run && settings.resume === undefined
-        ? await runOwn(folder, settings, events)
-        : await runFit(folder, settings, events, elapsed);
+    const result = settings.recipe.run && isNew ? await runOwn(folder, settings, events) : await runFit(folder, settings, events, elapsed);
     const status = result.status;
     await folder.update({
       status,
@@ -103,11 +102,30 @@ export async function trainRecipe(settings: TrainSettings, events: TrainEvents =
     });
     return { path: folder.path, ...result, seconds: elapsed() };
   } catch (error) {
+    failed = true;
     await folder.update({ status: "failed", seconds: elapsed() }).catch(() => undefined);
     throw error instanceof NonFiniteError ? await withLastGood(error, folder.path) : error;
   } finally {
     await folder.close();
+    if (failed && isNew) await folder.removeIfUnused().catch(() => undefined);
   }
+}
+
+/** The run to go on with. What does not fit it is refused before anything is written. */
+async function oldRun(path: string, settings: TrainSettings): Promise<RunFolder> {
+  const info = await readInfo(path);
+  if (shortName(info.recipe) !== shortName(settings.name))
+    throw new ArgumentError(`--resume: the run is of ${info.recipe}, not of ${settings.name}`, {
+      why: "a resumed run goes on as it began",
+      help: "leave the recipe out, or start a new run",
+    });
+  if (settings.recipe.run)
+    throw new ArgumentError(`--resume: ${info.recipe} trains in a way of its own, from beginning to end`, {
+      why: "its recipe has a run(), which keeps nothing to go on from",
+      help: "start a new run",
+    });
+  resumedInfo(info, settings);
+  return RunFolder.open(path);
 }
 
 /** "./mine/net.ts" → "net". */

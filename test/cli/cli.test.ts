@@ -5,11 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { encode } from "fast-png";
+import pc from "picocolors";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { recipeIn } from "../../src/cli/arguments.ts";
 import { imageOf } from "../../src/cli/inputs.ts";
 import { main } from "../../src/cli/main.ts";
-import { clock, sparkline } from "../../src/cli/output.ts";
+import { clock, duration, type Output, sparkline } from "../../src/cli/output.ts";
+import { reportTraining } from "../../src/cli/progress.ts";
 import { FormatError } from "../../src/core/errors.ts";
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -165,7 +167,7 @@ describe("mistakes", () => {
     ["a choice that is not one", ["train", "mnist-mlp", "--loss", "hinge"], 2, /crossEntropy, mse/],
     ["an unknown recipe", ["train", "mnist-mpl"], 1, /"mnist-mpl"[\s\S]*did you mean mnist-mlp/],
     ["a recipe file that is not there", ["train", "./none.ts"], 1, /no file \.\/none\.ts/],
-    ["a folder that is no run", ["evaluate", "nowhere"], 1, /nowhere\/run\.json: there is no such file/],
+    ["a folder that is no run", ["evaluate", "nowhere"], 1, /nowhere is no run\n {2}why: there is no nowhere\/run\.json/],
     ["nothing to predict", ["predict"], 2, /missing required argument/],
     ["data that is not there", ["train", "mnist-mlp", "--data", "nowhere"], 1, /no train-images[\s\S]*nowhere/],
     ["a rate that is negative", ["train", "iris", "--lr=-1", "--data", "nowhere"], 1, /error/],
@@ -176,6 +178,22 @@ describe("mistakes", () => {
     expect(ended.err).toMatch(message);
     expect(ended.out).toBe("");
     expect(ended.code).toBe(code);
+  });
+
+  test("a run that found no data leaves no folder behind", async () => {
+    const { code } = await gradus("train", "mnist-mlp", "--data", "nowhere", "--out", "dataless");
+    expect(code).toBe(1);
+    expect(existsSync(join(folder, "dataless"))).toBe(false);
+  });
+
+  test("a finished run stays as it is when it is resumed with other settings, or as another recipe", async () => {
+    await gradus("train", RECIPE, "--epochs", "1", "--out", "finished");
+    const before = await readFile(join(folder, "finished/run.json"), "utf8");
+    const seed = await gradus("train", RECIPE, "--resume", "finished", "--seed", "9");
+    expect(seed.err).toMatch(/the run has seed 0, not 9/);
+    const other = await gradus("train", "iris", "--resume", "finished");
+    expect(other.err).toMatch(/the run is of .*, not of iris/);
+    expect(await readFile(join(folder, "finished/run.json"), "utf8")).toBe(before);
   });
 
   test("a module whose default export is no recipe says what it lacks", async () => {
@@ -289,6 +307,7 @@ describe("pieces", () => {
 
   test("times are read at a glance", () => {
     expect([clock(5), clock(83.4), clock(3723), clock(-1)]).toEqual(["0:05", "1:23", "1:02:03", "0:00"]);
+    expect([duration(1.26), duration(21.4), duration(83), duration(3723)]).toEqual(["1.3 s", "21 s", "1:23 min", "1:02:03 h"]);
   });
 
   const png = (width: number, height: number, draw: (x: number, y: number) => number): Uint8Array =>
@@ -298,6 +317,44 @@ describe("pieces", () => {
       channels: 1,
       data: Uint8Array.from({ length: width * height }, (_, i) => draw(i % width, Math.floor(i / width))),
     });
+
+  test("on a narrow terminal no line is too long, and the bar keeps its end", () => {
+    const written: string[] = [];
+    const plain = pc.createColors(false);
+    const output = (columns: number): Output => ({
+      json: false,
+      live: true,
+      columns,
+      colour: plain,
+      line: (text = "") => void written.push(text),
+      event: () => undefined,
+      redraw: (text) => void written.push(text),
+      warn: () => undefined,
+    });
+    const plan = {
+      path: "runs/x",
+      name: "x",
+      parameters: 1,
+      trainExamples: 8000,
+      testExamples: 9,
+      epochs: 20,
+      batchesPerEpoch: 125,
+      batchSize: 64,
+      startStep: 0,
+    };
+    const progress = { epoch: 12, step: 1400, batch: 1, skipped: 0, loss: 0.003393, metrics: { accuracy: 1 } };
+    for (const columns of [80, 120]) {
+      const report = reportTraining(output(columns));
+      report.plan?.({ ...plan, checkedOn: "test" });
+      written.length = 0;
+      report.step?.(progress as never);
+      report.epoch?.({ ...progress, validation: { loss: 0.05709, accuracy: 0.984 } } as never);
+      expect(written).toHaveLength(2);
+      expect(written[0]).toMatch(/^epoch 12\/20 {2}━+─+ {2}56 % {2}loss .*ETA \d/);
+      expect(written[1]).toMatch(/test: loss 0\.05709, accuracy 98\.40 % {2}[\d.]+ s/);
+      for (const line of written) expect(line.length).toBeLessThan(columns);
+    }
+  });
 
   test("an image of the right size is taken as it is, dark ink on light paper is turned over", () => {
     const light = imageOf(

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ArgumentError, ShapeError } from "../../src/core/errors.ts";
@@ -21,6 +22,11 @@ async function labelsOf(data: ArrayDataset, size: number, options?: BatchOptions
 }
 
 describe("batches", () => {
+  test("a data set describes itself and does not print its numbers", () => {
+    const set = new ArrayDataset({ data: new Float32Array(6), shape: [2] }, { data: new Int32Array(3), shape: [] });
+    expect(inspect({ set })).toBe("{ set: ArrayDataset(3 examples, x [2], y []) }");
+  });
+
   test("without a generator the order is that of the data, and the last batch is short", async () => {
     expect(await labelsOf(numbered(5), 2)).toEqual([[0, 1], [2, 3], [4]]);
     expect(await labelsOf(numbered(5), 2, { last: "drop" })).toEqual([

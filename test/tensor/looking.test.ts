@@ -1,8 +1,8 @@
 import { inspect } from "node:util";
-import { evaluate, print, ShapeError, tensor, toDot, toText, variable, zeros } from "gradus";
+import { einsum, evaluate, gradients, print, ShapeError, stopGradient, tensor, toDot, toText, variable, zeros } from "gradus";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { showElements } from "../../src/tensor/print.ts";
-import { userLine } from "../../src/tensor/site.ts";
+import { ownFolders, userLine } from "../../src/tensor/site.ts";
 import { flatten, structureKey, unflatten } from "../../src/tensor/tree.ts";
 
 afterEach(() => {
@@ -48,8 +48,24 @@ describe("printing", () => {
     expect(drawing).toMatch(/^digraph/);
     expect(drawing).toContain("weight");
     expect(drawing).toContain("loss");
+    expect(drawing).not.toContain("fillcolor");
     expect(toText({ loss: w.square().sum() })).toContain("mul");
   });
+});
+
+test("drawings name products, computed tensors and stopped gradients, and shade what is asked for", () => {
+  const w = variable([1, 2], { name: "w" });
+  const x = tensor([[3, 4]]);
+  const loss = x.matmul(w).sub(stopGradient(w.sum())).square().sum();
+  const d = gradients(loss, { w });
+  const drawing = toDot({ loss, d }, { highlight: d });
+  const lines = (label: string): string[] => drawing.split("\n").filter((line) => line.includes(`label="${label}\\n`));
+  expect(lines("tensor")).toHaveLength(1);
+  expect(lines("stopGradient")).toHaveLength(1);
+  expect(lines("matmul").map((line) => line.includes("fillcolor"))).toEqual([false, true]);
+  expect(drawing).not.toContain("contract");
+  expect(lines("loss")[0]).not.toContain("fillcolor");
+  expect(toDot({ outer: einsum("i,j->ij", w, w) })).toContain("contract");
 });
 
 describe("the user's line", () => {
@@ -74,6 +90,14 @@ describe("the user's line", () => {
     expect(userLine(stack.join("\n"))).toBe("train.ts:14");
     expect(userLine("Error\n    at file:///home/me/a%20b.ts?t=1:2:3")).toBe("a%20b.ts:2");
     expect(userLine("Error")).toBe("");
+  });
+
+  test("frames of the built library that source maps have moved to its sources are its own, too", () => {
+    const own = ownFolders(new URL("file:///home/me/gra%20dus/dist/src/"));
+    expect(own).toContain("/home/me/gra dus/dist/src/");
+    expect(own).toContain("/home/me/gra dus/src/");
+    expect(own).toContain("file:///home/me/gra%20dus/src/");
+    expect(ownFolders(new URL("file:///x/src/"))).not.toContain("/x/");
   });
 
   test("taking it costs microseconds", () => {

@@ -2,8 +2,9 @@
  * Axes made simple before loops are made of them: axes of size 1 vanish, neighbours that every access runs through
  * as one are merged, equal subexpressions become one node.
  */
-import { type Access, constant, type Expr, operands, rewrite, withOperands } from "../expr.ts";
+import { type Access, constant, type Expr, nodesBelow, readsBelow, rewrite, withAccess } from "../expr.ts";
 import type { Guard, Rows, Store } from "../kernel.ts";
+import { shared } from "../share.ts";
 
 /** A `rows` kernel in simplest terms: axis a is `sizes[a]` long and independent (`outer`) or reduced over. */
 export interface Nest {
@@ -16,35 +17,36 @@ export interface Nest {
 export function simplify(kernel: Rows): Nest {
   const sizes = [...kernel.outer, ...kernel.inner];
   const outer = sizes.map((_, a) => a < kernel.outer.length);
-  return shared(merged(withoutOnes({ sizes, outer, stores: kernel.stores, guards: kernel.guards })));
+  const nest = merged(withoutOnes({ sizes, outer, stores: kernel.stores, guards: kernel.guards }));
+  return { ...nest, ...withRoots(nest, shared(rootsOf(nest))) };
 }
 
 /** Every node of the kernel's expressions, each once, operands first. */
-export function nodesOf(nest: Pick<Nest, "stores" | "guards">): Expr[] {
-  const seen = new Set<Expr>();
-  const visit = (e: Expr): void => {
-    if (seen.has(e)) return;
-    for (const x of operands(e)) visit(x);
-    seen.add(e);
-  };
-  for (const s of nest.stores) visit(s.value);
-  for (const g of nest.guards) visit(g.bad);
-  return [...seen];
-}
+export const nodesOf = (nest: Pick<Nest, "stores" | "guards">): Expr[] => nodesBelow(rootsOf(nest));
 
-export function accessesOf(nest: Pick<Nest, "stores" | "guards">): Access[] {
-  const read = nodesOf(nest).flatMap((e) => (e.op === "load" || e.op === "loadAt" ? [e.from] : []));
-  return [...read, ...nest.stores.map((s) => s.to)];
-}
+/** The expressions of stores, then those of guards. */
+export const rootsOf = (nest: Pick<Nest, "stores" | "guards">): Expr[] => [
+  ...nest.stores.map((s) => s.value),
+  ...nest.guards.map((g) => g.bad),
+];
+
+/** The same with other expressions, in the order of `rootsOf`. */
+export const withRoots = (
+  { stores, guards }: Pick<Nest, "stores" | "guards">,
+  roots: readonly Expr[],
+): Pick<Nest, "stores" | "guards"> => ({
+  stores: stores.map((s, i) => ({ to: s.to, value: roots[i]! })),
+  guards: guards.map((g, i) => ({ check: g.check, bad: roots[stores.length + i]! })),
+});
+
+export const accessesOf = (nest: Pick<Nest, "stores" | "guards">): Access[] => [
+  ...readsBelow(rootsOf(nest)),
+  ...nest.stores.map((s) => s.to),
+];
 
 function mapExprs(nest: Nest, rule: (e: Expr) => Expr, access: (a: Access) => Access): Pick<Nest, "stores" | "guards"> {
-  const roots = rewrite([...nest.stores.map((s) => s.value), ...nest.guards.map((g) => g.bad)], (e) =>
-    rule(e.op === "load" || e.op === "loadAt" ? { ...e, from: access(e.from) } : e),
-  );
-  return {
-    stores: nest.stores.map((s, i) => ({ to: access(s.to), value: roots[i]! })),
-    guards: nest.guards.map((g, i) => ({ check: g.check, bad: roots[nest.stores.length + i]! })),
-  };
+  const roots = rewrite(rootsOf(nest), (e) => rule(withAccess(e, access)));
+  return withRoots({ stores: nest.stores.map((s) => ({ ...s, to: access(s.to) })), guards: nest.guards }, roots);
 }
 
 /** Renumbers axes: `to[a]` is the new number of axis a, or -1 for one that is gone (its index is 0 everywhere). */
@@ -96,59 +98,4 @@ function merged(nest: Nest): Nest {
     return merged(renumber(nest, to, sizes, nest.outer.toSpliced(b, 1)));
   }
   return nest;
-}
-
-/** Equal subexpressions become the same node, so that each is computed once and each address is made once. */
-function shared(nest: Nest): Nest {
-  const share = sharer();
-  return {
-    ...nest,
-    stores: nest.stores.map((s) => ({ to: s.to, value: share(s.value) })),
-    guards: nest.guards.map((g) => ({ check: g.check, bad: share(g.bad) })),
-  };
-}
-
-/** Hash consing: equal expressions, equal node. */
-export function sharer(): (e: Expr) => Expr {
-  const table = new Map<string, Expr>();
-  const ids = new Map<Expr, number>();
-  const done = new Map<Expr, Expr>();
-  const visit = (e: Expr): Expr => {
-    const known = done.get(e);
-    if (known) return known;
-    const args = operands(e).map(visit);
-    const key = `${describe(e)}(${args.map((x) => ids.get(x)).join()})`;
-    let node = table.get(key);
-    if (!node) {
-      node = operands(e).every((x, i) => x === args[i]) ? e : withOperands(e, args);
-      table.set(key, node);
-      ids.set(node, ids.size);
-    }
-    done.set(e, node);
-    return node;
-  };
-  return visit;
-}
-
-const showAccess = (a: Access): string => `${a.buffer}+${a.offset}:${a.strides.join()}`;
-
-function describe(e: Expr): string {
-  switch (e.op) {
-    case "const":
-      return `${Object.is(e.value, -0) ? "-0" : e.value}:${e.dtype}`;
-    case "index":
-      return `#${e.axis}`;
-    case "accumulator":
-      return `acc:${e.dtype}`;
-    case "load":
-      return `load ${showAccess(e.from)}:${e.dtype}`;
-    case "loadAt":
-      return `loadAt ${showAccess(e.from)}*${e.stride}:${e.dtype}`;
-    case "inRange":
-      return `inRange ${e.bound}/${e.check}`;
-    case "reduce":
-      return `reduce ${e.combine} ${e.over.join()}`;
-    default:
-      return `${e.op}:${e.dtype}`;
-  }
 }

@@ -1,7 +1,7 @@
 /** What happens to a finished tile of a product: each element goes through the kernel's stores, in vectors along n. */
 import { bytesOf } from "../../core/dtype.ts";
 import { InternalError } from "../../core/errors.ts";
-import { type Access, type Expr, operands } from "../expr.ts";
+import { type Access, accessKey, type Expr, operands } from "../expr.ts";
 import type { LoweringContext, Product, Store } from "../kernel.ts";
 import { type Int, type IntLocal, iadd, imin, imul, irem, isub, type Vec } from "../loop.ts";
 import type { ArgumentBlock } from "./block.ts";
@@ -74,7 +74,7 @@ export class Epilogue {
       return known;
     };
     const add = (a: Access): void => {
-      const key = keyOfAccess(a);
+      const key = accessKey(a);
       if (this.accesses.has(key)) return;
       const bytes = bytesOf(context.dtypeOf(a.buffer));
       const base = block.address(a.buffer, a.offset * bytes, "p");
@@ -147,7 +147,7 @@ export class Epilogue {
     });
     this.stores.forEach((s, i) => {
       const dtype = this.context.dtypeOf(s.to.buffer);
-      const access = this.accesses.get(keyOfAccess(s.to))!;
+      const access = this.accesses.get(accessKey(s.to))!;
       const [address, value] = [here.addresses.get(access.key)!, values[i]!];
       if (access.n !== access.bytes)
         lines.statements.push({
@@ -196,7 +196,7 @@ export class Epilogue {
   }
 
   private load(from: Access, level: Level, place: Place, at: At | undefined): Vec {
-    const access = this.accesses.get(keyOfAccess(from))!;
+    const access = this.accesses.get(accessKey(from))!;
     const dtype = this.context.dtypeOf(from.buffer);
     const common = { dtype, at: place.addresses.get(access.key)!, lane: laneOf(dtype) };
     if (level !== VECTOR) return { op: "load", ...common, form: "splat" };
@@ -221,8 +221,6 @@ interface At {
   readonly sums: Int;
   readonly count: Int | undefined;
 }
-
-const keyOfAccess = (a: Access): string => `${a.buffer}+${a.offset}:${a.strides.join()}`;
 
 /** Rows or columns of a tile that exist: `extent` at most, less where the matrix ends. */
 export const present = (size: Int, start: Int, extent: number): Int => imin(isub(size, start), extent);

@@ -228,6 +228,7 @@ export function packCall(options: PackOptions, context: LoweringContext): { pack
     work: whole / bytesOf(shape.dtype),
     reads: [operand.buffer],
     writes: [buffer],
+    label: "pack",
   };
   return { packed, call };
 }

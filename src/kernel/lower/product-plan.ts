@@ -1,8 +1,9 @@
 /** How a product is cut: which operand is which, the register tile, depth of passes, blocks. By shape and strides only. */
 import { bytesOf } from "../../core/dtype.ts";
-import { type Access, type Expr, rewrite } from "../expr.ts";
+import { type Access, type Expr, rewrite, withAccess } from "../expr.ts";
 import type { Operand, Product } from "../kernel.ts";
 import type { Target } from "../program.ts";
+import { accessesOf, nodesOf } from "./axes.ts";
 import { THREAD_BYTES } from "./block.ts";
 import { type Fetch, fetchOf, TOGETHER } from "./product-pack.ts";
 import { columnsOf, type Tile, tileBytes } from "./product-tile.ts";
@@ -132,20 +133,15 @@ function swap(p: Product): Product {
 }
 
 function withAccesses(p: Product, access: (a: Access) => Access, rule: (e: Expr) => Expr = (e) => e): Product["stores"] {
-  const values = rewrite(p.stores.map((s) => s.value), (e) => rule(e.op === "load" || e.op === "loadAt" ? { ...e, from: access(e.from) } : e)); // biome-ignore format: one call
+  const values = rewrite(p.stores.map((s) => s.value), (e) => rule(withAccess(e, access))); // biome-ignore format: one call
   return p.stores.map((s, i) => ({ to: access(s.to), value: values[i]! }));
 }
 
 /** Batch axes of size 1 vanish, neighbours that everything runs through as one are merged. */
 export function simplerBatch(p: Product): Product {
-  let indexed = false;
-  const all: Access[] = p.stores.map((s) => s.to);
-  rewrite(p.stores.map((s) => s.value), (e) => {
-    if (e.op === "index") indexed = true;
-    if (e.op === "load" || e.op === "loadAt") all.push(e.from);
-    return e;
-  }); // biome-ignore format: one call
-  if (indexed) return p;
+  const nest = { stores: p.stores, guards: [] };
+  const all = accessesOf(nest);
+  if (nodesOf(nest).some((e) => e.op === "index")) return p;
   const steps = [p.a.batchStrides, p.b.batchStrides, ...all.map((a) => a.strides)];
   for (let d = 0; d < p.batch.length; d++) {
     if (p.batch[d] === 1) return simplerBatch(without(p, d));

@@ -3,16 +3,15 @@
  * tiles. A tile's sums stand in thread-private scratch between passes over k, and go from there through the kernel's stores.
  */
 import { bytesOf } from "../../core/dtype.ts";
-import { type Access, type Expr, load, reduce, rewrite } from "../expr.ts";
+import { type Access, type Expr, load, readsBelow, reduce } from "../expr.ts";
 import type { Lowered, LoweredCall, LoweringContext, Operand, Product, Rows } from "../kernel.ts";
 import { type Int, type IntLocal, iadd, idiv, ieq, imin, imul, int, irem, isub, type LoopModule } from "../loop.ts";
 import { expand } from "../math/index.ts";
-import { nodesOf } from "./axes.ts";
 import { ArgumentBlock, blockSize, keyOf, THREAD_BYTES } from "./block.ts";
-import { productAsRows } from "./index.ts";
 import { Epilogue, fitsTile, present } from "./product-epilogue.ts";
 import { type Packed, type PanelShape, packCall, packHelper, panelBytes } from "./product-pack.ts";
 import { oriented, type Plan, planProduct, simplerBatch } from "./product-plan.ts";
+import { productAsRows, storesOf } from "./product-rows.ts";
 import { along, columnsOf, Lines, tileBytes, tileHelper } from "./product-tile.ts";
 import { lowerRows } from "./rows.ts";
 
@@ -38,19 +37,12 @@ function viaMemory(p: Product, plan: Plan, context: LoweringContext): Lowered {
   const plain: Product = { ...p, stores: [{ to, value: { op: "accumulator", dtype: p.dtype } }] };
   const part: Expr = load({ ...to, strides: [...strides, whole] }, p.dtype);
   const sum = plan.slices > 1 ? reduce("sum", [rank], part) : load({ ...to, strides: [...strides, 0] }, p.dtype);
-  const widened = (a: Access): Access => ({ ...a, strides: [...a.strides, 0] });
   const finish: Rows = {
     kind: "rows",
     outer: sizes,
     inner: [plan.slices],
     guards: [],
-    stores: p.stores.map((s) => {
-      const [value] = rewrite([s.value], (e) => {
-        if (e.op === "accumulator") return sum;
-        return e.op === "load" || e.op === "loadAt" ? { ...e, from: widened(e.from) } : e;
-      });
-      return { to: widened(s.to), value: value! };
-    }),
+    stores: storesOf(p, sum),
   };
   return { threadBytes: THREAD_BYTES, calls: [...inTiles(plain, plan, context, whole), ...lowerRows(finish, context).calls] };
 }
@@ -121,7 +113,7 @@ class TileCode {
     const module = this.module();
     const { p, sources } = this;
     const reads = [sources.a.buffer, sources.b?.buffer ?? p.b.buffer];
-    for (const e of nodesOf({ stores: p.stores, guards: [] })) if (e.op === "load") reads.push(e.from.buffer);
+    for (const a of readsBelow(p.stores.map((s) => s.value))) reads.push(a.buffer);
     return {
       code: { key: keyOf(module), module },
       arguments: this.block.words,

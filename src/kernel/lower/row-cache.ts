@@ -3,8 +3,9 @@
  * memory for the others.
  */
 import { isFloat } from "../../core/dtype.ts";
-import { type Expr, operands } from "../expr.ts";
+import type { Expr } from "../expr.ts";
 import { type Nest, nodesOf } from "./axes.ts";
+import { outsideReductions } from "./dependence.ts";
 
 /** Longest row that is kept: 16 KB of float32 stay in the first-level cache. */
 export const ROW = 4096;
@@ -24,20 +25,14 @@ export function worthKeeping(nest: Nest, lane: number, free: ReadonlyMap<Expr, n
   const alongRow = (e: Expr): boolean => (free.get(e)! & inner) === 1 << lane;
   const passes = new Map<Expr, number>();
   const count = (root: Expr): void => {
-    for (const e of within(root)) if (alongRow(e)) passes.set(e, (passes.get(e) ?? 0) + 1);
+    for (const e of outsideReductions([root])) if (alongRow(e)) passes.set(e, (passes.get(e) ?? 0) + 1);
   };
   for (const e of nodesOf(nest)) if (e.op === "reduce" && e.over.length === 1 && e.over[0] === lane) count(e.of);
   for (const s of nest.stores) count(s.value);
   const chosen = [...passes].filter(([e, n]) => n > 1 && isFloat(e.dtype) && weightOf(e) >= COSTLY).map(([e]) => e);
-  const parts = new Set(chosen.flatMap((e) => within(e).slice(1)));
+  const parts = new Set(chosen.flatMap((e) => outsideReductions([e]).slice(1)));
   return chosen.filter((e) => !parts.has(e)).slice(0, MOST);
 }
 
-/** The nodes of an expression outside its reductions, the expression itself first. */
-function within(root: Expr): Expr[] {
-  const seen = new Set<Expr>([root]);
-  for (const e of seen) if (e.op !== "reduce") for (const x of operands(e)) seen.add(x);
-  return [...seen];
-}
-
-const weightOf = (root: Expr): number => within(root).filter((e) => e.op !== "const" && e.op !== "load" && e.op !== "reduce").length;
+const weightOf = (root: Expr): number =>
+  outsideReductions([root]).filter((e) => e.op !== "const" && e.op !== "load" && e.op !== "reduce").length;

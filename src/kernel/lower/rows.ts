@@ -3,12 +3,13 @@
  * loops; one axis runs over the lanes of a vector.
  */
 import { bytesOf } from "../../core/dtype.ts";
-import { type Access, type Expr, operands, type Reduction } from "../expr.ts";
+import { type Access, accessKey, type Expr, operands, type Reduction, readsBelow } from "../expr.ts";
 import type { Lowered, LoweringContext, Rows, Store } from "../kernel.ts";
 import { type Int, iadd, imin, imul, int, type LoopModule, type Statement, type Vec, type VecLocal, vec } from "../loop.ts";
 import { expand } from "../math/index.ts";
-import { accessesOf, type Nest, nodesOf, simplify } from "./axes.ts";
+import { accessesOf, type Nest, nodesOf, rootsOf, simplify, withRoots } from "./axes.ts";
 import { ArgumentBlock, blockSize, keyOf, THREAD_BYTES } from "./block.ts";
+import { freeAxes, isPartOf, outsideReductions } from "./dependence.ts";
 import { chooseLane, chooseParallel, workOf } from "./order.ts";
 import { accumulator } from "./reduction.ts";
 import { ROW, worthKeeping } from "./row-cache.ts";
@@ -16,15 +17,10 @@ import { asLane, laneOf, scalarToVec } from "./scalar.ts";
 import { Loops, type Scope } from "./scopes.ts";
 
 export function lowerRows(kernel: Rows, context: LoweringContext): Lowered {
-  const roots = expand([...kernel.stores.map((s) => s.value), ...kernel.guards.map((g) => g.bad)]);
-  const nest = simplify({
-    ...kernel,
-    stores: kernel.stores.map((s, i) => ({ to: s.to, value: roots[i]! })),
-    guards: kernel.guards.map((g, i) => ({ check: g.check, bad: roots[kernel.stores.length + i]! })),
-  });
+  const nest = simplify({ ...kernel, ...withRoots(kernel, expand(rootsOf(kernel))) });
   const emitter = new RowsEmitter(nest, context);
   const { module, blocks } = emitter.emitKernel();
-  const reads = nodesOf(nest).flatMap((e) => (e.op === "load" || e.op === "loadAt" ? [e.from.buffer] : []));
+  const reads = readsBelow(rootsOf(nest)).map((a) => a.buffer);
   return {
     threadBytes: emitter.threadBytes,
     calls: [
@@ -45,7 +41,8 @@ class RowsEmitter {
   private readonly nest: Nest;
   private readonly context: LoweringContext;
   private readonly loops: Loops;
-  private readonly free = new Map<Expr, number>();
+  /** The axes each node depends on, as a set of bits. */
+  private readonly free: ReadonlyMap<Expr, number>;
   private readonly reductions: Reduction[];
   /** Values kept from one pass over a row for the next, and the pass that makes each. */
   private readonly kept: Map<Expr, { readonly offset: number; pass: number }>;
@@ -61,7 +58,7 @@ class RowsEmitter {
     const lanes = context.target.vectorBytes / (wide ? 8 : 4);
     const sizes = nest.sizes.map((n, a) => this.block.size(n, `n${a}`));
     this.loops = new Loops({ block: this.block, context, lane: chooseLane(nest, lanes), lanes, sizes });
-    for (const e of nodes) this.free.set(e, this.freeAxes(e));
+    this.free = freeAxes(nodes);
     this.reductions = nodes.filter((e) => e.op === "reduce");
     const kept = worthKeeping(nest, this.loops.lane, this.free);
     this.kept = new Map(kept.map((e, i) => [e, { offset: i * ROW * 8, pass: 0 }]));
@@ -103,30 +100,6 @@ class RowsEmitter {
       entry: { name: "kernel", parameters: [args, begin, end, thread], body: [...this.block.prologue, ...root.statements] },
     };
     return { module, blocks };
-  }
-
-  // ---- what depends on what
-
-  private freeAxes(e: Expr): number {
-    const of = (x: Expr): number => this.free.get(x)!;
-    const along = (a: Access): number => a.strides.reduce((set, s, axis) => (s === 0 ? set : set | (1 << axis)), 0);
-    switch (e.op) {
-      case "const":
-      case "accumulator":
-        return 0;
-      case "index":
-        return 1 << e.axis;
-      case "load":
-        return along(e.from);
-      case "loadAt":
-        return along(e.from) | of(e.at);
-      case "inRange":
-        return of(e.of);
-      case "reduce":
-        return e.over.reduce((set, a) => set & ~(1 << a), of(e.of));
-      default:
-        return e.args.reduce((set, x) => set | of(x), 0);
-    }
   }
 
   // ---- expressions
@@ -197,7 +170,7 @@ class RowsEmitter {
     const stride = inLanes ? from.strides[this.loops.lane]! : 0;
     if (stride === 0) return { op: "load", dtype, at, form: "splat", lane };
     if (stride === 1) return { op: "load", dtype, at, form: "vector", lane };
-    const step = this.loops.stride(`${from.buffer}+${from.offset}:${from.strides.join()}`, this.loops.lane, stride * bytesOf(dtype));
+    const step = this.loops.stride(accessKey(from), this.loops.lane, stride * bytesOf(dtype));
     if (!inLanes!.count) return { op: "load", dtype, at, form: "strided", step, lane };
     return { op: "gather", dtype, at, index: this.loops.clampedRamp(inLanes!), step, lane };
   }
@@ -306,7 +279,8 @@ class RowsEmitter {
   private emitPass(first: Reduction, scope: Scope): void {
     const together = this.reductions.filter((r) => r === first || this.canJoin(r, first, scope));
     const inLanes = first.over.includes(this.loops.lane);
-    const light = inLanes && together.length <= 2 && bodySize(together) <= 16;
+    const light =
+      inLanes && together.length <= 2 && outsideReductions(together.map((r) => r.of)).filter((e) => e.op !== "reduce").length <= 16;
     const unroll = light && together.every((r) => !r.combine.startsWith("arg")) ? 4 : 1;
     const accumulators = together.map((r) => accumulator(r, unroll, inLanes, (lane) => vec(this.loops.local("acc"), lane)));
     this.prepare(together.map((r) => r.of));
@@ -343,13 +317,13 @@ class RowsEmitter {
   private canJoin(r: Reduction, first: Reduction, scope: Scope): boolean {
     if (r.over.join() !== first.over.join() || scope.values.has(r)) return false;
     if (this.loops.scopeFor(this.free.get(r)!) !== scope) return false;
-    return !reaches(r.of, first) && !reaches(first.of, r) && !this.waitsForPass(r, first, scope);
+    return !isPartOf(first, r.of) && !isPartOf(r, first.of) && !this.waitsForPass(r, first, scope);
   }
 
   /** True if r needs another reduction over the same axes that has not been computed: it belongs to a later pass. */
   private waitsForPass(r: Reduction, first: Reduction, scope: Scope): boolean {
     return this.reductions.some(
-      (q) => q !== r && q !== first && !scope.values.has(q) && q.over.join() === r.over.join() && reaches(r.of, q),
+      (q) => q !== r && q !== first && !scope.values.has(q) && q.over.join() === r.over.join() && isPartOf(q, r.of),
     );
   }
 
@@ -402,39 +376,9 @@ class RowsEmitter {
     const stride = inLanes ? s.to.strides[this.loops.lane]! : 0;
     if (stride === 0) scope.statements.push({ do: "store", dtype, at, value, form: "first" });
     else if (stride !== 1) {
-      const step = this.loops.stride(`${s.to.buffer}+${s.to.offset}:${s.to.strides.join()}`, this.loops.lane, stride * bytesOf(dtype));
+      const step = this.loops.stride(accessKey(s.to), this.loops.lane, stride * bytesOf(dtype));
       scope.statements.push({ do: "store", dtype, at, value, form: "strided", step, count: inLanes!.count ?? this.loops.lanes });
     } else if (inLanes!.count) scope.statements.push({ do: "store", dtype, at, value, form: "partial", count: inLanes!.count });
     else scope.statements.push({ do: "store", dtype, at, value, form: "vector" });
   }
-}
-
-/** Whether one expression is part of another. */
-function reaches(from: Expr, to: Expr): boolean {
-  const seen = new Set<Expr>();
-  const visit = (e: Expr): boolean => {
-    if (e === to) return true;
-    if (seen.has(e)) return false;
-    seen.add(e);
-    return "args" in e
-      ? e.args.some(visit)
-      : e.op === "loadAt"
-        ? visit(e.at)
-        : e.op === "inRange" || e.op === "reduce"
-          ? visit(e.of)
-          : false;
-  };
-  return visit(from);
-}
-
-/** Nodes of the bodies of these reductions. */
-function bodySize(list: readonly Reduction[]): number {
-  const seen = new Set<Expr>();
-  const visit = (e: Expr): void => {
-    if (seen.has(e) || e.op === "reduce") return;
-    seen.add(e);
-    if ("args" in e) e.args.forEach(visit);
-  };
-  for (const r of list) visit(r.of);
-  return seen.size;
 }

@@ -3,7 +3,7 @@
  * outermost scope that binds all it depends on, and once.
  */
 import { bytesOf } from "../../core/dtype.ts";
-import type { Access, Expr } from "../expr.ts";
+import { type Access, accessKey, type Expr } from "../expr.ts";
 import type { LoweringContext } from "../kernel.ts";
 import { type Int, type IntLocal, iadd, imul, int, irem, isub, type Statement, type Vec, type VecLocal, vec } from "../loop.ts";
 import type { ArgumentBlock } from "./block.ts";
@@ -129,7 +129,7 @@ export class Loops {
 
   address(a: Access, scope: Scope): Int {
     const bytes = bytesOf(this.context.dtypeOf(a.buffer));
-    const key = `${a.buffer}+${a.offset}:${a.strides.join()}`;
+    const key = accessKey(a);
     let address: Int = this.rooted(key, () => this.block.address(a.buffer, a.offset * bytes, "p"));
     for (const s of this.scopes.slice(1, this.scopes.indexOf(scope) + 1)) {
       const stride = a.strides[s.axis]!;

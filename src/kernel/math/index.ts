@@ -12,10 +12,10 @@
 import type { DType } from "../../core/dtype.ts";
 import { DTypeError } from "../../core/errors.ts";
 import { EXPANDED, type ExpandedOp, type Expr, rewrite, type Scalar } from "../expr.ts";
+import { shared } from "../share.ts";
 import { erf32, exp32, expm1_32, log1p32, log32, sigmoid32, tanh32 } from "./float32.ts";
 import { erf64, exp64, expm1_64, log1p64, log64, sigmoid64, tanh64 } from "./float64.ts";
 import { power } from "./power.ts";
-import { shared } from "./shared.ts";
 import { maximum, minimum, sign } from "./simple.ts";
 import { threefry } from "./threefry.ts";
 import { cosine, sine } from "./trigonometry.ts";

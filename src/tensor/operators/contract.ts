@@ -1,15 +1,19 @@
 /** Products of tensors, with batches that broadcast. */
-import { promote } from "../core/dtype.ts";
-import { ShapeError } from "../core/errors.ts";
-import { broadcastShapes, type Shape, showShape, sizeOf } from "../core/shape.ts";
-import type { Value } from "../graph/op.ts";
-import * as ops from "../ops/index.ts";
-import { castTo, derived, stretch } from "./operators.ts";
-import { atUserLine } from "./site.ts";
-import type { Tensor } from "./tensor.ts";
+import { promote } from "../../core/dtype.ts";
+import { DTypeError, ShapeError } from "../../core/errors.ts";
+import { broadcastShapes, type Shape, showShape, sizeOf } from "../../core/shape.ts";
+import type { Value } from "../../graph/op.ts";
+import * as ops from "../../ops/index.ts";
+import { atUserLine } from "../site.ts";
+import { Tensor } from "../tensor.ts";
+import { describe } from "../tree.ts";
+import { castTo, derived, stretch } from "./elementwise.ts";
 
 function together(list: readonly Tensor[], who: string): Value[] {
-  const values = list.map((x) => x.node());
+  const values = list.map((x: unknown) => {
+    if (x instanceof Tensor) return x.node();
+    throw new DTypeError(`${who}: ${describe(x)} is not a tensor`, { help: "tensor(…) makes one; mul multiplies by a number" });
+  });
   const dtype = values.map((v) => v.dtype).reduce((a, b) => promote(a, b, who));
   return values.map((v) => castTo(v, dtype));
 }

@@ -1,5 +1,5 @@
-/** Equal expressions become one node, so that a lowering computes them once. */
-import { type Expr, operands, rewrite } from "../expr.ts";
+/** Equal expressions become one node, so that a lowering computes each once and makes each address once. */
+import { accessKey, type Expr, operands, rewrite } from "./expr.ts";
 
 /** What a node is besides its operands. −0 and 0 differ, a NaN is like any other. */
 function ownFacts(e: Expr): string {
@@ -22,9 +22,6 @@ function ownFacts(e: Expr): string {
       return "";
   }
 }
-
-const accessKey = ({ buffer, offset, strides }: { buffer: number; offset: number; strides: readonly number[] }): string =>
-  `${buffer} ${offset} ${strides.join(",")}`;
 
 export function shared(roots: readonly Expr[]): Expr[] {
   const known = new Map<string, Expr>();

@@ -1,14 +1,14 @@
-import { ArgumentError, GraphError, ShapeError } from "../core/errors.ts";
-import { checkAxis, showShape } from "../core/shape.ts";
-import type { Value } from "../graph/op.ts";
-import { argument, moveAxis } from "../ops/index.ts";
-import { batchGraph } from "../transform/index.ts";
-import { addTap, currentTrace, type Draw, runInTrace, type Tap, type Trace } from "./context.ts";
-import { type Generator, hostDraw } from "./random.ts";
-import { atUserLine } from "./site.ts";
-import { Tensor } from "./tensor.ts";
-import { type Flat, flatten, type Tree, unflatten } from "./tree.ts";
-import type { Variable } from "./variable.ts";
+import { ArgumentError, GraphError, ShapeError } from "../../core/errors.ts";
+import { checkAxis, showShape } from "../../core/shape.ts";
+import type { Value } from "../../graph/op.ts";
+import { argument, moveAxis } from "../../ops/index.ts";
+import { batchGraph } from "../../transform/index.ts";
+import { addTap, currentTrace, type Draw, runInTrace, type Tap, type Trace } from "../context.ts";
+import { type Generator, hostDraw } from "../random.ts";
+import { atUserLine } from "../site.ts";
+import { Tensor } from "../tensor.ts";
+import { type Flat, flatten, type Tree, unflatten } from "../tree.ts";
+import type { Variable } from "../variable.ts";
 
 /** The trace of a body: reads and captures go to the function around it, assignments are errors. */
 export class BodyTrace implements Trace {

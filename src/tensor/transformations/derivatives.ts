@@ -1,17 +1,17 @@
 /** Derivatives of what users hold, on top of the transformations of graphs. */
-import { isFloat } from "../core/dtype.ts";
-import { DTypeError, GraphError, ShapeError } from "../core/errors.ts";
-import { sameShape, showShape } from "../core/shape.ts";
-import type { Value } from "../graph/op.ts";
-import { topological } from "../graph/walk.ts";
-import * as ops from "../ops/index.ts";
-import * as graphs from "../transform/index.ts";
-import { currentTrace } from "./context.ts";
-import { asTensor } from "./create.ts";
-import { atUserLine, inUserCode } from "./site.ts";
-import { Tensor } from "./tensor.ts";
-import { type Flat, flatten, type Like, type Tree, unflatten } from "./tree.ts";
-import { ownerOf, Variable } from "./variable.ts";
+import { isFloat } from "../../core/dtype.ts";
+import { DTypeError, GraphError, ShapeError } from "../../core/errors.ts";
+import { sameShape, showShape } from "../../core/shape.ts";
+import type { Value } from "../../graph/op.ts";
+import { topological } from "../../graph/walk.ts";
+import * as ops from "../../ops/index.ts";
+import * as graphs from "../../transform/index.ts";
+import { currentTrace } from "../context.ts";
+import { asTensor } from "../create.ts";
+import { atUserLine, inUserCode } from "../site.ts";
+import { Tensor } from "../tensor.ts";
+import { type Flat, flatten, type Like, type Tree, unflatten } from "../tree.ts";
+import { ownerOf, Variable } from "../variable.ts";
 
 export interface GradientOptions {
   /** What to do about an x that y does not depend on: an error, the default, or a gradient of zeros. */

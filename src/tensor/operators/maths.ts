@@ -1,10 +1,10 @@
 /** Functions of one tensor, element by element; what is not a primitive is composed of them here. */
-import { isFloat } from "../core/dtype.ts";
-import { ArgumentError } from "../core/errors.ts";
-import type { Value } from "../graph/op.ts";
-import * as ops from "../ops/index.ts";
-import { castTo, float, numberValue, stretch, unary } from "./operators.ts";
-import type { Tensor } from "./tensor.ts";
+import { isFloat } from "../../core/dtype.ts";
+import { ArgumentError } from "../../core/errors.ts";
+import type { Value } from "../../graph/op.ts";
+import * as ops from "../../ops/index.ts";
+import type { Tensor } from "../tensor.ts";
+import { castTo, float, numberValue, stretch, unary } from "./elementwise.ts";
 
 type Map = (x: Tensor) => Tensor;
 const plain =

@@ -1,14 +1,14 @@
 /** From the friendly surface to the strict graph: broadcasts, casts and constants are put in here, and nowhere else. */
-import { arrayOf, type DType, isFloat, promote } from "../core/dtype.ts";
-import { DTypeError } from "../core/errors.ts";
-import { broadcastShapes, MAX_RANK, type Shape, sameShape } from "../core/shape.ts";
-import type { Value } from "../graph/op.ts";
-import * as ops from "../ops/index.ts";
-import { currentTrace } from "./context.ts";
-import { checkElements, shapeOfNested, writeNested } from "./nested.ts";
-import { atUserLine } from "./site.ts";
-import { Tensor } from "./tensor.ts";
-import { describe } from "./tree.ts";
+import { arrayOf, type DType, isFloat, promote } from "../../core/dtype.ts";
+import { DTypeError } from "../../core/errors.ts";
+import { broadcastShapes, MAX_RANK, type Shape, sameShape } from "../../core/shape.ts";
+import type { Value } from "../../graph/op.ts";
+import * as ops from "../../ops/index.ts";
+import { currentTrace } from "../context.ts";
+import { checkElements, shapeOfNested, writeNested } from "../nested.ts";
+import { atUserLine } from "../site.ts";
+import { Tensor } from "../tensor.ts";
+import { describe } from "../tree.ts";
 
 /** A tensor for a value made from others: gradients can be taken through it if they can through one of them. */
 export function derived(value: Value, from: readonly Tensor[]): Tensor {

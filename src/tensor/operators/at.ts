@@ -1,13 +1,13 @@
 /** Python's brackets. */
-import { ArgumentError, DTypeError, outOfRange, ShapeError, show } from "../core/errors.ts";
-import { broadcastShapes, showShape, stridesOf } from "../core/shape.ts";
-import type { Value } from "../graph/op.ts";
-import * as ops from "../ops/index.ts";
-import { derived, positions, stretch } from "./operators.ts";
-import { atUserLine } from "./site.ts";
-import { Tensor } from "./tensor.ts";
-import type { Index } from "./tensor-types.ts";
-import { describe } from "./tree.ts";
+import { ArgumentError, DTypeError, outOfRange, ShapeError, show } from "../../core/errors.ts";
+import { broadcastShapes, showShape, stridesOf } from "../../core/shape.ts";
+import type { Value } from "../../graph/op.ts";
+import * as ops from "../../ops/index.ts";
+import { atUserLine } from "../site.ts";
+import { Tensor } from "../tensor.ts";
+import type { Index } from "../tensor-types.ts";
+import { describe } from "../tree.ts";
+import { derived, positions, stretch } from "./elementwise.ts";
 
 /** What one axis, or a place between two, is asked for. */
 type Item =

@@ -1,13 +1,13 @@
 /** Shapes changed, axes moved, tensors joined: on top of the strict ops. */
-import { promote } from "../core/dtype.ts";
-import { ArgumentError, ShapeError, show } from "../core/errors.ts";
-import { broadcastShapes, checkAxes, checkAxis, checkShape, type Shape, sameShape, showShape, sizeOf } from "../core/shape.ts";
-import type { Value } from "../graph/op.ts";
-import * as ops from "../ops/index.ts";
-import { checkElements } from "./nested.ts";
-import { castTo, derived, positions, stretch, unary } from "./operators.ts";
-import { atUserLine } from "./site.ts";
-import type { Tensor } from "./tensor.ts";
+import { promote } from "../../core/dtype.ts";
+import { ArgumentError, ShapeError, show } from "../../core/errors.ts";
+import { broadcastShapes, checkAxes, checkAxis, checkShape, type Shape, sameShape, showShape, sizeOf } from "../../core/shape.ts";
+import type { Value } from "../../graph/op.ts";
+import * as ops from "../../ops/index.ts";
+import { checkElements } from "../nested.ts";
+import { atUserLine } from "../site.ts";
+import type { Tensor } from "../tensor.ts";
+import { castTo, derived, positions, stretch, unary } from "./elementwise.ts";
 
 /** One size may be −1: what is left of the elements. */
 export function reshape(x: Tensor, to: Shape): Tensor {
@@ -25,11 +25,15 @@ function fillWild(from: Shape, to: Shape): Shape {
   const [have, want] = [sizeOf(from), sizeOf(known)];
   if (wild < 0) {
     if (have === want) return known;
-    throw new ShapeError(`reshape: ${showShape(from)} has ${have} elements, ${showShape(to)} has ${want}`);
+    throw new ShapeError(`reshape: ${showShape(from)} has ${have} elements, ${showShape(to)} has ${want}`, {
+      why: "reshaping moves no element and drops none",
+      help: "-1 in the place of one size is computed from the others",
+    });
   }
   if (want === 0 || have % want !== 0)
     throw new ShapeError(`reshape: ${showShape(from)} does not fit into ${showShape(to)}`, {
       why: `${have} elements are not a multiple of ${want}`,
+      help: "the sizes beside -1 must divide the number of elements",
     });
   return known.with(wild, have / want);
 }

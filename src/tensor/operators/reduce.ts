@@ -1,13 +1,13 @@
 /** Reductions and what runs along an axis, on top of the strict ops: axes from the end, `keepDims`, and dtypes. */
-import { isFloat } from "../core/dtype.ts";
-import { ArgumentError, DTypeError, show } from "../core/errors.ts";
-import { checkAxes, checkAxis, sizeOf } from "../core/shape.ts";
-import type { Value } from "../graph/op.ts";
-import * as ops from "../ops/index.ts";
-import { castTo, float, unary } from "./operators.ts";
-import { atUserLine } from "./site.ts";
-import type { Tensor } from "./tensor.ts";
-import type { Axes } from "./tensor-types.ts";
+import { isFloat } from "../../core/dtype.ts";
+import { ArgumentError, DTypeError, show } from "../../core/errors.ts";
+import { checkAxes, checkAxis, sizeOf } from "../../core/shape.ts";
+import type { Value } from "../../graph/op.ts";
+import * as ops from "../../ops/index.ts";
+import { atUserLine } from "../site.ts";
+import type { Tensor } from "../tensor.ts";
+import type { Axes } from "../tensor-types.ts";
+import { castTo, float, unary } from "./elementwise.ts";
 
 export interface ReduceOptions<K extends boolean = boolean> {
   /** Leaves the axes in, with size 1. */

@@ -1,0 +1,45 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { tensor } from "gradus";
+import { init, Linear, relu, Sequential } from "gradus/nn";
+import { loadModel, saveModel } from "gradus/train";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "gradus-model-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const network = (hidden = 4): Sequential<any> => new Sequential(new Linear(3, hidden), relu, new Linear(hidden, 2));
+const x = tensor([[1, -2, 3]]);
+
+test("a saved model loads into a fresh one and answers the same, to the bit", async () => {
+  const model = init(network(), 1);
+  const path = join(folder, "model.safetensors");
+  await saveModel(model, path);
+  const fresh = network();
+  await loadModel(fresh, path);
+  expect(await fresh.forward(x).data()).toEqual(await model.forward(x).data());
+});
+
+test("the file holds PyTorch's names", async () => {
+  const path = join(folder, "names.safetensors");
+  await saveModel(init(network(), 2), path, { metadata: { made: "by a test" } });
+  const bytes = await readFile(path);
+  const header = JSON.parse(bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE(0))).toString());
+  expect(Object.keys(header).filter((name) => name !== "__metadata__")).toEqual(["0.bias", "0.weight", "2.bias", "2.weight"]);
+  expect(header.__metadata__.made).toBe("by a test");
+});
+
+test("a model of another shape is refused as it was, and a damaged file by name", async () => {
+  const path = join(folder, "other.safetensors");
+  await saveModel(init(network(5), 3), path);
+  const model = init(network(4), 4);
+  const before = await model.forward(x).data();
+  await expect(loadModel(model, path)).rejects.toThrow(/0\.weight/);
+  expect(await model.forward(x).data()).toEqual(before);
+  await writeFile(path, (await readFile(path)).subarray(0, 60));
+  await expect(loadModel(model, path)).rejects.toThrow(/other\.safetensors/);
+});

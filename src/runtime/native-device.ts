@@ -42,6 +42,8 @@ export class NativeDevice implements Device {
     if (!this.pool) throw new DeviceError("native: there is no memory for a pool of threads");
     this.threads = this.shim.poolThreads(this.pool);
     this.arena = new ScratchArena(heap, this.threads);
+    // A memory that is not shared may move when it grows.
+    if (heap.shared) this.shim.useLargePages(new Uint8Array(heap.memory.buffer), heap.maximumBytes);
     const { vectorBytes, registers } = this.compiler.toolchain;
     // Two vectors for each row of the tile, and some left for operands.
     this.target = { name: "native", vectorBytes, tile: { rows: registers === 32 ? 8 : 6, vectors: 2 }, depth: 256 };
@@ -115,7 +117,7 @@ export class NativeDevice implements Device {
     const { buffer } = this.heap.memory;
     if (buffer !== this.heapBuffer) {
       this.heapBuffer = buffer;
-      this.shim.setHeap(this.pool, new Uint8Array(buffer));
+      this.shim.setHeap(this.pool, new Uint8Array(buffer, 0, 1));
     }
     if (linked.stale(this.arena)) link();
   }

@@ -12,8 +12,10 @@ export interface Shim {
   poolThreads(pool: number): number;
   closePool(pool: number): void;
   addKernel(pool: number, address: number): number;
-  /** Where the heap is: a view of all its bytes. */
+  /** Where the heap is: a view of its first byte. */
   setHeap(pool: number, heap: Uint8Array): void;
+  /** Asks for large pages: a view of all the bytes the heap has now, and how many it may grow to in place. */
+  useLargePages(heap: Uint8Array, most: number): void;
   /** One call of a kernel: the address of its argument block in the heap, its blocks, its thread's number. */
   callOnce(pool: number, kernel: number, block: number, begin: number, end: number, thread: number): void;
   /** Walks the step table at a heap address: FINISHED, STOPPED or ABORTED. */
@@ -46,7 +48,7 @@ extern void *dlopen(const char *path, int flags), *dlsym(void *library, const ch
 extern char *dlerror(void);
 extern int madvise(void *address, size length, int advice);
 
-enum { RTLD_NOW = 2, WHOLE = -1, HUGE_PAGES = 14 };
+enum { RTLD_NOW = 2, WHOLE = -1, HUGE_PAGES = 14, COLLAPSE = 25 };
 `;
 
 const ADDON = `
@@ -114,9 +116,21 @@ static Value set_heap(Env env, Info info) {
   Value buffer;
   napi_get_typedarray_info(env, given[1], &type, &length, &data, &buffer, &offset);
   pool->heap = data;
-  // Large pages save most of the address translations of strided reads; a system without them says no, and nothing is lost.
-  size page = 2u << 20, from = ((size)data + page - 1) & ~(page - 1), to = ((size)data + length) & ~(page - 1);
-  if (to > from) madvise((void *)from, to - from, HUGE_PAGES);
+  return 0;
+}
+// Large pages save most of the address translations of strided reads. They are asked for all memory the heap may ever grow to, and what has been
+// touched already is moved into them; a system without them says no, and nothing is lost.
+static Value use_large_pages(Env env, Info info) {
+  ARGUMENTS(2);
+  int type;
+  size length, offset;
+  void *data = 0;
+  Value buffer;
+  napi_get_typedarray_info(env, given[0], &type, &length, &data, &buffer, &offset);
+  size page = 2u << 20, from = ((size)data + page - 1) & ~(page - 1);
+  size now = ((size)data + length) & ~(page - 1), most = ((size)data + (size)number(env, given[1])) & ~(page - 1);
+  if (most > from) madvise((void *)from, most - from, HUGE_PAGES);
+  if (now > from) madvise((void *)from, now - from, COLLAPSE);
   return 0;
 }
 static Value call_once(Env env, Info info) {
@@ -183,6 +197,7 @@ Value napi_register_module_v1(Env env, Value exports) {
   export(env, exports, "closePool", close_pool_);
   export(env, exports, "addKernel", add_kernel_);
   export(env, exports, "setHeap", set_heap);
+  export(env, exports, "useLargePages", use_large_pages);
   export(env, exports, "callOnce", call_once);
   export(env, exports, "run", run);
   export(env, exports, "runAsync", run_async);

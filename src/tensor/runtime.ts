@@ -1,10 +1,10 @@
 /** What computes tensors outside `compile`: graphs of one structure share one program, whatever numbers are in them. */
-import type { TypedArray } from "../core/dtype.ts";
+import { arrayOf, type TypedArray } from "../core/dtype.ts";
 import { MemoryError, OutOfRangeError, show } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import { apply, type ConstantAttributes, type OpBase, type Value } from "../graph/op.ts";
 import { argument } from "../ops/index.ts";
-import { type Device, holderOf, type RealiseOptions, type Runtime, realisedStorage, type Storage, type Tap, tapsOf } from "./context.ts";
+import { type Device, HostStorage, holderOf, type RealiseOptions, type Runtime, realisedStorage, type Storage, type Tap, tapsOf } from "./context.ts";
 import { defaultDevice, runnerFor } from "./engine.ts";
 import { Executable, type Feed } from "./executable.ts";
 import { InterpreterRuntime } from "./interpreter-runtime.ts";
@@ -40,6 +40,7 @@ export class ProgramRuntime implements Runtime {
 
   /** Computes and keeps, without waiting. Eager graphs run on wasm, which compiles in a millisecond, unless native is asked for. */
   realiseNow(tensors: readonly Tensor[], device: Device = "auto"): void {
+    for (const x of tensors) if (!x.storage) keepFilled(x);
     const open = tensors.filter((x) => !x.storage);
     if (open.length === 0) return;
     const graph = new OpenGraph(open);
@@ -86,6 +87,20 @@ export class ProgramRuntime implements Runtime {
     for (const program of this.programs.values()) program.dispose();
     this.programs.clear();
   }
+}
+
+/** More elements than this are left to the heap, whose errors say what does not fit. */
+const MOST_FILLED = 2 ** 26;
+
+/** One number everywhere (zeros, ones, full) needs no program: a move only says where elements are read, and here all are the same. */
+function keepFilled(x: Tensor): void {
+  let v = x.ownNode();
+  while (v.op.kind === "move" && tapsOf(v).length === 0) v = v.inputs[0]!;
+  const size = sizeOf(x.shape);
+  if (v.op.kind !== "leaf" || v.op.source !== "constant" || sizeOf(v.shape) !== 1 || tapsOf(v).length > 0 || size > MOST_FILLED) return;
+  const elements = arrayOf(x.dtype, size);
+  elements.fill((v.attributes as ConstantAttributes).data[0]!);
+  x.keep(new HostStorage(elements));
 }
 
 /** The part of a graph that is not computed yet, with its structure as text. */

@@ -4,7 +4,17 @@ import { MemoryError, OutOfRangeError, show } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import { apply, type ConstantAttributes, type OpBase, type Value } from "../graph/op.ts";
 import { argument } from "../ops/index.ts";
-import { type Device, HostStorage, holderOf, type RealiseOptions, type Runtime, realisedStorage, type Storage, type Tap, tapsOf } from "./context.ts";
+import {
+  type Device,
+  HostStorage,
+  holderOf,
+  type RealiseOptions,
+  type Runtime,
+  realisedStorage,
+  type Storage,
+  type Tap,
+  tapsOf,
+} from "./context.ts";
 import { defaultDevice, runnerFor } from "./engine.ts";
 import { Executable, type Feed } from "./executable.ts";
 import { InterpreterRuntime } from "./interpreter-runtime.ts";

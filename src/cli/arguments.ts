@@ -49,6 +49,16 @@ export function recipeOptions(recipe: Recipe): { key: string; option: Option }[]
   });
 }
 
+/** What the command line says of a recipe's options, by their names in the recipe. */
+export function givenOptions(
+  own: readonly { key: string; option: Option }[],
+  flags: Readonly<Record<string, unknown>>,
+): Record<string, any> {
+  return Object.fromEntries(
+    own.map(({ key, option }) => [key, flags[option.attributeName()]]).filter(([, value]) => value !== undefined),
+  ) as Options;
+}
+
 /** Which recipe a command line names, before its flags are known: a built-in name, or a module's path. */
 export function recipeIn(words: readonly string[], isName: (word: string) => boolean): string | undefined {
   const takesNothing = new Set(["--json", "--help", "-h"]);

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Device } from "../index.ts";
 import { type SearchEvents, type SearchOutcome, type SearchPlan, type Setting, search, type Trial } from "../train/index.ts";
-import { dataOption, deviceOption, jsonOption, recipeIn, recipeOptions, share, threadsOption, whole } from "./arguments.ts";
+import { dataOption, deviceOption, givenOptions, jsonOption, recipeIn, recipeOptions, share, threadsOption, whole } from "./arguments.ts";
 import { clock, duration, type Output, showScore, showScores, standardOutput, thousands } from "./output.ts";
 import { reportTraining } from "./progress.ts";
 import { BUILT_IN, DEFAULT_RECIPE, findRecipe } from "./recipes.ts";
@@ -56,15 +56,12 @@ export async function addSearch(program: Command, words: readonly string[]): Pro
   command.action(async (_: string, flags: Flags & Record<string, unknown>) => {
     const output = standardOutput(flags.json === true);
     const stop = stopOnSignals(output);
-    const given = own.flatMap(({ key, option }) =>
-      flags[option.attributeName()] === undefined ? [] : [[key, flags[option.attributeName()]] as const],
-    );
     const outcome = await search(
       {
         recipe: recipe!,
         name,
         tries: flags.try,
-        options: Object.fromEntries(given),
+        options: givenOptions(own, flags),
         trials: flags.trials,
         by: flags.by,
         seed: flags.seed,

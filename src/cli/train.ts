@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Device } from "../index.ts";
 import { readInfo, type TrainOutcome, trainRecipe } from "../train/index.ts";
-import { dataOption, deviceOption, jsonOption, recipeIn, recipeOptions, share, threadsOption, whole } from "./arguments.ts";
+import { dataOption, deviceOption, givenOptions, jsonOption, recipeIn, recipeOptions, share, threadsOption, whole } from "./arguments.ts";
 import { duration, type Output, showScores, standardOutput } from "./output.ts";
 import { reportTraining } from "./progress.ts";
 import { BUILT_IN, builtIn, DEFAULT_RECIPE, findRecipe } from "./recipes.ts";
@@ -57,14 +57,11 @@ export async function addTrain(program: Command, words: readonly string[]): Prom
     const output = standardOutput(flags.json === true);
     const stop = stopOnSignals(output);
     const report = reportTraining(output);
-    const given = own.flatMap(({ key, option }) =>
-      flags[option.attributeName()] === undefined ? [] : [[key, flags[option.attributeName()]] as const],
-    );
     const outcome = await trainRecipe(
       {
         recipe: recipe!,
         name,
-        options: Object.fromEntries(given),
+        options: givenOptions(own, flags),
         seed: flags.seed,
         epochs: flags.epochs,
         batchSize: flags.batch,

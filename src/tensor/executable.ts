@@ -111,7 +111,7 @@ export class Executable {
     }
     for (const slot of this.results) slot.evict();
     const status = this.loaded.run();
-    if (!status.ok) throw this.explain(status, feeds);
+    if (!status.ok) throw this.explain(status);
     for (const { cell, slot, written } of this.cells) if (written) cell.holdIn(slot);
     return this.results.map((slot) => (slot.length <= SMALL ? new HostStorage(slot.elements.slice()) : slot.hold()));
   }
@@ -123,7 +123,7 @@ export class Executable {
     input.held = ArrayBuffer.isView(feed) ? undefined : feed;
   }
 
-  private explain(status: Exclude<Status, { ok: true }>, _feeds: readonly Feed[]): GradusError {
+  private explain(status: Exclude<Status, { ok: true }>): GradusError {
     if ("aborted" in status)
       return new DeviceError(`${this.runner.name}: the program was stopped before its end`, { why: "a thread died or was told to stop" });
     const check: Check = this.program.checks[status.check]!;

@@ -129,7 +129,7 @@ class OpenGraph {
     for (const x of tensors) this.keep(x);
     // Contents of cells that were met are kept too: the list grows while it is walked.
     for (let i = 0; i < this.kept.length; i++) this.visit(this.kept[i]!.ownNode());
-    const lines = this.order.map((v, i) => this.line(v, i));
+    const lines = this.order.map((v) => this.line(v));
     const outputs = this.roots().map((v) => this.number.get(v)!);
     this.key = `${lines.join("\n")}\n→ ${outputs.join()}`;
   }
@@ -194,7 +194,7 @@ class OpenGraph {
     this.inputOf.set(v, index);
   }
 
-  private line(v: Value, _i: number): string {
+  private line(v: Value): string {
     const type = `${v.dtype}[${v.shape}]`;
     const input = this.inputOf.get(v);
     if (input !== undefined) return `in ${input} ${type}`;

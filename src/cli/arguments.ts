@@ -50,10 +50,7 @@ export function recipeOptions(recipe: Recipe): { key: string; option: Option }[]
 }
 
 /** What the command line says of a recipe's options, by their names in the recipe. */
-export function givenOptions(
-  own: readonly { key: string; option: Option }[],
-  flags: Readonly<Record<string, unknown>>,
-): Record<string, any> {
+export function givenOptions(own: readonly { key: string; option: Option }[], flags: Readonly<Record<string, unknown>>): Options {
   return Object.fromEntries(
     own.map(({ key, option }) => [key, flags[option.attributeName()]]).filter(([, value]) => value !== undefined),
   ) as Options;

@@ -3,7 +3,8 @@ import { register as registerHooks } from "node:module";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ArgumentError } from "../core/errors.ts";
-import { type Recipe, suggestion } from "../train/index.ts";
+import { suggestion } from "../core/options.ts";
+import type { Recipe } from "../train/index.ts";
 
 /** The recipes that come with gradus. */
 export const BUILT_IN: Readonly<Record<string, () => Promise<{ default: Recipe }>>> = {

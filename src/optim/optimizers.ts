@@ -1,5 +1,6 @@
 /** The optimisers: PyTorch's, by its names, defaults and arithmetic. */
 import { ArgumentError, show } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import type { Variable } from "../index.ts";
 import { type Common, makeOptimizer, type Optimizer } from "./optimizer.ts";
 import { adagradRule, adamRule, rmspropRule, sgdRule } from "./rules.ts";
@@ -24,7 +25,7 @@ export interface SgdOptions extends Common {
  * const step = compile((x: Tensor, y: Tensor) => { const loss = mse(model.forward(x), y); optimizer.minimize(loss); return loss; });
  */
 export function sgd(parameters: readonly Variable[], options: SgdOptions): Optimizer {
-  checkOptions(options, "sgd", ["momentum", "nesterov", "dampening", "l1"]);
+  checkRuleOptions(options, "sgd", ["momentum", "nesterov", "dampening", "l1"]);
   const { momentum = 0, nesterov = false, dampening = 0, l1 = 0, weightDecay = 0 } = options;
   checkFraction(momentum, "sgd: momentum");
   checkFraction(dampening, "sgd: dampening", true);
@@ -46,7 +47,7 @@ export interface AdagradOptions extends Common {
 
 /** Adagrad: steps shrink with the sum of squared gradients. Rule: `adagradRule`. */
 export function adagrad(parameters: readonly Variable[], options: AdagradOptions): Optimizer {
-  checkOptions(options, "adagrad", ["lrDecay", "initialAccumulator", "eps"]);
+  checkRuleOptions(options, "adagrad", ["lrDecay", "initialAccumulator", "eps"]);
   const { lrDecay = 0, initialAccumulator = 0, eps = 1e-10, weightDecay = 0 } = options;
   const rule = adagradRule({
     lrDecay: checkNotNegative(lrDecay, "adagrad: lrDecay"),
@@ -69,7 +70,7 @@ export interface RmspropOptions extends Common {
 
 /** RMSProp: steps are divided by a running root mean square of the gradients. Rule: `rmspropRule`. */
 export function rmsprop(parameters: readonly Variable[], options: RmspropOptions): Optimizer {
-  checkOptions(options, "rmsprop", ["alpha", "eps", "momentum", "centered"]);
+  checkRuleOptions(options, "rmsprop", ["alpha", "eps", "momentum", "centered"]);
   const { alpha = 0.99, eps = 1e-8, momentum = 0, centered = false, weightDecay = 0 } = options;
   const rule = rmspropRule({
     alpha: checkFraction(alpha, "rmsprop: alpha"),
@@ -89,13 +90,13 @@ export interface AdamOptions extends Common {
 
 /** Adam: a running mean of the gradients over a running root mean square, both corrected for their start at 0. Rule: `adamRule`. */
 export function adam(parameters: readonly Variable[], options: AdamOptions): Optimizer {
-  checkOptions(options, "adam", ["betas", "eps"]);
+  checkRuleOptions(options, "adam", ["betas", "eps"]);
   return makeOptimizer(parameters, adamOf("adam", options, 0), options, checkNotNegative(options.weightDecay ?? 0, "adam: weightDecay"));
 }
 
 /** Adam whose weight decay (default 0.01) shrinks the parameters by lr · weightDecay instead of entering the gradients. Rule: `adamRule`. */
 export function adamW(parameters: readonly Variable[], options: AdamOptions): Optimizer {
-  checkOptions(options, "adamW", ["betas", "eps"]);
+  checkRuleOptions(options, "adamW", ["betas", "eps"]);
   return makeOptimizer(
     parameters,
     adamOf("adamW", options, checkNotNegative(options.weightDecay ?? 0.01, "adamW: weightDecay")),
@@ -119,14 +120,11 @@ function adamOf(
 
 const COMMON: readonly (keyof Common)[] = ["lr", "weightDecay", "clipNorm", "clipValue"];
 
-/** For JavaScript, where a misspelt option would do nothing and say nothing. */
-function checkOptions<O extends Common>(options: O, who: string, own: readonly (keyof O & string)[]): void {
-  const help = `${who}(model.parameters(), { lr: 0.01 })`;
-  if (typeof options !== "object" || options === null) throw new ArgumentError(`${who}: the options are ${show(options)}`, { help });
-  const known: readonly string[] = [...COMMON, ...own];
-  const unknown = Object.keys(options).find((key) => !known.includes(key));
-  if (unknown !== undefined)
-    throw new ArgumentError(`${who}: there is no option ${show(unknown)}`, { help: `there are ${known.join(", ")}` });
+/** With an example where there are no options at all. */
+function checkRuleOptions<O extends Common>(options: O, who: string, own: readonly (keyof O & string)[]): void {
+  if (typeof options !== "object" || options === null)
+    throw new ArgumentError(`${who}: the options are ${show(options)}`, { help: `${who}(model.parameters(), { lr: 0.01 })` });
+  checkOptions(who, options, [...COMMON, ...own]);
 }
 
 /** In [0, 1), or with `closed` in [0, 1]. */

@@ -1,30 +1,8 @@
 import { ArgumentError } from "../core/errors.ts";
+import { suggestion } from "../core/options.ts";
 
 export type OptionValue = number | string | boolean;
 export type Options = Record<string, OptionValue>;
-
-/** How many edits make one word another (Levenshtein 1966). */
-export function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    row = next;
-  }
-  return row[b.length]!;
-}
-
-/** The name among `names` that was probably meant. */
-export function nearest(name: string, names: readonly string[]): string | undefined {
-  const best = [...names].sort((a, b) => editDistance(name, a) - editDistance(name, b))[0];
-  return best !== undefined && editDistance(name, best) <= Math.max(1, Math.floor(name.length / 3)) ? best : undefined;
-}
-
-/** "… did you mean lr?", or the list. */
-export function suggestion(name: string, names: readonly string[]): string {
-  const near = nearest(name, names);
-  return near ? `did you mean ${near}?` : `known: ${names.join(", ")}`;
-}
 
 /**
  * A recipe's options: its defaults, overridden by what was given, each of its default's type. Keys that the recipe does not have

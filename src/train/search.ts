@@ -1,10 +1,11 @@
 import { ArgumentError, GradusError } from "../core/errors.ts";
+import { suggestion } from "../core/options.ts";
 import { type DownloadProgress, HostRandom } from "../data/index.ts";
 import { type Device, Generator } from "../index.ts";
 import { writeAtomically } from "../io/index.ts";
 import { describeMachine } from "./machine.ts";
 import { largerIsBetter } from "./metrics.ts";
-import { type Options, resolveOptions, suggestion } from "./options.ts";
+import { type Options, resolveOptions } from "./options.ts";
 import type { Recipe } from "./recipe.ts";
 import { prepare, shortName, type TrainEvents, type TrainOutcome, trainRecipe } from "./run.ts";
 import { makeFolder, RunFolder } from "./run-folder.ts";

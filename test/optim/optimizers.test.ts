@@ -28,7 +28,9 @@ describe.each(all)("%s", (name, make) => {
   test("refuses lists that are none", () => {
     const w = variable([1]);
     expect(() => make([], { lr: 1 })).toThrow(/no parameters/);
-    expect(() => make([w], { lr: 1, momentun: 0.9 } as never)).toThrow(/there is no option "momentun"\n {2}help: there are lr, /);
+    expect(() => make([w], { lr: 1, momentun: 0.9 } as never)).toThrow(
+      /there is no option "momentun"\n {2}help: (did you mean momentum\? )?there are lr, /,
+    );
     expect(() => make([w], undefined as never)).toThrow(/the options are undefined/);
     expect(() => make([w, w], { lr: 1 })).toThrow(/same variable/);
     expect(() => make([tensor([1]) as Variable], { lr: 1 })).toThrow(/parameter 0 is no variable/);

@@ -5,6 +5,7 @@
 import { type Access, constant, type Expr, nodesBelow, readsBelow, rewrite, withAccess } from "../expr.ts";
 import type { Guard, Rows, Store } from "../kernel.ts";
 import { shared } from "../share.ts";
+import { type AxisSet, axisSet } from "./axis-set.ts";
 
 /** A `rows` kernel in simplest terms: axis a is `sizes[a]` long and independent (`outer`) or reduced over. */
 export interface Nest {
@@ -20,6 +21,9 @@ export function simplify(kernel: Rows): Nest {
   const nest = merged(withoutOnes({ sizes, outer, stores: kernel.stores, guards: kernel.guards }));
   return { ...nest, ...withRoots(nest, shared(rootsOf(nest))) };
 }
+
+/** The independent axes. */
+export const outerAxes = (nest: Nest): AxisSet => axisSet(nest.outer.flatMap((outer, axis) => (outer ? [axis] : [])));
 
 /** Every node of the kernel's expressions, each once, operands first. */
 export const nodesOf = (nest: Pick<Nest, "stores" | "guards">): Expr[] => nodesBelow(rootsOf(nest));

@@ -1,19 +1,19 @@
 /** What depends on what within a kernel's expressions. */
-import { type Access, type Expr, nodesBelow, operands } from "../expr.ts";
+import { type Expr, nodesBelow, operands } from "../expr.ts";
+import { type AxisSet, axesAlong, axisSet, NO_AXES, withoutAxes } from "./axis-set.ts";
 
 /**
- * The axes each node depends on, as a set of bits.
+ * The axes each node depends on.
  *
  * @param nodes operands first
  */
-export function freeAxes(nodes: readonly Expr[]): Map<Expr, number> {
-  const free = new Map<Expr, number>();
-  const along = (a: Access): number => a.strides.reduce((set, s, axis) => (s === 0 ? set : set | (1 << axis)), 0);
+export function freeAxes(nodes: readonly Expr[]): Map<Expr, AxisSet> {
+  const free = new Map<Expr, AxisSet>();
   for (const e of nodes) {
-    let axes = operands(e).reduce((set, x) => set | free.get(x)!, 0);
-    if (e.op === "index") axes = 1 << e.axis;
-    else if (e.op === "load" || e.op === "loadAt") axes |= along(e.from);
-    else if (e.op === "reduce") axes = e.over.reduce((set, a) => set & ~(1 << a), axes);
+    let axes = operands(e).reduce((set, x) => set | free.get(x)!, NO_AXES);
+    if (e.op === "index") axes = axisSet([e.axis]);
+    else if (e.op === "load" || e.op === "loadAt") axes |= axesAlong(e.from.strides);
+    else if (e.op === "reduce") axes = withoutAxes(axes, axisSet(e.over));
     free.set(e, axes);
   }
   return free;

@@ -4,7 +4,8 @@
  */
 import { isFloat } from "../../core/dtype.ts";
 import type { Expr } from "../expr.ts";
-import { type Nest, nodesOf } from "./axes.ts";
+import { type Nest, nodesOf, outerAxes } from "./axes.ts";
+import { type AxisSet, axisSet, withoutAxes } from "./axis-set.ts";
 import { outsideReductions } from "./dependence.ts";
 
 /** Longest row that is kept: 16 KB of float32 stay in the first-level cache. */
@@ -17,12 +18,13 @@ const COSTLY = 8;
 /**
  * The values worth keeping, outermost only: they move along the lane axis and no other inner one, and stand in more than one pass.
  *
- * @param free the axes each node depends on, as a set of bits
+ * @param free the axes each node depends on
  */
-export function worthKeeping(nest: Nest, lane: number, free: ReadonlyMap<Expr, number>): Expr[] {
+export function worthKeeping(nest: Nest, lane: number, free: ReadonlyMap<Expr, AxisSet>): Expr[] {
   if (lane < 0 || nest.outer[lane] || nest.sizes[lane]! > ROW) return [];
-  const inner = nest.outer.reduce((set, outer, a) => (outer ? set : set | (1 << a)), 0);
-  const alongRow = (e: Expr): boolean => (free.get(e)! & inner) === 1 << lane;
+  const outer = outerAxes(nest);
+  const along = axisSet([lane]);
+  const alongRow = (e: Expr): boolean => withoutAxes(free.get(e)!, outer) === along;
   const passes = new Map<Expr, number>();
   const count = (root: Expr): void => {
     for (const e of outsideReductions([root])) if (alongRow(e)) passes.set(e, (passes.get(e) ?? 0) + 1);

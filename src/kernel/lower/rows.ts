@@ -7,7 +7,8 @@ import { type Access, accessKey, type Expr, operands, type Reduction, readsBelow
 import type { Lowered, LoweringContext, Rows, Store } from "../kernel.ts";
 import { type Int, iadd, imin, imul, int, type LoopModule, type Statement, type Vec, type VecLocal, vec } from "../loop.ts";
 import { expand } from "../math/index.ts";
-import { accessesOf, type Nest, nodesOf, rootsOf, simplify, withRoots } from "./axes.ts";
+import { accessesOf, type Nest, nodesOf, outerAxes, rootsOf, simplify, withRoots } from "./axes.ts";
+import { type AxisSet, axesAlong, axisSet, hasAxis, NO_AXES, withoutAxes } from "./axis-set.ts";
 import { ArgumentBlock, blockSize, keyOf, THREAD_BYTES } from "./block.ts";
 import { freeAxes, isPartOf, outsideReductions } from "./dependence.ts";
 import { chooseLane, chooseParallel, workOf } from "./order.ts";
@@ -41,8 +42,8 @@ class RowsEmitter {
   private readonly nest: Nest;
   private readonly context: LoweringContext;
   private readonly loops: Loops;
-  /** The axes each node depends on, as a set of bits. */
-  private readonly free: ReadonlyMap<Expr, number>;
+  /** The axes each node depends on. */
+  private readonly free: ReadonlyMap<Expr, AxisSet>;
   private readonly reductions: Reduction[];
   /** Values kept from one pass over a row for the next, and the pass that makes each. */
   private readonly kept: Map<Expr, { readonly offset: number; pass: number }>;
@@ -181,7 +182,7 @@ class RowsEmitter {
     const given = asLane(this.emit(e.at), "i32");
     const base = this.loops.address(e.from, scope);
     const inLanes = this.loops.laneScope(scope);
-    const varies = inLanes && (this.free.get(e.at)! & (1 << this.loops.lane)) !== 0;
+    const varies = inLanes && hasAxis(this.free.get(e.at)!, this.loops.lane);
     const at = varies && inLanes.count && e.at.op !== "inRange" ? this.insideOnly(given, inLanes) : given;
     const step = this.loops.rooted(`${e.from.buffer}+${e.from.offset}@${e.stride}`, () => this.block.size(e.stride * bytes, "s"));
     const stride = inLanes ? e.from.strides[this.loops.lane]! : 0;
@@ -265,13 +266,13 @@ class RowsEmitter {
    * run in the order in which they are written, and what one keeps for the next must be there.
    */
   private prepare(roots: readonly Expr[]): void {
-    const open = this.loops.scopes.reduce((set, s) => (s.axis < 0 ? set : set | (1 << s.axis)), 0);
+    const open = axisSet(this.loops.scopes.slice(1).map((s) => s.axis));
     const seen = new Set<Expr>();
     const visit = (e: Expr): void => {
       if (seen.has(e)) return;
       seen.add(e);
       if (e.op !== "reduce") for (const x of operands(e)) visit(x);
-      else if ((this.free.get(e)! & ~open) === 0) this.emit(e);
+      else if (withoutAxes(this.free.get(e)!, open) === NO_AXES) this.emit(e);
     };
     roots.forEach(visit);
   }
@@ -330,11 +331,10 @@ class RowsEmitter {
   // ---- stores
 
   private emitStores(): void {
-    const outer = this.nest.outer.reduce((set, is, a) => (is ? set | (1 << a) : set), 0);
-    const groups = new Map<number, Store[]>();
+    const outer = outerAxes(this.nest);
+    const groups = new Map<AxisSet, Store[]>();
     for (const s of this.nest.stores) {
-      const along = s.to.strides.reduce((set, stride, a) => (stride === 0 ? set : set | (1 << a)), 0);
-      const inner = (this.free.get(s.value)! | along) & ~outer;
+      const inner = withoutAxes(this.free.get(s.value)! | axesAlong(s.to.strides), outer);
       groups.set(inner, [...(groups.get(inner) ?? []), s]);
     }
     for (const g of this.nest.guards) {
@@ -344,8 +344,9 @@ class RowsEmitter {
     }
     this.prepare(this.nest.stores.map((s) => s.value));
     for (const [inner, stores] of groups) {
-      const axes = this.nest.sizes.map((_, a) => a).filter((a) => inner & (1 << a) && a !== this.loops.lane);
-      if (inner & (1 << this.loops.lane)) axes.push(this.loops.lane);
+      const { lane } = this.loops;
+      const axes = this.nest.sizes.map((_, a) => a).filter((a) => hasAxis(inner, a) && a !== lane);
+      if (lane >= 0 && hasAxis(inner, lane)) axes.push(lane);
       this.inPass(() => this.storePass(axes, stores));
     }
   }

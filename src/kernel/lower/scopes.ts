@@ -6,6 +6,7 @@ import { bytesOf } from "../../core/dtype.ts";
 import { type Access, accessKey, type Expr } from "../expr.ts";
 import type { LoweringContext } from "../kernel.ts";
 import { type Int, type IntLocal, iadd, imul, int, irem, isub, type Statement, type Vec, type VecLocal, vec } from "../loop.ts";
+import { type AxisSet, hasAxis } from "./axis-set.ts";
 import type { ArgumentBlock } from "./block.ts";
 
 /** A loop that is being filled. The outermost scope is the function itself, with no axis. */
@@ -116,8 +117,8 @@ export class Loops {
   }
 
   /** The innermost open loop that a set of axes needs. */
-  scopeFor(axes: number): Scope {
-    for (let i = this.scopes.length - 1; i > 0; i--) if (axes & (1 << this.scopes[i]!.axis)) return this.scopes[i]!;
+  scopeFor(axes: AxisSet): Scope {
+    for (let i = this.scopes.length - 1; i > 0; i--) if (hasAxis(axes, this.scopes[i]!.axis)) return this.scopes[i]!;
     return this.scopes[0]!;
   }
 
@@ -191,11 +192,11 @@ export class Loops {
   }
 
   /** Row-major position over the axes of a set. */
-  position(axes: number, scope: Scope): Vec {
+  position(axes: AxisSet, scope: Scope): Vec {
     let linear: Int = 0;
     let lanes = false;
     for (const [a, size] of this.sizes.entries()) {
-      if (!(axes & (1 << a))) continue;
+      if (!hasAxis(axes, a)) continue;
       const at = this.scopes.find((s) => s.axis === a)!.at;
       lanes = a === this.lane;
       linear = iadd(imul(linear, size), at);

@@ -1,6 +1,6 @@
 import { FASHION_CLASSES, fashionMnist } from "gradus/data";
 import { accuracy, recipe } from "gradus/train";
-import { CHOICES, classLoss, denseNetwork, optimizerFor, standardize } from "./layers.ts";
+import { CHOICES, classLoss, DESCRIPTIONS, denseNetwork, optimizerFor, standardize } from "./layers.ts";
 
 /** Mean and standard deviation of the training pixels. */
 const SCALE = standardize(0.286, 0.353);
@@ -18,6 +18,7 @@ export default recipe({
     schedule: "constant",
     weightDecay: 0,
   },
+  describe: DESCRIPTIONS,
   choices: CHOICES,
   epochs: 10,
   batchSize: 64,

@@ -67,3 +67,18 @@ export const CHOICES = {
   optimizer: ["sgd", "adam"],
   schedule: ["constant", "cosine"],
 };
+
+export const MOMENTUM = "share of the last step that the next one keeps (0 to 1)";
+export const WEIGHT_DECAY = "how strongly weights are pulled towards 0";
+
+/** What the options above are, for --help. */
+export const DESCRIPTIONS = {
+  hidden: "sizes of the hidden layers, from first to last: 300, 300-100, or 0 for none",
+  activation: "after each hidden layer",
+  loss: "cross-entropy of the softmax, or the mean squared error against ±1",
+  optimizer: "rule that changes the weights",
+  lr: "learning rate",
+  momentum: `${MOMENTUM}; of sgd`,
+  schedule: "learning rate over the training: always the same, or down to 0 along half a cosine",
+  weightDecay: WEIGHT_DECAY,
+};

@@ -1,6 +1,6 @@
 import { mnist } from "gradus/data";
 import { accuracy, recipe } from "gradus/train";
-import { CHOICES, classLoss, denseNetwork, optimizerFor, standardize } from "./layers.ts";
+import { CHOICES, classLoss, DESCRIPTIONS, denseNetwork, optimizerFor, standardize } from "./layers.ts";
 
 /** Mean and standard deviation of the training pixels. */
 const SCALE = standardize(0.1307, 0.3081);
@@ -21,6 +21,7 @@ export default recipe({
     schedule: "constant",
     weightDecay: 0,
   },
+  describe: DESCRIPTIONS,
   choices: CHOICES,
   epochs: 10,
   batchSize: 32,

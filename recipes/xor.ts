@@ -94,6 +94,12 @@ async function randomStarts(o: Options, context: RunContext) {
 export default recipe({
   description: "exclusive or: the textbook's weights, a linear model, and 20 random starts",
   options: { hidden: 8, lr: 0.05, steps: 200, seeds: 20 },
+  describe: {
+    hidden: "units of the hidden layer",
+    lr: "learning rate of Adam",
+    steps: "how long each random start may learn",
+    seeds: "how many random starts there are",
+  },
   epochs: 200,
   batchSize: 4,
   input: { kind: "row", columns: 2 },

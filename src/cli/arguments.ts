@@ -35,18 +35,22 @@ export const recipeOption = (): Option => new Option("--recipe <module>", "the r
 
 const kebab = (name: string): string => name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
 
-/** The flags of a recipe: one for each of its options. */
+/** The flags of a recipe: one for each of its options, under a heading of their own. */
 export function recipeOptions(recipe: Recipe): { key: string; option: Option }[] {
   return Object.entries(recipe.options as Options).map(([key, usual]) => {
     const choices = (recipe.choices as Record<string, readonly string[]> | undefined)?.[key];
-    // A flag that is on unless said otherwise can be said otherwise.
-    if (typeof usual === "boolean")
-      return { key, option: new Option(usual ? `--no-${kebab(key)}` : `--${kebab(key)}`, "of the recipe").default(undefined) };
-    const option = new Option(`--${kebab(key)} <value>`, `of the recipe (default: ${usual})`);
+    const told = (recipe.describe as Record<string, string> | undefined)?.[key] ?? "";
+    const option = flagOf(key, usual, told);
     if (choices) option.choices(choices);
     else if (typeof usual === "number") option.argParser(number);
-    return { key, option };
+    return { key, option: option.helpGroup("Options of the recipe:") };
   });
+}
+
+/** A flag that is on unless said otherwise can be said otherwise. */
+function flagOf(key: string, usual: Options[string], told: string): Option {
+  if (typeof usual !== "boolean") return new Option(`--${kebab(key)} <value>`, `${told} (default: ${usual})`.trim());
+  return new Option(usual ? `--no-${kebab(key)}` : `--${kebab(key)}`, usual && told ? `not: ${told}` : told).default(undefined);
 }
 
 /** What the command line says of a recipe's options, by their names in the recipe. */

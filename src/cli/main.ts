@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { GradusError } from "../core/errors.ts";
 import { addExplain } from "./explain.ts";
+import { helpLayout } from "./help.ts";
 import { addSearch } from "./search.ts";
 import { addTrain } from "./train.ts";
 import { addEvaluate, addPredict } from "./use.ts";
@@ -15,6 +16,7 @@ async function makeProgram(words: readonly string[]): Promise<Command> {
     .version(packageVersion())
     .showSuggestionAfterError()
     .showHelpAfterError("(--help shows what there is)")
+    .configureHelp(helpLayout)
     .exitOverride();
   await addTrain(program, words);
   addEvaluate(program);

@@ -5,6 +5,7 @@ export interface Output {
   readonly json: boolean;
   /** True if a person watches: a bar can be drawn over itself. */
   readonly live: boolean;
+  /** Of the terminal; infinite where there is none, so that a line of a pipe stays one line. */
   readonly columns: number;
   readonly colour: Colours;
   /** A line for a person; nothing with --json. */
@@ -32,7 +33,7 @@ export function standardOutput(json: boolean): Output {
     json,
     live,
     get columns() {
-      return stdout.columns ?? 80;
+      return stdout.columns ?? Number.POSITIVE_INFINITY;
     },
     colour: pc.createColors(live && !plain),
     line: (text = "") => {

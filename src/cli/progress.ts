@@ -1,4 +1,5 @@
 import type { Progress, TrainEvents, TrainPlan } from "../train/index.ts";
+import { firstThatFits, flow, labelled, widthOf, wrap } from "./layout.ts";
 import { clock, type Output, showAll, showScore, sparkline, thousands } from "./output.ts";
 
 /** Reports a training: a bar on a terminal, lines in a pipe, JSON lines for machines. */
@@ -29,27 +30,33 @@ export function reportTraining(output: Output): TrainEvents & { curve(): string 
     const percent = `${Math.floor(100 * done)} %`;
     const whole = [percent, ...scores, ...tail].join("  ");
     if (!output.live) return `${head}  ${whole}`;
-    // Where the terminal is narrow the speed goes first, then the bar gets shorter.
-    const room = (facts: string): number => output.columns - head.length - facts.length - 5;
-    const facts = room(whole) >= 8 ? whole : [percent, ...scores, tail[1]].join("  ");
+    // Where the terminal is narrow the speed goes first, then the bar gets shorter, then scores go, the last one first.
+    // Two columns are left for the ^C of who interrupts.
+    const room = (facts: string): number => output.columns - head.length - facts.length - 7;
+    const ways = [whole, ...scores.map((_, i) => [percent, ...scores.slice(0, scores.length - i), tail[1]].join("  "))];
+    ways.push(`${percent}  ${scores[0]}`, percent);
+    const facts = ways.find((way, i) => room(way) >= (i === 0 ? 8 : -2)) ?? percent;
     const width = Math.min(24, room(facts));
-    return [head, ...(width >= 4 ? [bar(done, width, output)] : []), facts].join("  ");
+    return [head, ...(width >= 3 ? [bar(done, width, output)] : []), facts].join("  ");
   };
   const smooth = smoother();
 
   return {
+    data: () => output.redraw("preparing the data …"),
     plan: (p) => {
       plan = p;
       began = epochBegan = performance.now();
       output.event("plan", { ...p });
-      output.line(
-        `${output.colour.bold(p.name)}: ${thousands(p.parameters)} parameters, ${thousands(p.trainExamples)} examples, ${p.epochs} ${p.epochs === 1 ? "epoch" : "epochs"} of ${p.batchesPerEpoch} ${p.batchesPerEpoch === 1 ? "batch" : "batches"} of ${p.batchSize}`,
-      );
-      output.line(output.colour.dim(`run folder: ${p.path}${p.startStep > 0 ? `, going on after step ${p.startStep}` : ""}`));
+      const times = `${p.epochs} ${p.epochs === 1 ? "epoch" : "epochs"} of ${p.batchesPerEpoch} ${p.batchesPerEpoch === 1 ? "batch" : "batches"} of ${p.batchSize}`;
+      const what = `${output.colour.bold(p.name)}: ${thousands(p.parameters)} parameters, ${thousands(p.trainExamples)} examples, ${times}`;
+      output.line(wrap(what, output.columns, "  "));
+      output.line(output.colour.dim(labelled("run folder:", p.path, output.columns)));
+      if (p.startStep > 0) output.line(output.colour.dim(`going on after step ${p.startStep}`));
     },
     download: ({ file, received, total }) => {
       const size = `${(received / 1e6).toFixed(1)}${total ? ` of ${(total / 1e6).toFixed(1)}` : ""} MB`;
-      if (output.live) output.redraw(`downloading ${file}  ${total ? `${bar(received / total, 24, output)}  ` : ""}${size}`);
+      const shown = total ? [`downloading ${file}`, bar(received / total, 24, output), size] : [`downloading ${file}`, size];
+      if (output.live) output.redraw(firstThatFits([shown.join("  "), `${file}  ${size}`, size], output.columns - 1));
       else if (received === total) output.line(`downloaded ${file}, ${size}`);
     },
     step: (progress) => {
@@ -66,7 +73,7 @@ export function reportTraining(output: Output): TrainEvents & { curve(): string 
       if (now - drawn < (output.live ? 80 : 10_000)) return;
       if (drawn === 0 && !output.live) return void (drawn = now);
       drawn = now;
-      if (output.live) output.redraw(cut(draw(shown, now), output.columns));
+      if (output.live) output.redraw(draw(shown, now));
       else output.line(draw(shown, now));
       output.event("step", { ...progress, examplesPerSecond: Math.round(rate(now)) });
     },
@@ -87,17 +94,17 @@ export function reportTraining(output: Output): TrainEvents & { curve(): string 
       });
       const head = `epoch ${String(epoch).padStart(String(plan!.epochs).length)}/${plan!.epochs}`;
       const checked = validation ? [`${plan!.checkedOn}: ${showAll(validation)}`] : [];
-      const text = [head, showAll({ loss, ...metrics }), ...checked].join("  ");
-      const times = [`  ${seconds.toFixed(1)} s, ${thousands(rate(now))} examples/s`, `  ${seconds.toFixed(1)} s`];
-      const fits = (line: string): boolean => !output.live || line.length < output.columns;
-      const time = times.find((t) => fits(text + t));
+      const times = [`${seconds.toFixed(1)} s, ${thousands(rate(now))} examples/s`, `${seconds.toFixed(1)} s`].map(output.colour.dim);
+      const all = [head, showAll({ loss, ...metrics }), ...checked];
       // A line that wraps is hard to read: where there is little room, what the bar has shown before goes.
-      if (time !== undefined) output.line(text + output.colour.dim(time));
-      else output.line([head, showScore("loss", loss), ...checked].join("  ") + output.colour.dim(times[1]!));
+      const few = [head, showScore("loss", loss), ...checked, times[1]!];
+      const ways = [...times.map((time) => [...all, time]), few].map((facts) => facts.join("  "));
+      const room = output.columns - 1;
+      output.line(widthOf(ways[2]!) <= room ? firstThatFits(ways, room) : flow(few, room));
     },
     damaged: ({ path, reason }) => output.warn(`warning: ${path} is damaged and was passed over (${reason})`),
     say: (line) => output.line(line),
-    curve: () => sparkline(losses),
+    curve: () => sparkline(losses, Math.min(60, output.columns - 6)),
   };
 }
 
@@ -106,14 +113,6 @@ function bar(share: number, width: number, { colour, live }: Output): string {
   if (!live) return "";
   const full = Math.round(width * Math.min(1, Math.max(0, share)));
   return colour.cyan("━".repeat(full)) + colour.dim("─".repeat(width - full));
-}
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: terminal colours begin with the escape character
-const COLOUR = /\x1b\[\d+m/g;
-
-/** Cuts a line to the terminal's width, so that it can be drawn over. */
-function cut(text: string, columns: number): string {
-  return text.replace(COLOUR, "").length < columns ? text : text.replace(COLOUR, "").slice(0, columns - 1);
 }
 
 /** Running means of loss and metrics, so that the bar can be read. */

@@ -1,12 +1,13 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { Device } from "../index.ts";
 import { type SearchEvents, type SearchOutcome, type SearchPlan, type Setting, search, type Trial } from "../train/index.ts";
 import { dataOption, deviceOption, givenOptions, jsonOption, recipeIn, recipeOptions, share, threadsOption, whole } from "./arguments.ts";
+import { fewer, firstThatFits, flow, labelled, table, wrap } from "./layout.ts";
 import { clock, duration, type Output, showScore, showScores, standardOutput, thousands } from "./output.ts";
 import { reportTraining } from "./progress.ts";
 import { BUILT_IN, DEFAULT_RECIPE, findRecipe } from "./recipes.ts";
 import { stopOnSignals } from "./signals.ts";
-import { isName } from "./train.ts";
+import { isName, resumeHint } from "./train.ts";
 import { packageVersion } from "./version.ts";
 
 interface Flags {
@@ -31,11 +32,13 @@ export async function addSearch(program: Command, words: readonly string[]): Pro
     .command("search")
     .description("try settings of a network on a validation part of the training data, keep the best")
     .argument("[recipe]", `built in: ${Object.keys(BUILT_IN).join(", ")}; or your module, ./mine.ts`, DEFAULT_RECIPE)
-    .option(
-      "--try <name=values>",
-      "what to vary: lr=0.03,0.1,0.3, or a range to draw from: lr=0.001..1, hidden=16..256; repeat it for more (default: lr × 0.3, 1, 3)",
-      (text: string, before: string[]) => [...before, text],
-      [],
+    .addOption(
+      new Option(
+        "--try <name=values>",
+        "what to vary: lr=0.03,0.1,0.3, or a range to draw from: lr=0.001..1, hidden=16..256; repeat it for more",
+      )
+        .argParser((text: string, before: string[]) => [...before, text])
+        .default([], "lr × 0.3, × 1, × 3"),
     )
     .option("--trials <n>", "how many random settings (default: all combinations; 10 where there is a range)", whole(1))
     .option("--by <score>", "the validation score that decides (default: the recipe's first metric)")
@@ -102,25 +105,35 @@ function reportSearch(output: Output, signal: AbortSignal): SearchEvents {
       plan = p;
       began = performance.now();
       output.event("search", { ...p });
-      output.line(
-        `${output.colour.bold(p.name)}: ${p.trials} trials over ${p.tried.join(", ")}, each on ${thousands(p.trainExamples)} examples, scored by ${p.by} on ${thousands(p.validationExamples)} others`,
-      );
-      output.line(output.colour.dim(`search folder: ${p.path}`));
+      const what = `${output.colour.bold(p.name)}: ${p.trials} trials over ${p.tried.join(", ")}, each on ${thousands(p.trainExamples)} examples, scored by ${p.by} on ${thousands(p.validationExamples)} others`;
+      output.line(wrap(what, output.columns, "  "));
+      output.line(output.colour.dim(labelled("search folder:", p.path, output.columns)));
     },
+    data: () => training.data?.(),
     download: (progress) => training.download?.(progress),
     epoch: ({ trial, setting, epochs }, { epoch, step, loss, metrics, validation }) => {
       output.event("epoch", { trial, epoch, step, loss, ...metrics, validation });
       const done = (trial - 1 + epoch / epochs) / plan!.trials;
       const left = ((performance.now() - began) / 1000) * (1 / done - 1);
-      const facts = [`trial ${trial}/${plan!.trials}`, showSetting(setting), `epoch ${epoch}/${epochs}`, showScores(validation!)];
-      output.redraw([...facts, `ETA ${clock(left)}`].join("  ").slice(0, output.columns - 1));
+      output.redraw(
+        firstThatFits(
+          fewer([
+            `trial ${trial}/${plan!.trials}`,
+            `ETA ${clock(left)}`,
+            `epoch ${epoch}/${epochs}`,
+            showScores(validation!),
+            showSetting(setting),
+          ]),
+          output.columns - 1,
+        ),
+      );
     },
     trial: (trial) => {
       output.event("trial", { ...trial });
       const number = String(trial.trial).padStart(String(plan!.trials).length);
       const result = trial.failed === undefined ? `validation: ${showScores(trial.validation)}` : `failed: ${trial.failed.split("\n")[0]}`;
       const time = output.colour.dim(`${trial.seconds.toFixed(1)} s`);
-      output.line(`trial ${number}/${plan!.trials}  ${showSetting(trial.setting)}  ${result}  ${time}`);
+      output.line(flow([`trial ${number}/${plan!.trials}`, showSetting(trial.setting), result, time], output.columns));
     },
     ranking: (trials) => {
       retraining = true;
@@ -129,7 +142,7 @@ function reportSearch(output: Output, signal: AbortSignal): SearchEvents {
     retrain: {
       ...training,
       plan: (p) => {
-        output.line(`\ntraining the best setting again, on all ${thousands(p.trainExamples)} examples`);
+        output.line(`\n${wrap(`training the best setting again, on all ${thousands(p.trainExamples)} examples`, output.columns)}`);
         training.plan?.(p);
       },
     },
@@ -151,20 +164,19 @@ function sayTable(output: Output, trials: readonly Trial[], { tried, by }: Searc
     shown(by, trial.training[by]),
     trial.seconds.toFixed(1),
   ]);
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
-  const line = (cells: readonly string[]): string => cells.map((cell, column) => cell.padStart(widths[column]!)).join("  ");
+  const { bold, dim } = output.colour;
+  const style = (line: string, row: readonly string[] | undefined): string => (!row ? dim(line) : row[0] === "*" ? bold(line) : line);
   output.line();
-  output.line(output.colour.dim(line(head)));
-  rows.forEach((row) => {
-    output.line(row[0] === "*" ? output.colour.bold(line(row)) : line(row));
-  });
+  for (const line of table({ head, rows, style }, output.columns)) output.line(line);
 }
 
 function sayOutcome(output: Output, { path, status, by, best, retrained, seconds }: SearchOutcome): void {
   output.event("end", { status, path, by, best: best ?? null, test: retrained?.scores ?? null, run: retrained?.path ?? null, seconds });
-  if (best) output.line(`\nbest: ${output.colour.bold(showSetting(best.setting))}, validation: ${showScores(best.validation)}`);
-  if (retrained?.status === "interrupted") output.line(`interrupted and saved; go on with: gradus train --resume ${retrained.path}`);
-  else if (retrained) output.line(output.colour.bold(`test: ${showScores(retrained.scores)}`));
+  const { columns, colour } = output;
+  if (best)
+    output.line(`\n${wrap(`best: ${colour.bold(showSetting(best.setting))}, validation: ${showScores(best.validation)}`, columns, "  ")}`);
+  if (retrained?.status === "interrupted") output.line(resumeHint(retrained.path, columns));
+  else if (retrained) output.line(colour.bold(wrap(`test: ${showScores(retrained.scores)}`, columns, "  ")));
   else if (status === "interrupted") output.line("interrupted: other trials might have been better");
-  output.line(output.colour.dim(`${duration(seconds)}, ${path}`));
+  output.line(colour.dim(labelled(`${duration(seconds)},`, path, columns)));
 }

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { Device } from "../index.ts";
 import { readInfo, type TrainOutcome, trainRecipe } from "../train/index.ts";
 import { dataOption, deviceOption, givenOptions, jsonOption, recipeIn, recipeOptions, share, threadsOption, whole } from "./arguments.ts";
+import { labelled, toType, wrap } from "./layout.ts";
 import { duration, type Output, showScores, standardOutput } from "./output.ts";
 import { reportTraining } from "./progress.ts";
 import { BUILT_IN, builtIn, DEFAULT_RECIPE, findRecipe } from "./recipes.ts";
@@ -27,7 +28,11 @@ interface Flags {
 export const isName = (word: string): boolean => Object.hasOwn(BUILT_IN, word) || /\.[cm]?[jt]s$/.test(word);
 
 /** How the user called us. */
-const calledAs = (): string => (process.env.npm_command === "exec" ? "npx gradus" : "gradus");
+const calledAs = (): string[] => (process.env.npm_command === "exec" ? ["npx", "gradus"] : ["gradus"]);
+
+/** What to type to go on with a run that was interrupted. */
+export const resumeHint = (path: string, columns: number): string =>
+  toType("interrupted and saved; go on with:", [...calledAs(), "train", "--resume", path], columns);
 
 /** `gradus train [RECIPE]`. The recipe is found first, because its options are flags. */
 export async function addTrain(program: Command, words: readonly string[]): Promise<void> {
@@ -93,7 +98,7 @@ function sayOutcome(output: Output, outcome: TrainOutcome, curve: string): void 
   output.event("end", { status, path, scores, seconds });
   if (curve) output.line(`\nloss ${output.colour.cyan(curve)}`);
   const best = Object.keys(scores).length > 0 ? `: ${showScores(scores)}` : "";
-  if (status === "interrupted") output.line(`interrupted and saved; go on with: ${calledAs()} train --resume ${path}`);
-  else output.line(output.colour.bold(`${records.length > 0 ? "test" : status}${best}`));
-  output.line(output.colour.dim(`${duration(seconds)}, ${path}`));
+  if (status === "interrupted") output.line(resumeHint(path, output.columns));
+  else output.line(output.colour.bold(wrap(`${records.length > 0 ? "test" : status}${best}`, output.columns, "  ")));
+  output.line(output.colour.dim(labelled(`${duration(seconds)},`, path, output.columns)));
 }

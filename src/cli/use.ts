@@ -5,6 +5,7 @@ import { inference } from "../nn/index.ts";
 import { openRun, type Run } from "../train/index.ts";
 import { dataOption, deviceOption, jsonOption, recipeOption, threadsOption, whole } from "./arguments.ts";
 import { type PredictInput, readInput } from "./inputs.ts";
+import { widthOf, wrap } from "./layout.ts";
 import { type Output, showScores, standardOutput } from "./output.ts";
 import { builtIn, findRecipe } from "./recipes.ts";
 
@@ -40,7 +41,7 @@ export function addEvaluate(program: Command): void {
       const scores = await run.evaluate({ dir: flags.data, device: flags.device, threads: flags.threads });
       output.event("scores", { run: path, recipe: run.info.recipe, step: run.checkpoint.step, ...scores });
       output.line(`${output.colour.bold(run.info.recipe)} after ${run.checkpoint.step} steps`);
-      output.line(`test: ${showScores(scores)}`);
+      output.line(wrap(`test: ${showScores(scores)}`, output.columns, "  "));
     });
 }
 
@@ -114,6 +115,8 @@ async function say(run: Run, x: Tensor, inputs: readonly Pick<PredictInput, "nam
       const text = `${nameOf(run, k)} ${(100 * p).toFixed(1)} %`;
       return rank === 0 ? output.colour.bold(text) : output.colour.dim(text);
     });
-    output.line(`${name.padEnd(width)}  ${shown.join("  ")}`);
+    const line = `${name.padEnd(width)}  ${shown.join("  ")}`;
+    // What does not fit beside the name stands below it.
+    output.line(widthOf(line) <= output.columns ? line : `${name}\n${wrap(`  ${shown.join(", ")}`, output.columns, "  ")}`);
   });
 }

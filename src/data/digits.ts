@@ -139,7 +139,9 @@ function ink(line: readonly Point[], reach: number, page: Float32Array): void {
 /** Squared distances → grey values: full ink within the pen, a smooth fall over the edge, noise. */
 function develop(page: Float32Array, look: { pen: number; edge: number; ink: number }, random: HostRandom): void {
   for (let i = 0; i < page.length; i++) {
-    const t = Math.min(1, Math.max(0, (look.pen + look.edge / 2 - Math.sqrt(page[i]!)) / look.edge));
+    const far = page[i]!;
+    // Most of a page is far from any line, and a root is slow.
+    const t = far === Number.POSITIVE_INFINITY ? 0 : Math.min(1, Math.max(0, (look.pen + look.edge / 2 - Math.sqrt(far)) / look.edge));
     const grain = (random.uniform() + random.uniform() + random.uniform() - 1.5) * 2 * HAND.noise;
     page[i] = Math.round(255 * Math.min(1, Math.max(0, look.ink * t * t * (3 - 2 * t) + grain)));
   }

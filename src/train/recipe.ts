@@ -38,6 +38,8 @@ export interface Recipe<O extends Options = any, M extends Trainable = any> {
   readonly description?: string;
   /** Names with their defaults. */
   readonly options: O;
+  /** What each option is, for --help. */
+  readonly describe?: { readonly [K in keyof O]?: string };
   /** For options that are words: the words. */
   readonly choices?: { readonly [K in keyof O]?: readonly string[] };
   /** Defaults of --epochs and --batch. */

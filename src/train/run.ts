@@ -55,6 +55,8 @@ export interface TrainPlan {
 }
 
 export interface TrainEvents {
+  /** The data are about to be read or made, which may take a while. */
+  data?(): void;
   plan?(plan: TrainPlan): void;
   download?(progress: DownloadProgress): void;
   step?(progress: Progress): void;
@@ -194,6 +196,7 @@ async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainE
   const { info } = folder;
   const device = info.device as Device;
   const { options, model, loss } = prepare(recipe, info.options, info.seed);
+  events.data?.();
   const parts = await recipe.data(options, {
     seed: info.seed,
     signal,

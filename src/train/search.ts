@@ -71,6 +71,8 @@ export interface Trial {
 
 export interface SearchEvents {
   plan?(plan: SearchPlan): void;
+  /** The data are about to be read or made. */
+  data?(): void;
   download?(progress: DownloadProgress): void;
   epoch?(trial: { readonly trial: number; readonly setting: Setting; readonly epochs: number }, progress: Progress): void;
   trial?(trial: Trial): void;
@@ -230,6 +232,7 @@ async function runTrials(settings: SearchSettings, events: SearchEvents, { plan,
   for (const [i, setting] of plan.settings.entries()) {
     const { batch, epochs, ...options } = { ...plan.base, ...setting };
     // Outside the trial: data that cannot be read is no trial's fault, and ends the search.
+    if (i === 0) events.data?.();
     const parts = await recipe.data(options, placeOf(settings, plan.seed, events)).catch((error: unknown) => {
       if (!signal.aborted) throw error;
     });

@@ -7,11 +7,12 @@ import { fileURLToPath } from "node:url";
 import { encode } from "fast-png";
 import pc from "picocolors";
 import { beforeAll, describe, expect, test, vi } from "vitest";
-import { recipeIn } from "../../src/cli/arguments.ts";
+import { recipeIn, recipeOptions } from "../../src/cli/arguments.ts";
 import { imageOf } from "../../src/cli/inputs.ts";
 import { main } from "../../src/cli/main.ts";
 import { clock, duration, type Output, sparkline } from "../../src/cli/output.ts";
 import { reportTraining } from "../../src/cli/progress.ts";
+import { BUILT_IN, builtIn } from "../../src/cli/recipes.ts";
 import { FormatError } from "../../src/core/errors.ts";
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -239,6 +240,7 @@ describe("mistakes", () => {
   test("help and version go to standard output with 0", async () => {
     const help = await quickly("train", "--help");
     expect(help.code).toBe(0);
+    expect(help.out).toMatch(/Options of the recipe:\n {2}--hidden <value> +units of the hidden layer\s+\(default: 300\)/);
     for (const flag of ["--data", "--epochs", "--batch", "--seed", "--device", "--threads", "--out", "--resume", "--json", "--momentum"])
       expect(help.out).toContain(flag);
     expect((await quickly("--version")).out).toMatch(/^\d+\.\d+\.\d+\n$/);
@@ -343,16 +345,17 @@ describe("pieces", () => {
       startStep: 0,
     };
     const progress = { epoch: 12, step: 1400, batch: 1, skipped: 0, loss: 0.003393, metrics: { accuracy: 1 } };
-    for (const columns of [80, 120]) {
+    for (const columns of [40, 80, 120]) {
       const report = reportTraining(output(columns));
       report.plan?.({ ...plan, checkedOn: "test" });
       written.length = 0;
       report.step?.(progress as never);
       report.epoch?.({ ...progress, validation: { loss: 0.05709, accuracy: 0.984 } } as never);
       expect(written).toHaveLength(2);
-      expect(written[0]).toMatch(/^epoch 12\/20 {2}━+─+ {2}56 % {2}loss .*ETA \d/);
-      expect(written[1]).toMatch(/test: loss 0\.05709, accuracy 98\.40 % {2}[\d.]+ s/);
-      for (const line of written) expect(line.length).toBeLessThan(columns);
+      if (columns > 40) expect(written[0]).toMatch(/^epoch 12\/20 {2}━+─+ {2}56 % {2}loss .*ETA \d/);
+      else expect(written[0]).toBe("epoch 12/20  ━━─  56 %  loss 0.003393");
+      expect(written[1]).toMatch(/test: loss 0\.05709, accuracy 98\.40 %\s+[\d.]+ s/);
+      for (const line of written.flatMap((text) => text.split("\n"))) expect(line.length).toBeLessThan(columns);
     }
   });
 
@@ -396,5 +399,35 @@ describe("pieces", () => {
     const file = png(64, 64, (x, y) => (x * y) & 255);
     expect(() => imageOf(damage(file), "a.png", 28)).toThrow(FormatError);
     expect(() => imageOf(damage(file), "a.png", 28)).toThrow("a.png");
+  });
+});
+
+describe("the help", () => {
+  const longest = (text: string): number => Math.max(...text.split("\n").map((line) => line.length));
+  const columnsOf = Object.getOwnPropertyDescriptor(process.stdout, "columns");
+  const isTTY = Object.getOwnPropertyDescriptor(process.stdout, "isTTY");
+  const restore = (name: "columns" | "isTTY", was: PropertyDescriptor | undefined): void => {
+    if (was) Object.defineProperty(process.stdout, name, was);
+    else delete (process.stdout as Partial<typeof process.stdout>)[name];
+  };
+
+  test.each([80, 40])("of every command fits %i columns, and tells all there is", async (columns) => {
+    Object.defineProperty(process.stdout, "columns", { value: columns, configurable: true });
+    Object.defineProperty(process.stdout, "isTTY", { value: true, configurable: true });
+    try {
+      for (const words of [[], ["train"], ["train", "mnist-mlp"], ["search"], ["evaluate"], ["predict"], ["explain"]]) {
+        const { out } = await quickly(...words, "--help");
+        expect(longest(out), words.join(" ")).toBeLessThanOrEqual(columns);
+        expect(out).not.toMatch(/[a-z]\n\s+(?:\d|%)/);
+      }
+    } finally {
+      restore("columns", columnsOf);
+      restore("isTTY", isTTY);
+    }
+  });
+
+  test.each(Object.keys(BUILT_IN))("of %s describes each option of the recipe", async (name) => {
+    const recipe = await builtIn(name);
+    for (const { key, option } of recipeOptions(recipe)) expect(option.description, key).toMatch(/^\w.*\w.* \(default: /);
   });
 });

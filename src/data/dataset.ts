@@ -1,7 +1,8 @@
-import { arrayOf, type DType, type TypedArray } from "../core/dtype.ts";
-import { ArgumentError, ShapeError } from "../core/errors.ts";
-import { checkShape, type Shape, showShape, sizeOf } from "../core/shape.ts";
-import { type Generator, type Tensor, tensor } from "../index.ts";
+import { ArgumentError, ShapeError, show } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
+import { showShape, sizeOf } from "../core/shape.ts";
+import type { Generator, Tensor } from "../index.ts";
+import { type CheckedColumn, type Column, checkColumn, gatherColumn, type Moments, momentsOf } from "./column.ts";
 import { HostRandom } from "./random.ts";
 
 /** A batch: inputs and targets, the first axis counts the examples. */
@@ -23,38 +24,30 @@ export interface Dataset<B> {
   batches(size: number, options?: BatchOptions): Iterable<B> & AsyncIterable<B>;
 }
 
-/** One side of the examples: inputs or targets, one after the other in `data`. */
-export interface Column {
-  readonly data: TypedArray;
-  /** Shape of one example; [] for a number, as a class is. */
-  readonly shape: Shape;
-  /** What the tensors are; float32 for inputs, int32 for classes. */
-  readonly dtype?: DType;
-  /** Factor applied on the way: 1/255 makes bytes numbers from 0 to 1. */
-  readonly scale?: number;
-}
-
 /**
  * Examples in typed arrays. A part of it is a list of rows; the numbers are shared and never change.
  *
- * @example new ArrayDataset({ data: images, shape: [784], scale: 1 / 255 }, { data: labels, shape: [], dtype: "int32" })
+ * @throws ShapeError if the two sides have not equally many examples; DTypeError or ArgumentError for a number that its dtype cannot hold
+ * @example
+ * new ArrayDataset({ data: images, shape: [784], scale: 1 / 255 }, { data: labels, shape: [] });  // bytes: classes, int32
+ * new ArrayDataset({ data: Float32Array.of(1, 2), shape: [1] }, { data: Float32Array.of(0.5, 1), shape: [1] });  // regression
  */
 export class ArrayDataset implements Dataset<Labelled> {
-  readonly x: Column;
-  readonly y: Column;
+  readonly x: CheckedColumn;
+  readonly y: CheckedColumn;
   /** Which examples, in order. */
   readonly rows: Uint32Array;
 
   constructor(x: Column, y: Column, rows?: Uint32Array) {
-    const count = countOf(x, "inputs");
-    const targets = countOf(y, "targets");
+    this.x = checkColumn(x, "inputs");
+    this.y = checkColumn(y, "targets");
+    const count = countOf(this.x);
+    const targets = countOf(this.y);
     if (count !== targets)
       throw new ShapeError(`data: ${count} inputs and ${targets} targets`, {
         why: "every example needs both",
         help: "check that the two files belong together",
       });
-    this.x = x;
-    this.y = y;
     this.rows = rows ?? Uint32Array.from({ length: count }, (_, i) => i);
   }
 
@@ -95,7 +88,10 @@ export class ArrayDataset implements Dataset<Labelled> {
   }
 
   batches(size: number, options: BatchOptions = {}): Iterable<Labelled> & AsyncIterable<Labelled> {
+    checkOptions("batches", options, ["rng", "last", "from"]);
     const { last = "keep", from = 0 } = options;
+    if (last !== "keep" && last !== "drop") throw new ArgumentError(`batches: last is ${show(last)}`, { help: '"keep" or "drop"' });
+    if (!Number.isSafeInteger(from) || from < 0) throw new ArgumentError(`batches: from is ${show(from)}`, { help: "a whole number ≥ 0" });
     if (!Number.isSafeInteger(size) || size < 1) throw new ArgumentError(`batches: a batch of ${size}`, { help: "a whole number ≥ 1" });
     if (this.size > 0 && last === "drop" && size > this.size)
       throw new ArgumentError(`batches: ${size} examples a batch, but there are only ${this.size}`, {
@@ -119,7 +115,17 @@ export class ArrayDataset implements Dataset<Labelled> {
 
   /** One batch of these rows. */
   gather(rows: Uint32Array): Labelled {
-    return { x: gatherColumn(this.x, rows, "float32"), y: gatherColumn(this.y, rows, "int32") };
+    return { x: gatherColumn(this.x, rows), y: gatherColumn(this.y, rows) };
+  }
+
+  /**
+   * Mean and standard deviation of each input ("x") or target ("y") over the examples of this part: what `Standardize` is given. Take them of
+   * the training part only.
+   *
+   * @throws ArgumentError for no examples, or a number that is not finite
+   */
+  moments(side: "x" | "y" = "x"): Moments {
+    return momentsOf(this[side], this.rows, `moments of ${side}`);
   }
 }
 
@@ -132,20 +138,4 @@ export function hostRandom(rng: Generator): HostRandom {
   return new HostRandom(seed, calls);
 }
 
-function countOf({ data, shape }: Column, what: string): number {
-  checkShape(shape, `data: ${what}`);
-  const each = sizeOf(shape);
-  if (each === 0 || data.length % each !== 0)
-    throw new ShapeError(`data: ${data.length} numbers of ${what} do not divide into examples of ${showShape(shape)}`);
-  return data.length / each;
-}
-
-function gatherColumn({ data, shape, dtype, scale = 1 }: Column, rows: Uint32Array, usual: DType): Tensor {
-  const each = sizeOf(shape);
-  const type = dtype ?? usual;
-  const out = arrayOf(type, rows.length * each);
-  if (each === 1) for (let i = 0; i < rows.length; i++) out[i] = data[rows[i]!]!;
-  else for (let i = 0; i < rows.length; i++) out.set(data.subarray(rows[i]! * each, (rows[i]! + 1) * each), i * each);
-  if (scale !== 1) for (let i = 0; i < out.length; i++) out[i]! *= scale;
-  return tensor(out, [rows.length, ...shape], { dtype: type });
-}
+const countOf = ({ data, shape }: CheckedColumn): number => data.length / sizeOf(shape);

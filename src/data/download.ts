@@ -29,6 +29,9 @@ export interface SourceOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The names of `SourceOptions`. */
+export const SOURCE_OPTIONS = ["dir", "cache", "url", "onProgress", "signal"] as const;
+
 const environment = (name: string): string | undefined => globalThis.process?.env?.[name] || undefined;
 
 /**

@@ -1,8 +1,9 @@
 import { ArgumentError, FormatError } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import { decodeIdx } from "../io/index.ts";
 import { ArrayDataset } from "./dataset.ts";
 import { drawDigits, SIDE } from "./digits.ts";
-import { dataFile, type RemoteFile, type SourceOptions } from "./download.ts";
+import { dataFile, type RemoteFile, SOURCE_OPTIONS, type SourceOptions } from "./download.ts";
 import { HostRandom } from "./random.ts";
 
 export interface DigitsOptions {
@@ -27,6 +28,7 @@ const dataset = (images: Uint8Array, labels: Uint8Array): ArrayDataset =>
  * the test set, a network with one hidden layer on about 2 %.
  */
 export async function digits(options: DigitsOptions = {}): Promise<ArrayDataset> {
+  checkOptions("digits", options, ["seed", "train", "count"]);
   const { seed = 0, train = true, count = train ? 8000 : 2000 } = options;
   if (!Number.isSafeInteger(seed) || seed < 0) throw new ArgumentError(`digits: seed ${seed}`, { help: "a whole number ≥ 0" });
   const { images, labels } = drawDigits(count, new HostRandom(seed, train ? 1 : 2));
@@ -92,6 +94,7 @@ export const mnist = (options: ImagesOptions = {}): Promise<ArrayDataset> => loa
 export const fashionMnist = (options: ImagesOptions = {}): Promise<ArrayDataset> => load(FASHION, options);
 
 async function load({ name, train, test }: Parts, options: ImagesOptions): Promise<ArrayDataset> {
+  checkOptions(name, options, ["train", ...SOURCE_OPTIONS]);
   const [imageFile, labelFile] = (options.train ?? true) ? train : test;
   const images = await decodeIdx(await dataFile(name, imageFile, options), imageFile.name);
   const labels = await decodeIdx(await dataFile(name, labelFile, options), labelFile.name);

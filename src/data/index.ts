@@ -1,5 +1,6 @@
 /** Data sets and batches: `gradus/data`. */
-export { ArrayDataset, type BatchOptions, type Column, type Dataset, type Labelled } from "./dataset.ts";
+export type { Column, Moments } from "./column.ts";
+export { ArrayDataset, type BatchOptions, type Dataset, type Labelled } from "./dataset.ts";
 export { type DigitImages, drawDigits } from "./digits.ts";
 export { DownloadError, type DownloadProgress, type SourceOptions } from "./download.ts";
 export { type DigitsOptions, digits, FASHION_CLASSES, fashionMnist, type ImagesOptions, mnist } from "./images.ts";

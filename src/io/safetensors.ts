@@ -5,8 +5,9 @@
  * A reader must not trust the header: sizes are computed with BigInt, ranges must cover the data exactly once (no hole, no overlap),
  * and keys may stand once. What gradus writes carries a SHA-256 over the whole file, so that any change of it is found.
  */
-import { bytesOf, type DType, isDType, type TypedArray } from "../core/dtype.ts";
+import { arrayOf, type DType, isDType, type TypedArray } from "../core/dtype.ts";
 import { ArgumentError, FormatError } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import { checkShape, MAX_RANK, type Shape, sizeOf } from "../core/shape.ts";
 import { sha256 } from "./checksum.ts";
 import { type Json, parseJson } from "./json.ts";
@@ -68,8 +69,14 @@ function checkStored(name: string, { dtype, shape, data }: StoredTensor): void {
     });
   if (!isDType(dtype)) throw new ArgumentError(`${who}: ${String(dtype)} is not an element type`);
   checkShape(shape, who);
-  if (data.length !== sizeOf(shape) || data.BYTES_PER_ELEMENT !== bytesOf(dtype))
-    throw new ArgumentError(`${who}: ${data.length} elements of ${data.BYTES_PER_ELEMENT} bytes for [${shape.join(", ")}] ${dtype}`);
+  const Wanted = arrayOf(dtype, 0).constructor as new () => TypedArray;
+  if (data.length !== sizeOf(shape) || !(data instanceof Wanted))
+    throw new ArgumentError(`${who}: ${data.constructor.name} of ${data.length} elements for [${shape.join(", ")}] ${dtype}`, {
+      why: "the bytes of another kind of array would be read as other numbers",
+      help: `${Wanted.name}.from(values), one for each element`,
+    });
+  const bad = dtype === "bool" ? data.findIndex((value) => value > 1) : -1;
+  if (bad >= 0) throw new ArgumentError(`${who}: element ${bad} is ${data[bad]}`, { why: "only 0 and 1 are truth values" });
 }
 
 /** Byte ranges, without a hole, wide elements first. */
@@ -121,6 +128,7 @@ export async function decodeSafetensors(
   bytes: Uint8Array,
   options: { name?: string; checksum?: "required" | "if present" } = {},
 ): Promise<TensorFile> {
+  checkOptions("decodeSafetensors", options, ["name", "checksum"]);
   const who = options.name ?? "safetensors";
   // A plain view: a Node Buffer's slice() would share memory.
   const file = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);

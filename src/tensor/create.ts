@@ -1,5 +1,6 @@
 /** Tensors from JavaScript's numbers, and from nothing. */
 import { arrayOf, bytesOf, checkDType, type DType, type TypedArray } from "../core/dtype.ts";
+import { isElement, notAnElement } from "../core/elements.ts";
 import { ArgumentError, DTypeError, MemoryError, ShapeError } from "../core/errors.ts";
 import { checkShape, showShape, sizeOf } from "../core/shape.ts";
 import type { Checked, Known, Nested, Plain, Shape, ShapeOf } from "../core/shape-types.ts";
@@ -142,7 +143,6 @@ export function arange(first: number, second?: number | DTypeOption, third?: num
     const dtype = checkDType(asked ?? ([start, stop, step].every(Number.isInteger) ? "int32" : "float32"), "arange");
     const count = Math.max(0, Math.ceil((stop - start) / step));
     const shape = checkShape([count], "arange");
-    if (count > 0) checkElements([start, start + (count - 1) * step], dtype, "arange");
     if (start === 0 && step === 1 && dtype === "int32") return new Tensor(ops.iota(shape, 0));
     return held(
       filledBy(dtype, count, "arange", (i) => start + i * step),
@@ -162,7 +162,11 @@ function filledBy(dtype: DType, count: number, who: string, element: (i: number)
       why: "a program has at most 4 GiB",
     });
   const array = arrayOf(dtype, count);
-  for (let i = 0; i < count; i++) array[i] = element(i);
+  for (let i = 0; i < count; i++) {
+    const value = element(i);
+    if (!isElement(value, dtype)) throw notAnElement(value, dtype, who, ` at [${i}]`);
+    array[i] = value;
+  }
   return array;
 }
 

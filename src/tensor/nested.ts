@@ -1,6 +1,7 @@
 /** Between nested JavaScript arrays and flat typed ones. */
-import { type DType, isFloat, isInteger, type TypedArray } from "../core/dtype.ts";
-import { ArgumentError, DTypeError, ShapeError, show } from "../core/errors.ts";
+import type { DType, TypedArray } from "../core/dtype.ts";
+import { holdsAll, isElement, notAnElement } from "../core/elements.ts";
+import { ShapeError } from "../core/errors.ts";
 import { MAX_RANK, type Shape, sizeOf } from "../core/shape.ts";
 
 /** The shape of nested arrays, by their first elements: `writeNested` checks the others. */
@@ -19,7 +20,7 @@ export function writeNested(x: unknown, data: TypedArray, dtype: DType, who: str
   let next = 0;
   const visit = (node: unknown, depth: number, path: string): void => {
     if (depth === shape.length) {
-      checkElement(node, dtype, `${who}: `, path);
+      if (!isElement(node, dtype)) throw notAnElement(node, dtype, who, path ? ` at ${path}` : "");
       data[next++] = Number(node);
       return;
     }
@@ -33,32 +34,11 @@ export function writeNested(x: unknown, data: TypedArray, dtype: DType, who: str
   visit(x, 0, "");
 }
 
-const RANGE = { int32: [-(2 ** 31), 2 ** 31 - 1], uint32: [0, 2 ** 32 - 1], uint8: [0, 255] } as const;
-
-function checkElement(x: unknown, dtype: DType, prefix: string, path: string): void {
-  const where = path ? ` at ${path}` : "";
-  if (typeof x === "boolean") return;
-  if (typeof x !== "number")
-    throw new DTypeError(`${prefix}${show(x)}${where} is not a number`, {
-      help: typeof x === "bigint" ? "64-bit integers are not supported; Number(x) if it is small enough" : undefined,
-    });
-  if (dtype === "bool" && x !== 0 && x !== 1)
-    throw new DTypeError(`${prefix}${x}${where} is not a bool`, { help: 'cast the tensor first, as in x.cast("float32")' });
-  if (!isInteger(dtype)) return;
-  const [low, high] = RANGE[dtype as keyof typeof RANGE];
-  if (!Number.isInteger(x))
-    throw new DTypeError(`${prefix}${x}${where} is not an integer, but the tensor is ${dtype}`, {
-      why: "a lone number takes the tensor's dtype and never changes it",
-      help: 'cast the tensor first, as in x.cast("float32")',
-    });
-  if (x < low || x > high)
-    throw new ArgumentError(`${prefix}${x}${where} does not fit into ${dtype}`, { why: `it holds ${low} … ${high}` });
-}
-
 /** Rejects numbers the dtype cannot hold. */
 export function checkElements(data: ArrayLike<unknown>, dtype: DType, who: string): void {
-  if (isFloat(dtype) && ArrayBuffer.isView(data)) return;
-  for (let i = 0; i < data.length; i++) checkElement(data[i], dtype, `${who}: `, data.length > 1 ? `[${i}]` : "");
+  if (holdsAll(data, dtype)) return;
+  for (let i = 0; i < data.length; i++)
+    if (!isElement(data[i], dtype)) throw notAnElement(data[i], dtype, who, data.length > 1 ? ` at [${i}]` : "");
 }
 
 /** Flat elements as nested arrays, a number for shape []; bool as booleans. */

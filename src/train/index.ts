@@ -3,7 +3,7 @@ export { curvesSvg } from "./curves.ts";
 export type { EarlyStoppingOptions } from "./early-stopping.ts";
 export { drawGraph, exampleBatch } from "./graph.ts";
 export { accuracy, type Loss, largerIsBetter, type Metric } from "./metrics.ts";
-export { loadModel, saveModel } from "./model-file.ts";
+export { loadModel, type ModelFile, readModelFile, saveModel } from "./model-file.ts";
 export { type Options, resolveOptions } from "./options.ts";
 export { type DataPlace, type Recipe, type RecipeInput, type RunContext, type RunResult, recipe } from "./recipe.ts";
 export { openRun, prepare, type Run, type TrainEvents, type TrainOutcome, type TrainPlan, type TrainSettings, trainRecipe } from "./run.ts";

@@ -20,17 +20,38 @@ export async function saveModel(
   await writeAtomically(path, await encodeSafetensors(stored, options.metadata));
 }
 
+/** What stands in a model's file beside its numbers. */
+export interface ModelFile {
+  /** The notes that `saveModel` was given: names of classes, columns of a table, a date. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
 /**
- * Reads a model's parameters and buffers from a safetensors file, all or nothing.
+ * The notes of a model's file, for a program that has to know them before it can build the model.
+ *
+ * @throws FormatError for a file that is none or is damaged
+ */
+export async function readModelFile(path: string): Promise<ModelFile> {
+  const { metadata } = await decodeSafetensors(await readBytes(path), { name: path });
+  return { metadata: noteRecord(metadata) };
+}
+
+/** Without a prototype, so that no note can reach one. */
+const noteRecord = (metadata: ReadonlyMap<string, string>): Readonly<Record<string, string>> =>
+  Object.assign(Object.create(null) as Record<string, string>, Object.fromEntries(metadata));
+
+/**
+ * Reads a model's parameters and buffers from a safetensors file, all or nothing, and answers the file's notes.
  *
  * @throws FormatError for a file that is none or is damaged; ShapeError or GraphError that lists all names that are missing, left over or of another shape
  * @example
  * const model = new Sequential(new Linear(784, 100), relu, new Linear(100, 10));
- * await loadModel(model, "digits.safetensors");
+ * const { metadata } = await loadModel(model, "digits.safetensors");
  */
-export async function loadModel(model: Module, path: string, options: { readonly strict?: boolean } = {}): Promise<void> {
-  const { tensors } = await decodeSafetensors(await readBytes(path), { name: path });
+export async function loadModel(model: Module, path: string, options: { readonly strict?: boolean } = {}): Promise<ModelFile> {
+  const { tensors, metadata } = await decodeSafetensors(await readBytes(path), { name: path });
   const state: Record<string, Tensor> = {};
   for (const [name, { data, shape, dtype }] of tensors) state[name] = tensor(data, [...shape], { dtype });
   model.loadStateDict(state, options);
+  return { metadata: noteRecord(metadata) };
 }

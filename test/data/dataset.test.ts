@@ -1,9 +1,12 @@
 import { inspect } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ArgumentError, ShapeError } from "../../src/core/errors.ts";
-import { ArrayDataset, type BatchOptions, HostRandom } from "../../src/data/index.ts";
+import { ArgumentError, GradusError, ShapeError } from "../../src/core/errors.ts";
+import { ArrayDataset, type BatchOptions, type Column, HostRandom, type Labelled } from "../../src/data/index.ts";
 import { Generator } from "../../src/index.ts";
+import { init, Linear, mse, Sequential } from "../../src/nn/index.ts";
+import { sgd } from "../../src/optim/index.ts";
+import { fit as learn } from "../../src/train/index.ts";
 
 const numbered = (n: number): ArrayDataset =>
   new ArrayDataset(
@@ -72,6 +75,12 @@ describe("batches", () => {
     expect(() => numbered(5).batches(6, { last: "drop" })).toThrow(/only 5[\s\S]*last: "keep"/);
   });
 
+  test("misspelt options, and values that mean nothing, are refused", () => {
+    expect(() => numbered(5).batches(2, { lst: "drop" } as never)).toThrow(/no option "lst"[\s\S]*last/);
+    expect(() => numbered(5).batches(2, { last: "dorp" as never })).toThrow(/"keep" or "drop"/);
+    expect(() => numbered(5).batches(2, { from: -1 })).toThrow(/from is -1/);
+  });
+
   test("an empty data set has no batches", async () => {
     expect(await labelsOf(numbered(0), 4)).toEqual([]);
   });
@@ -80,6 +89,109 @@ describe("batches", () => {
     const x = { data: new Float32Array(6), shape: [2] };
     expect(() => new ArrayDataset(x, { data: new Int32Array(2), shape: [] })).toThrow(/3 inputs and 2 targets/);
     expect(() => new ArrayDataset({ ...x, shape: [4] }, { data: new Int32Array(2), shape: [] })).toThrow(ShapeError);
+  });
+});
+
+describe("element types", () => {
+  const set = (y: Column, x: Column = { data: new Float32Array(y.data.length), shape: [] }): ArrayDataset => new ArrayDataset(x, y);
+  const first = async (data: ArrayDataset): Promise<{ x: Labelled["x"]; y: Labelled["y"]; values: number[]; inputs: number[] }> => {
+    for (const { x, y } of data.batches(data.size)) return { x, y, values: Array.from(await y.data()), inputs: Array.from(await x.data()) };
+    throw new Error("no batch");
+  };
+
+  test.each<[string, Column["data"], string, string]>([
+    ["Float32Array", Float32Array.of(0.5, -0.25), "float32", "float32"],
+    ["Float64Array", Float64Array.of(0.1, 1e300), "float64", "float64"],
+    ["Uint8Array", Uint8Array.of(2, 255), "int32", "float32"],
+    ["Uint8ClampedArray", Uint8ClampedArray.of(2, 255) as never, "int32", "float32"],
+    ["Int8Array", Int8Array.of(-2, 3) as never, "int32", "float32"],
+    ["Int16Array", Int16Array.of(-2, 300) as never, "int32", "float32"],
+    ["Uint16Array", Uint16Array.of(2, 60_000) as never, "int32", "float32"],
+    ["Int32Array", Int32Array.of(-2, 2 ** 24), "int32", "float32"],
+    ["Uint32Array", Uint32Array.of(2, 2 ** 24), "int32", "float32"],
+  ])("of a %s: its numbers arrive as they are, as targets and as inputs", async (_, data, target, input) => {
+    const { x, y, values, inputs } = await first(set({ data, shape: [] }, { data, shape: [] }));
+    expect([y.dtype, x.dtype]).toEqual([target, input]);
+    expect(values).toEqual(Array.from(data));
+    expect(inputs).toEqual(Array.from(data));
+  });
+
+  test("a scale makes targets real numbers, whatever array they come from", async () => {
+    const { y, values } = await first(set({ data: Uint8Array.of(51, 255), shape: [], scale: 1 / 255 }));
+    expect(y.dtype).toBe("float32");
+    expect(values[0]).toBeCloseTo(0.2, 7);
+    const whole = await first(set({ data: Float32Array.of(0.5, 1.5), shape: [], scale: 2, dtype: "int32" }));
+    expect(whole.values).toEqual([1, 3]);
+  });
+
+  test("soft labels stay what they are", async () => {
+    expect((await first(set({ data: Float32Array.of(0.9, 0.1), shape: [1] }))).values).toEqual([Math.fround(0.9), Math.fround(0.1)]);
+  });
+
+  test.each<[string, Column, RegExp]>([
+    [
+      "a fraction as an integer",
+      { data: Float32Array.of(1, 2, 0.5), shape: [], dtype: "int32" },
+      /targets: 0\.5 in row 2 is not an integer/,
+    ],
+    ["NaN as a class", { data: Float64Array.of(1, Number.NaN), shape: [], dtype: "int32" }, /NaN in row 1 is not an integer/],
+    ["-1 as uint8", { data: Int32Array.of(-1), shape: [], dtype: "uint8" }, /-1 in row 0 does not fit into uint8/],
+    ["2^31 as int32", { data: Uint32Array.of(2 ** 31), shape: [] }, /2147483648 in row 0 does not fit into int32/],
+    ["1e39 as float32", { data: Float64Array.of(0, 1e39, 0, 0), shape: [2], dtype: "float32" }, /1e\+39 in row 0, column 1 does not fit/],
+    ["a product beyond float32", { data: Float32Array.of(3e38), shape: [], scale: 10 }, /3\.\d+e\+39 in row 0 does not fit into float32/],
+    ["a fraction by scale", { data: Uint8Array.of(2, 3), shape: [], scale: 0.5, dtype: "int32" }, /1\.5 in row 1 is not an integer/],
+    ["2 as bool", { data: Uint8Array.of(1, 2), shape: [], dtype: "bool" }, /2 in row 1 is not a bool/],
+    ["64-bit integers", { data: BigInt64Array.of(1n) as never, shape: [] }, /BigInt64Array[\s\S]*Float64Array\.from\(values, Number\)/],
+    ["a plain array", { data: [1, 2] as never, shape: [] }, /Array where a typed array/],
+    ["a misspelt option", { data: Int32Array.of(1), shape: [], dtyp: "uint8" } as never, /no option "dtyp"[\s\S]*did you mean dtype/],
+    ["a scale that is none", { data: Int32Array.of(1), shape: [], scale: Number.NaN }, /a scale of NaN/],
+  ])("%s is refused with its row and value", (_, y, message) => {
+    const count = y.data.length / y.shape.reduce((a, b) => a * b, 1);
+    expect(() => set(y, { data: new Float32Array(count), shape: [] })).toThrow(GradusError);
+    expect(() => set(y, { data: new Float32Array(count), shape: [] })).toThrow(message);
+  });
+
+  test("integers that float32 would round are refused as inputs, unless the dtype was said", async () => {
+    const of = (more: Partial<Column>): ArrayDataset =>
+      set({ data: Int32Array.of(0), shape: [] }, { data: Int32Array.of(0, 16_777_217), shape: [2], ...more });
+    expect(() => of({})).toThrow(/16777217 in row 0, column 1 would be rounded to 16777216[\s\S]*float64/);
+    expect((await first(of({ dtype: "float64" }))).inputs).toEqual([0, 16_777_217]);
+    expect((await first(of({ dtype: "int32" }))).inputs).toEqual([0, 16_777_217]);
+    expect((await first(of({ dtype: "float32" }))).inputs).toEqual([0, 16_777_216]);
+  });
+
+  test("y = x/2 is learnt from typed arrays of either float", async () => {
+    const x = Float32Array.from({ length: 200 }, (_, i) => i / 100 - 1);
+    for (const data of [x.map((v) => v / 2), Float64Array.from(x, (v) => v / 2)]) {
+      const model = init(new Sequential(new Linear(1, 1)), 0) as Sequential;
+      const lines = new ArrayDataset({ data: x, shape: [1] }, { data, shape: [1] });
+      await learn(model, lines, { loss: mse, optimizer: sgd(model.parameters(), { lr: 0.1 }), rng: 0, epochs: 50 });
+      expect(await model.parameters()[0]!.item()).toBeCloseTo(0.5, 3);
+    }
+  });
+});
+
+describe("moments", () => {
+  const columns = Float32Array.of(1, 7, 3, 7, 5, 7, 100, -1);
+  const set = new ArrayDataset({ data: columns, shape: [2] }, { data: Float64Array.of(2, 4, 4, 0), shape: [1], scale: 10 });
+
+  test("are those of the part, column by column, and 0 where nothing changes", () => {
+    const { mean, std } = set.take(3).moments();
+    expect(mean).toEqual([3, 7]);
+    expect(std[0]).toBeCloseTo(Math.sqrt(8 / 3), 12);
+    expect(std[1]).toBe(0);
+    expect(set.take(2).moments("y").mean).toEqual([30]);
+  });
+
+  test("a column of equal numbers that binary fractions cannot hold has exactly no deviation", () => {
+    const same = new ArrayDataset({ data: new Float64Array(1000).fill(0.1), shape: [] }, { data: new Int32Array(1000), shape: [] });
+    expect(same.moments()).toEqual({ mean: [0.1], std: [0] });
+  });
+
+  test("of no examples, or of a number that is none, are refused", () => {
+    expect(() => set.take(0).moments()).toThrow(/no examples/);
+    const holes = new ArrayDataset({ data: Float32Array.of(1, Number.NaN), shape: [] }, { data: new Int32Array(2), shape: [] });
+    expect(() => holes.moments()).toThrow(/NaN in row 1/);
   });
 });
 

@@ -84,6 +84,24 @@ describe("writing and reading", () => {
       await expect(encodeSafetensors({ [name]: f32([1], 1) })).rejects.toThrow(GradusError);
   });
 
+  test.each<[string, StoredTensor, RegExp]>([
+    [
+      "integers called float32",
+      { dtype: "float32", shape: [1], data: Int32Array.of(1) },
+      /Int32Array of 1 elements for \[1\] float32[\s\S]*Float32Array/,
+    ],
+    ["bytes called float32", { dtype: "float32", shape: [4], data: Uint8Array.of(1, 2, 3, 4) }, /Uint8Array/],
+    ["2 called a truth value", { dtype: "bool", shape: [2], data: Uint8Array.of(1, 2) }, /element 1 is 2/],
+  ])("%s are refused when written: their bytes would come back as other numbers", async (_, stored, message) => {
+    await expect(encodeSafetensors({ x: stored })).rejects.toThrow(message);
+  });
+
+  test("a misspelt option is refused", async () => {
+    await expect(decodeSafetensors(await encodeSafetensors({}), { checksums: "required" } as never)).rejects.toThrow(
+      /did you mean checksum/,
+    );
+  });
+
   test("a tensor named __proto__ stays a name", async () => {
     const file = await encodeSafetensors(new Map([["__proto__", f32([1], 5)]]));
     expect((await decodeSafetensors(file)).tensors.get("__proto__")).toEqual(f32([1], 5));

@@ -1,4 +1,20 @@
-import { arange, eye, full, linspace, MemoryError, oneHot, ones, type Shape, ShapeError, tensor, zeros, zerosLike } from "gradus";
+import {
+  arange,
+  compile,
+  eye,
+  full,
+  linspace,
+  MemoryError,
+  oneHot,
+  ones,
+  type Shape,
+  ShapeError,
+  type Tensor,
+  tensor,
+  variable,
+  zeros,
+  zerosLike,
+} from "gradus";
 import { describe, expect, test } from "vitest";
 
 const bad =
@@ -42,6 +58,31 @@ describe("tensors from numbers", () => {
     expect(() => tensor([1n] as never)).toThrow(/1n at \[0\] is not a number/);
     expect(() => tensor(null as never)).toThrow(/null is not a tensor/);
     expect(() => tensor([1, 2], { dtype: "float16" as never })).toThrow(/float16 is not an element type/);
+  });
+
+  test("a finite number never becomes infinite: what float32 cannot hold is refused, wherever numbers come in", async () => {
+    const beyond = /1e\+39.* does not fit into float32[\s\S]*float64/;
+    expect(() => tensor([1, 1e39])).toThrow(/1e\+39 at \[1\] does not fit/);
+    expect(() => tensor(Float64Array.of(0, -1e39), { dtype: "float32" })).toThrow(/-1e\+39 at \[1\][\s\S]*become -Infinity/);
+    expect(() => tensor([1e39], [1])).toThrow(beyond);
+    expect(() => full([2], 1e39)).toThrow(beyond);
+    expect(() => ones([1]).mul(1e39)).toThrow(beyond);
+    expect(() => variable([1e39])).toThrow(beyond);
+    expect(() => variable([1]).assign([1e39])).toThrow(beyond);
+    expect(() => compile((x: Tensor) => x.mul(2))(1e39)).toThrow(beyond);
+    expect(() => linspace(0, 1e39, 2)).toThrow(beyond);
+    expect(await tensor([1e39], { dtype: "float64" }).array()).toEqual([1e39]);
+    expect(await tensor([Number.POSITIVE_INFINITY, Number.NaN, 3.4028235e38]).array()).toEqual([
+      Number.POSITIVE_INFINITY,
+      Number.NaN,
+      Math.fround(3.4028235e38),
+    ]);
+  });
+
+  test("64-bit integers are refused in typed arrays too, and whole ranges are checked, not their ends", () => {
+    expect(() => tensor(BigInt64Array.of(1n) as never, { dtype: "float32" })).toThrow(/1n is not a number/);
+    expect(() => linspace(0, 1, 3, { dtype: "int32" })).toThrow(/0\.5 at \[1\] is not an integer/);
+    expect(() => arange(0, 1.5, 0.5, { dtype: "int32" })).toThrow(/0\.5 at \[1\] is not an integer/);
   });
 
   test("ragged rows are an error at run time too", () => {

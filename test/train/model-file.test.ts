@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { tensor } from "gradus";
 import { init, Linear, relu, Sequential } from "gradus/nn";
-import { loadModel, saveModel } from "gradus/train";
+import { loadModel, readModelFile, saveModel } from "gradus/train";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 let folder = "";
@@ -31,6 +31,14 @@ test("the file holds PyTorch's names", async () => {
   const header = JSON.parse(bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE(0))).toString());
   expect(Object.keys(header).filter((name) => name !== "__metadata__")).toEqual(["0.bias", "0.weight", "2.bias", "2.weight"]);
   expect(header.__metadata__.made).toBe("by a test");
+});
+
+test("the notes come back with the model, and before it", async () => {
+  const path = join(folder, "notes.safetensors");
+  const metadata = { classes: '["cat","dog"]', __proto__note: "x" };
+  await saveModel(init(network(), 2), path, { metadata });
+  expect({ ...(await loadModel(network(), path)).metadata }).toEqual(metadata);
+  expect({ ...(await readModelFile(path)).metadata }).toEqual(metadata);
 });
 
 test("a model of another shape is refused as it was, and a damaged file by name", async () => {

@@ -288,7 +288,7 @@ function computeOpen(leaves: readonly Tensor[], trace: CompileTrace): void {
   for (const x of leaves) if (!x.content().storage) open.push(x.content());
   for (const extra of trace.extras) if ("tensor" in extra && !extra.tensor.storage) open.push(extra.tensor);
   for (const cell of trace.cells.keys()) if (cell.hasValue && !cell.isComputed) open.push(cell.content());
-  if (open.length > 0) theProgramRuntime().realiseNow(open);
+  if (open.length > 0) theProgramRuntime().realiseNow(open, "auto");
 }
 
 function reportTaps(trace: CompileTrace, results: readonly Storage[], from: number): void {

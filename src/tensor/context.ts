@@ -90,13 +90,15 @@ export interface Runtime {
    * Computes these in one program and keeps each result in its tensor (`Tensor.keep`). Answers the elements of each, not copied.
    *
    * What a graph outside a trace is made of besides ops:
-   * - leaves that stand for what a tensor holds (`holderOf`): its `storage`, or where it has none yet what `tensor.ownNode()` computes, and
+   * - leaves that stand for what a tensor holds (`holderOf`): its `storage`, or where it has none yet what `tensor.recipe()` computes, and
    *   then that is kept in it too, so that histories end there;
    * - values computed before (`realisedStorage`), which need not be computed again;
    * - constants with `lifted: true`: JavaScript numbers, which change from one evaluation to the next;
    * - values that somebody wants to be told (`tapsOf`), when they are computed.
    */
   realise(tensors: readonly Tensor[], options?: RealiseOptions): Promise<TypedArray[]>;
+  /** The same at once, without an answer. */
+  realiseNow(tensors: readonly Tensor[]): void;
 }
 
 /** The tensor that a leaf outside a trace stands for: its elements are what that tensor holds. */

@@ -2,14 +2,19 @@ import { arrayOf, type TypedArray } from "../core/dtype.ts";
 import { evaluateNode, type Numbers } from "../graph/evaluate.ts";
 import type { Value } from "../graph/op.ts";
 import { HostStorage, holderOf, type Runtime, realisedStorage, type Storage, tapsOf } from "./context.ts";
+import { elementsOf } from "./slots.ts";
 import { reportTaps } from "./tap.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** Computes with the reference interpreter, node by node, rounding to each node's dtype: slow, and runs anywhere. */
 export class InterpreterRuntime implements Runtime {
   async realise(tensors: readonly Tensor[]): Promise<TypedArray[]> {
-    for (const x of withCells(tensors)) if (!x.storage) x.keep(await computed(x));
+    this.realiseNow(tensors);
     return Promise.all(tensors.map((x) => x.storage!.read()));
+  }
+
+  realiseNow(tensors: readonly Tensor[]): void {
+    for (const x of withCells(tensors)) if (!x.storage) x.keep(computed(x));
   }
 }
 
@@ -37,7 +42,7 @@ function withCells(tensors: readonly Tensor[]): Tensor[] {
 
 /** The tensors that leaves of this one's graph stand for. */
 const cellsOf = (x: Tensor): Tensor[] =>
-  open(x.ownNode())
+  open(x.recipe())
     .map(holderOf)
     .filter((cell) => cell !== undefined && cell !== x) as Tensor[];
 
@@ -60,8 +65,8 @@ function open(root: Value): Value[] {
   return order;
 }
 
-async function computed(x: Tensor): Promise<Storage> {
-  const root = x.ownNode();
+function computed(x: Tensor): Storage {
+  const root = x.recipe();
   const before = realisedStorage(root);
   if (before) return before;
   const order = open(root);
@@ -70,7 +75,7 @@ async function computed(x: Tensor): Promise<Storage> {
   const known = new Map<Value, Numbers>();
   for (const v of order) {
     const storage = realisedStorage(v) ?? holderOf(v)?.storage;
-    if (storage) known.set(v, Float64Array.from(await storage.read()));
+    if (storage) known.set(v, Float64Array.from(elementsOf(storage)));
     else {
       known.set(
         v,

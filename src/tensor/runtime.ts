@@ -1,6 +1,6 @@
 /** What computes tensors outside `compile`: graphs of one structure share one program, whatever numbers are in them. */
 import { arrayOf, type TypedArray } from "../core/dtype.ts";
-import { MemoryError, OutOfRangeError, show } from "../core/errors.ts";
+import { GradusError, MemoryError, OutOfRangeError, show } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import { apply, type ConstantAttributes, type OpBase, type Value } from "../graph/op.ts";
 import { argument } from "../ops/index.ts";
@@ -18,11 +18,15 @@ import {
 import { defaultDevice, runnerFor } from "./engine.ts";
 import { Executable, type Feed } from "./executable.ts";
 import { InterpreterRuntime } from "./interpreter-runtime.ts";
+import { assignedIn, type Step, stepOf } from "./pending.ts";
 import type { Tensor } from "./tensor.ts";
 import { pause } from "./yield.ts";
 
 /** Programs kept for graphs that may come again. */
 const KEPT = 256;
+
+/** Layers of assignments that are computed in one program: a step has two or three, as when an average follows the parameters. */
+const MOST_LAYERS = 4;
 
 export class ProgramRuntime implements Runtime {
   private readonly programs = new Map<string, Executable>();
@@ -49,12 +53,39 @@ export class ProgramRuntime implements Runtime {
   }
 
   /** Computes and keeps, without waiting. Eager graphs run on wasm, which compiles in a millisecond, unless native is asked for. */
-  realiseNow(tensors: readonly Tensor[], device: Device = "auto"): void {
-    for (const x of tensors) if (!x.storage) keepFilled(x);
+  realiseNow(tensors: readonly Tensor[], device: Device = defaultDevice()): void {
+    if (device === "interpreter") {
+      this.interpreter.realiseNow(tensors);
+      return;
+    }
+    for (const x of tensors) if (!x.storage) keepKnown(x);
     const open = tensors.filter((x) => !x.storage);
     if (open.length === 0) return;
-    const graph = new OpenGraph(open);
     const runner = device === "native" ? "native" : "wasm";
+    const graph = new OpenGraph(open, { along: true });
+    try {
+      this.runInLayers(graph, open, runner);
+    } catch (error) {
+      // What was only computed along must not hurt those who did not ask for it.
+      if (!graph.hasMore || !(error instanceof GradusError)) throw error;
+      graph.separate();
+      const left = open.filter((x) => !x.storage);
+      if (left.length > 0) this.runInLayers(new OpenGraph(left), left, runner);
+    }
+  }
+
+  /** A few assignments that wait on each other are one program; many are one for each layer: all of the same structure, where a loop made them. */
+  private runInLayers(graph: OpenGraph, asked: readonly Tensor[], runner: "wasm" | "native"): void {
+    if (graph.layers.length <= MOST_LAYERS) {
+      this.run(graph, runner);
+      return;
+    }
+    for (const layer of graph.layers) this.run(new OpenGraph(layer), runner);
+    const left = asked.filter((x) => !x.storage);
+    if (left.length > 0) this.run(new OpenGraph(left), runner);
+  }
+
+  private run(graph: OpenGraph, runner: "wasm" | "native"): void {
     const key = `${runner}\n${graph.key}`;
     let program = this.programs.get(key);
     if (program) this.programs.delete(key);
@@ -99,12 +130,19 @@ export class ProgramRuntime implements Runtime {
   }
 }
 
+/** What needs no program: a value that was computed for another tensor, or one number everywhere. */
+function keepKnown(x: Tensor): void {
+  const known = realisedStorage(x.recipe());
+  if (known) x.keep(known);
+  else keepFilled(x);
+}
+
 /** More elements than this are left to the heap, whose errors say what does not fit. */
 const MOST_FILLED = 2 ** 26;
 
 /** One number everywhere (zeros, ones, full) needs no program: a move only says where elements are read, and here all are the same. */
 function keepFilled(x: Tensor): void {
-  let v = x.ownNode();
+  let v = x.recipe();
   while (v.op.kind === "move" && tapsOf(v).length === 0) v = v.inputs[0]!;
   const size = sizeOf(x.shape);
   if (v.op.kind !== "leaf" || v.op.source !== "constant" || sizeOf(v.shape) !== 1 || tapsOf(v).length > 0 || size > MOST_FILLED) return;
@@ -117,6 +155,10 @@ function keepFilled(x: Tensor): void {
 class OpenGraph {
   /** Tensors that get a result each: those asked for, and cells' contents on the way. */
   readonly kept: Tensor[] = [];
+  /** Cells' contents by how many of them, one reading the other, lie below each. */
+  readonly layers: Tensor[][] = [];
+  /** Whether more is computed than what was asked for needs. */
+  hasMore = false;
   readonly taps: { readonly taps: readonly Tap[]; readonly shape: readonly number[]; readonly value: Value }[] = [];
   readonly feeds: Feed[] = [];
   readonly key: string;
@@ -124,29 +166,39 @@ class OpenGraph {
   private readonly number = new Map<Value, number>();
   private readonly inputOf = new Map<Value, number>();
   private readonly storages = new Map<Storage, number>();
+  private readonly keeping = new Set<Tensor>();
+  private readonly layerOf = new Map<Value, number>();
+  private readonly steps = new Set<Step>();
+  private readonly along: boolean;
 
-  constructor(tensors: readonly Tensor[]) {
+  /** `along`: with what cells get from the same work. */
+  constructor(tensors: readonly Tensor[], { along = false }: { along?: boolean } = {}) {
+    this.along = along;
     for (const x of tensors) this.keep(x);
     // Contents of cells that were met are kept too: the list grows while it is walked.
-    for (let i = 0; i < this.kept.length; i++) this.visit(this.kept[i]!.ownNode());
+    for (let i = 0; i < this.kept.length; i++) this.visit(this.kept[i]!.recipe());
+    const asked = new Set(tensors);
+    for (const x of this.kept) if (x.isHeld || !asked.has(x)) (this.layers[this.layerOf.get(x.recipe())!] ??= []).push(x);
     const lines = this.order.map((v) => this.line(v));
     const outputs = this.roots().map((v) => this.number.get(v)!);
     this.key = `${lines.join("\n")}\n→ ${outputs.join()}`;
   }
 
   private keep(x: Tensor): void {
-    if (!this.kept.includes(x)) this.kept.push(x);
+    if (this.keeping.has(x)) return;
+    this.keeping.add(x);
+    this.kept.push(x);
   }
 
   private roots(): Value[] {
-    return [...this.kept.map((x) => x.ownNode()), ...this.taps.map((t) => t.value)];
+    return [...this.kept.map((x) => x.recipe()), ...this.taps.map((t) => t.value)];
   }
 
   /** What a value is computed from: nothing for inputs; a cell without numbers stands for what it is to hold. */
   private sources(v: Value): readonly Value[] {
     if (this.inputOf.has(v)) return [];
     const holder = holderOf(v);
-    if (holder) return [holder.content().ownNode()];
+    if (holder) return [holder.content().recipe()];
     return v.op.kind === "custom" ? v.inputs.slice(0, 1) : v.inputs;
   }
 
@@ -167,9 +219,33 @@ class OpenGraph {
       stack.pop();
       this.number.set(v, this.order.length);
       this.order.push(v);
+      this.layerOf.set(v, this.layer(v));
+      if (this.along && !this.inputOf.has(v)) this.keepAlong(v);
       const taps = this.inputOf.has(v) ? [] : tapsOf(v);
       if (taps.length > 0) this.taps.push({ taps, shape: v.shape, value: v });
     }
+  }
+
+  private layer(v: Value): number {
+    let most = 0;
+    for (const x of this.sources(v)) most = Math.max(most, this.layerOf.get(x)!);
+    return holderOf(v) && !this.inputOf.has(v) ? most + 1 : most;
+  }
+
+  private keepAlong(v: Value): void {
+    const step = stepOf(v);
+    if (!step || this.steps.has(step)) return;
+    this.steps.add(step);
+    for (const x of assignedIn(step)) {
+      if (this.keeping.has(x)) continue;
+      this.hasMore = true;
+      this.keep(x);
+    }
+  }
+
+  /** From now on what was computed along waits until it is asked for itself. */
+  separate(): void {
+    for (const step of this.steps) step.cells.clear();
   }
 
   /** Notes a value as an input where its numbers are known. */

@@ -3,7 +3,7 @@ import { GraphError, ShapeError, type Site } from "../core/errors.ts";
 import { frozen, type Shape, showShape, sizeOf } from "../core/shape.ts";
 import type { Type, Value } from "../graph/op.ts";
 import { custom, variable } from "../ops/index.ts";
-import { currentTrace, HostStorage, rememberStorage, type Storage, type Trace, theRuntime } from "./context.ts";
+import { currentTrace, HostStorage, holderOf, rememberStorage, type Storage, type Trace, theRuntime } from "./context.ts";
 import { nest } from "./nested.ts";
 import { at } from "./operators/at.ts";
 import { dot, matmul } from "./operators/contract.ts";
@@ -11,6 +11,7 @@ import * as op from "./operators/elementwise.ts";
 import * as maths from "./operators/maths.ts";
 import * as move from "./operators/move.ts";
 import * as reduce from "./operators/reduce.ts";
+import { computeIfDeep } from "./pending.ts";
 import { printTree } from "./print.ts";
 import { atUserLine, takeSite } from "./site.ts";
 import { tap } from "./tap.ts";
@@ -21,6 +22,8 @@ export interface TensorOptions {
   /** Gradients can be taken through it: it descends from a variable, or `tracked()` says so. */
   readonly tracked?: boolean;
   readonly storage?: Storage | undefined;
+  /** What computes it, where what is built on it is to see a leaf: the content of a cell. */
+  readonly recipe?: Value | undefined;
 }
 
 /**
@@ -43,14 +46,16 @@ export class Tensor<out S extends Shape = any> {
   /** Its elements, once they were computed: see `keep`. */
   storage: Storage | undefined;
   #node: Value | undefined;
+  #recipe: Value | undefined;
 
-  /** From a node of a graph, or, with `storage`, from a type alone. Users call `tensor`, `zeros` …. */
+  /** From a node of a graph, or, with `storage` or `recipe`, from a type alone. Users call `tensor`, `zeros` …. */
   constructor(source: Value | Type, options: TensorOptions = {}) {
     this.shape = frozen(source.shape) as S;
     this.dtype = source.dtype;
     this.isTracked = options.tracked ?? false;
     this.trace = currentTrace();
     this.storage = options.storage;
+    this.#recipe = options.recipe;
     this.#node = "op" in source ? source : undefined;
   }
 
@@ -63,10 +68,21 @@ export class Tensor<out S extends Shape = any> {
     return trace && !this.trace ? trace.capture(this) : this.ownNode();
   }
 
-  /** Its node outside any trace. Where only the elements are known, a leaf that stands for them. */
+  /** Its node outside any trace. Where only the elements are known, or how to compute them, a leaf that stands for them. */
   ownNode(): Value {
+    if (this.#recipe) computeIfDeep(this);
     this.#node ??= variable(this, this);
     return this.#node;
+  }
+
+  /** True where its node is a leaf, so that nothing of how it is computed can be seen in it. */
+  get isHeld(): boolean {
+    return this.#node === undefined || holderOf(this.#node) === this;
+  }
+
+  /** The value that computes it, while nobody has: behind the leaf of a cell's content, its own node for any other tensor. */
+  recipe(): Value {
+    return this.#recipe ?? this.ownNode();
   }
 
   /** The tensor that a cell holds; any other tensor itself. */
@@ -81,7 +97,9 @@ export class Tensor<out S extends Shape = any> {
   keep(storage: Storage): void {
     if (this.storage) return;
     this.storage = storage;
-    if (this.#node) rememberStorage(this.#node, storage);
+    const computed = this.#recipe ?? this.#node;
+    if (computed) rememberStorage(computed, storage);
+    this.#recipe = undefined;
     if (!this.isTracked) this.#node = undefined;
   }
 

@@ -4,8 +4,9 @@ import { sameShape, showShape } from "../core/shape.ts";
 import type { Checked, Known, Nested, Shape, ShapeOf } from "../core/shape-types.ts";
 import type { Type, Value } from "../graph/op.ts";
 import { stopGradient, variable as variableLeaf } from "../ops/index.ts";
-import { currentTrace, type Storage } from "./context.ts";
+import { currentTrace, realisedStorage, type Storage } from "./context.ts";
 import { asTensor } from "./create.ts";
+import { computeIfDeep, noteAssigned } from "./pending.ts";
 import { atUserLine } from "./site.ts";
 import { elementsOf, type Slot } from "./slots.ts";
 import { Tensor } from "./tensor.ts";
@@ -41,6 +42,8 @@ export class Variable<out S extends Shape = any> extends Tensor<S> {
   #leaf: Value | undefined;
   /** Where in the heap the content lies, once a program has had it there. */
   #slot: Slot | undefined;
+  /** How others point to it without keeping it. */
+  #self: WeakRef<Variable> | undefined;
   readonly #empty: (() => Error) | undefined;
 
   /** Of a tensor, or, as an empty cell, of a shape and a dtype. */
@@ -64,7 +67,10 @@ export class Variable<out S extends Shape = any> extends Tensor<S> {
     return trace ? atUserLine(() => new Tensor(stopGradient(trace.readCell(this)))) : this.content();
   }
 
-  /** Puts another tensor of the same shape and dtype in. Never computes, never waits; the same inside compile. Cuts the gradient. */
+  /**
+   * Puts another tensor of the same shape and dtype in. Never computes, never waits; the same inside compile. Cuts the gradient. Outside compile the
+   * content is computed with whatever shares its work or reads it, and is then all that is left of its history.
+   */
   assign(value: TensorLike): void {
     atUserLine(() => {
       const next = asTensor(value, this.dtype, "assign");
@@ -94,6 +100,12 @@ export class Variable<out S extends Shape = any> extends Tensor<S> {
     this.#content = next;
     this.#leaf = undefined;
     this.#slot = undefined;
+    if (!next.storage) this.#self = noteAssigned(this, next, this.#self);
+  }
+
+  /** The content while it is a graph that nobody has evaluated. */
+  get pending(): Tensor<S> | undefined {
+    return this.#content?.storage ? undefined : this.#content;
   }
 
   // ---- for programs, which keep contents in the heap
@@ -137,7 +149,9 @@ export class Variable<out S extends Shape = any> extends Tensor<S> {
   override ownNode(): Value {
     if (this.#override) return this.#override.ownNode();
     if (!this.#leaf) {
-      this.#leaf = variableLeaf(this.content(), this);
+      const content = this.content();
+      if (!content.storage) computeIfDeep(content);
+      this.#leaf = variableLeaf(content, this);
       readFrom.set(this.#leaf, this);
     }
     return this.#leaf;
@@ -183,16 +197,17 @@ export class Variable<out S extends Shape = any> extends Tensor<S> {
   }
 }
 
-/** The tensor as a cell holds it: without its history for gradients. */
+/** The tensor as a cell holds it: a leaf for whatever reads it, without its history. */
 function snapshot(x: Tensor): Tensor {
   if (currentTrace())
     throw new GraphError("a variable cannot be made while a function is being traced", {
       why: "it would be a new one at every call, and nobody would hold it",
       help: "make it outside",
     });
-  const held = x.content();
-  if (!held.isTracked) return held;
-  return new Tensor(held.ownNode(), { storage: held.storage });
+  const given = x.content();
+  if (given.isHeld && !given.isTracked) return given;
+  const storage = given.storage ?? realisedStorage(given.ownNode());
+  return new Tensor({ shape: given.shape, dtype: given.dtype }, storage ? { storage } : { recipe: given.ownNode() });
 }
 
 /**

@@ -1,6 +1,7 @@
-import { evaluate, GraphError, gradients, ones, type Tensor, tensor, variable, withContents, zeros } from "gradus";
+import { compile, evaluate, GraphError, gradients, ones, type Tensor, tensor, type Variable, variable, withContents, zeros } from "gradus";
 import { describe, expect, test } from "vitest";
 import { topological } from "../../src/graph/walk.ts";
+import { holderOf } from "../../src/tensor/context.ts";
 
 describe("tensors are values", () => {
   test("assigning never changes a tensor built before", async () => {
@@ -121,6 +122,128 @@ describe("variables", () => {
     const b = variable(a);
     a.assign([3, 4]);
     expect(await b.array()).toEqual([1, 2]);
+  });
+});
+
+describe("contents that nobody has computed", () => {
+  const told = (): { count: number; report: () => void } => {
+    const counter = { count: 0, report: (): void => void counter.count++ };
+    return counter;
+  };
+
+  test("assigning and reading the cell compute nothing, and neither does an evaluation of something else", async () => {
+    const counter = told();
+    const w = variable([1, 2]);
+    w.assign(w.add(1).tap(counter.report));
+    const y = w.mul(2);
+    await tensor(3).add(1).item();
+    await variable(1).add(1).item();
+    expect(counter.count).toBe(0);
+    expect(await y.array()).toEqual([4, 6]);
+    await w.array();
+    expect(counter.count).toBe(1);
+  });
+
+  test("what several cells get from one computation is computed with any of it, once", async () => {
+    const counter = told();
+    const x = tensor([1, 2]);
+    const [a, b] = [variable([0, 0]), variable([0, 0])];
+    const shared = x.square().tap(counter.report);
+    a.assign(shared.add(1));
+    b.assign(shared.sub(1));
+    expect(await a.array()).toEqual([2, 5]);
+    expect(b.isComputed).toBe(true);
+    expect(await b.array()).toEqual([0, 3]);
+    expect(counter.count).toBe(1);
+  });
+
+  test("a content read before stays what it was, through a hundred assignments and an evaluation of the last", async () => {
+    const w = variable(1);
+    const read: Tensor[] = [];
+    for (let i = 0; i < 100; i++) {
+      read.push(w.value);
+      w.assign(w.value.add(1));
+    }
+    expect(await w.item()).toBe(101);
+    for (const [i, x] of read.entries()) expect(await x.item()).toBe(i + 1);
+  });
+
+  test("cells swap their contents, computed or not, as often as one likes", async () => {
+    const [a, b] = [variable(1), variable(2)];
+    for (let i = 0; i < 21; i++) {
+      const before = a.value;
+      a.assign(b.value);
+      b.assign(before.add(10));
+    }
+    expect([await a.item(), await b.item()]).toEqual([102, 111]);
+  });
+
+  test("a cell holds what it was assigned, not what the assigned cell gets later", async () => {
+    const [a, b] = [variable(1), variable(2)];
+    b.assign(a.add(5));
+    a.assign(b);
+    b.assign(a.mul(0));
+    expect([await a.item(), await b.item()]).toEqual([6, 0]);
+  });
+
+  test("a chain through ever new cells holds the last of them", async () => {
+    let last: Variable = variable(0);
+    for (let i = 0; i < 500; i++) {
+      const next = variable(0);
+      next.assign(last.value.add(1));
+      last = next;
+    }
+    let waiting = 0;
+    for (let x: Tensor | undefined = last.content(); x && !x.storage; waiting++)
+      x = topological([x.recipe()])
+        .map(holderOf)
+        .find((held) => held !== undefined);
+    expect(waiting).toBeLessThanOrEqual(10);
+    expect(await last.item()).toBe(500);
+  });
+
+  test("an assignment that cannot be computed hurts nobody but its readers", async () => {
+    const x = tensor([1, 2, 3]);
+    const index = variable(tensor([7], { dtype: "int32" }));
+    const [good, bad] = [variable([0, 0, 0]), variable([0])];
+    const y = x.mul(2);
+    good.assign(y.add(1));
+    bad.assign(y.at(index));
+    expect(await y.array()).toEqual([2, 4, 6]);
+    expect(await good.array()).toEqual([3, 5, 7]);
+    await expect(bad.array()).rejects.toThrow(/index 7 is outside an axis of size 3/);
+    for (let i = 0; i < 20; i++) bad.assign(bad.value.add(1));
+    await expect(bad.array()).rejects.toThrow(/index 7 is outside/);
+    bad.assign([1]);
+    expect(await bad.array()).toEqual([1]);
+  });
+
+  test("compiled calls in between see what was assigned, and leave what was read", async () => {
+    const w = variable(1);
+    const double = compile(() => w.assign(w.mul(2)));
+    const read: Tensor[] = [];
+    for (let i = 0; i < 12; i++) {
+      w.assign(w.value.add(1));
+      read.push(w.value);
+      if (i % 3 === 2) double();
+    }
+    const expected: number[] = [];
+    for (let i = 0, v = 1; i < 12; i++) {
+      v++;
+      expected.push(v);
+      if (i % 3 === 2) v *= 2;
+    }
+    expect(await Promise.all(read.map((x) => x.item()))).toEqual(expected);
+  });
+
+  test("the interpreter computes them too", async () => {
+    const [w, v] = [variable(0), variable(1)];
+    for (let i = 0; i < 30; i++) {
+      v.assign(v.mul(0.5).add(w.value));
+      w.assign(w.add(v.value.mul(0.1)));
+    }
+    const interpreted = await evaluate(w.mul(1), { device: "interpreter" });
+    expect(await interpreted.item()).toBeCloseTo(await w.item(), 5);
   });
 });
 

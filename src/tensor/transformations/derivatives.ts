@@ -3,7 +3,6 @@ import { isFloat } from "../../core/dtype.ts";
 import { DTypeError, GraphError, ShapeError } from "../../core/errors.ts";
 import { sameShape, showShape } from "../../core/shape.ts";
 import type { Value } from "../../graph/op.ts";
-import { topological } from "../../graph/walk.ts";
 import * as ops from "../../ops/index.ts";
 import * as graphs from "../../transform/index.ts";
 import { currentTrace } from "../context.ts";
@@ -89,7 +88,7 @@ function checkSource(x: Tensor, name: string): void {
 function checkCurrent(root: Value, leaves: readonly Tensor[]): void {
   const present = new Map(leaves.filter((x) => x instanceof Variable).map((x) => [x, x.node()]));
   if (present.size === 0) return;
-  for (const v of topological([root])) {
+  for (const v of reachedByGradients(root)) {
     const owner = ownerOf(v);
     if (owner && present.has(owner) && present.get(owner) !== v)
       throw new GraphError(`gradients: ${owner.label()} was assigned after y was built`, {
@@ -97,6 +96,13 @@ function checkCurrent(root: Value, leaves: readonly Tensor[]): void {
         help: "take the gradients before assigning",
       });
   }
+}
+
+/** What a gradient may flow to from here: not what lies behind a cut, as the history of an assigned cell does. */
+function reachedByGradients(root: Value): Set<Value> {
+  const reached = new Set([root]);
+  for (const v of reached) for (const x of v.op.kind === "custom" ? v.inputs.slice(1) : v.inputs) reached.add(x);
+  return reached;
 }
 
 interface Called {

@@ -1,0 +1,122 @@
+/**
+ * What cells are to hold and nobody has computed yet, outside traces. Whatever reads such a cell stands on a leaf, so graphs do not grow; this
+ * module knows what lies behind the leaves: which contents belong to one step, and how many assignments wait on each other.
+ */
+import type { Value } from "../graph/op.ts";
+import { currentTrace, holderOf, realisedStorage, theRuntime } from "./context.ts";
+import type { Tensor } from "./tensor.ts";
+import type { Variable } from "./variable.ts";
+
+/** Assignments that may wait on each other before a reading computes them: a loop that nobody looks at holds this many steps, not all. */
+export const MOST_WAITING = 8;
+
+/** Computations that hang together, with the cells that get something from them. Two that turn out to be one are merged. */
+export class Step {
+  private into: Step | undefined;
+  cells = new Set<WeakRef<Variable>>();
+
+  root(): Step {
+    if (!this.into) return this;
+    this.into = this.into.root();
+    return this.into;
+  }
+
+  static merged(a: Step, b: Step): Step {
+    const [x, y] = [a.root(), b.root()];
+    if (x === y) return x;
+    const [large, small] = x.cells.size < y.cells.size ? [y, x] : [x, y];
+    for (const cell of small.cells) large.cells.add(cell);
+    small.into = large;
+    small.cells = new Set();
+    return large;
+  }
+}
+
+/** Where an open value belongs, and how many assignments, one reading the other, lie below it. */
+interface Place {
+  readonly step: Step;
+  readonly depth: number;
+}
+
+const places = new WeakMap<Value, Place>();
+
+/** What an open value is computed from: behind a leaf, what its holder is computed from. Values already computed need nothing. */
+function sourcesOf(v: Value): readonly Value[] {
+  if (realisedStorage(v)) return [];
+  const holder = holderOf(v);
+  if (!holder) return v.inputs;
+  return holder.storage ? [] : [holder.recipe()];
+}
+
+/** Leaves that connect nothing: numbers, computed tensors. */
+const isGiven = (v: Value): boolean => realisedStorage(v) !== undefined || (v.op.kind === "leaf" && !isPending(v));
+const isPending = (v: Value): boolean => {
+  const holder = holderOf(v);
+  return holder !== undefined && !holder.storage;
+};
+
+/** The place of a value, from those of what it is computed from. Each value is visited once in its life. An explicit stack: chains are long. */
+function placeOf(root: Value): Place {
+  const stack: Value[] = [root];
+  while (stack.length > 0) {
+    const v = stack.at(-1)!;
+    if (places.has(v)) {
+      stack.pop();
+      continue;
+    }
+    const sources = sourcesOf(v).filter((x) => !isGiven(x));
+    const waiting = sources.filter((x) => !places.has(x));
+    if (waiting.length > 0) {
+      for (const x of waiting) stack.push(x);
+      continue;
+    }
+    stack.pop();
+    places.set(
+      v,
+      above(
+        sources.map((x) => places.get(x)!),
+        isPending(v) ? 1 : 0,
+      ),
+    );
+  }
+  return places.get(root)!;
+}
+
+function above(below: readonly Place[], more: number): Place {
+  if (below.length === 0) return { step: new Step(), depth: more };
+  const step = below.map((p) => p.step).reduce(Step.merged);
+  return { step, depth: Math.max(...below.map((p) => p.depth)) + more };
+}
+
+/** Notes that the cell is to hold this; answers how the cell is pointed to. */
+export function noteAssigned(cell: Variable, content: Tensor, known: WeakRef<Variable> | undefined): WeakRef<Variable> {
+  const self = known ?? new WeakRef(cell);
+  placeOf(content.recipe()).step.root().cells.add(self);
+  return self;
+}
+
+/** The step that an open value belongs to, if cells wait for it. */
+export const stepOf = (v: Value): Step | undefined => places.get(v)?.step.root();
+
+/** What cells are to hold that comes from this step: worth computing along with any of it, because the work is the same. */
+export function* assignedIn(step: Step): Iterable<Tensor> {
+  for (const known of step.cells) {
+    const content = known.deref()?.pending;
+    if (content && stepOf(content.recipe()) === step) yield content;
+  }
+}
+
+/**
+ * Computes a content that is about to be read if many assignments wait behind it. That changes no value, only when it is computed: without it a
+ * loop that never asks for a number would hold all its steps. An error waits for whoever asks for the numbers.
+ */
+export function computeIfDeep(content: Tensor): void {
+  if (currentTrace() || (places.get(content.recipe())?.depth ?? 0) < MOST_WAITING) return;
+  try {
+    theRuntime().realiseNow([content]);
+  } catch {
+    // It is told again to whoever asks; readings need not try again.
+    const value = content.recipe();
+    places.set(value, { ...placeOf(value), depth: 0 });
+  }
+}

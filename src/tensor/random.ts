@@ -59,6 +59,18 @@ export class Generator {
     return new Generator((high & 0x1fffff) * WORD + low);
   }
 
+  /**
+   * A generator for a task that draws and forks as it likes. Takes a call: the next task gets another one, so that what is done twice with one
+   * generator is not done alike. The first is a copy of this one, so that a new generator does for a task what its seed does.
+   *
+   * @example for (const model of ensemble) init(model, rng); // each has weights of its own, for init draws from rng.branch()
+   */
+  branch(): Generator {
+    const { seed, calls } = this.state;
+    this.#calls++;
+    return calls === 0 ? new Generator(seed) : this.fork(`branch ${calls}`);
+  }
+
   /** The key of the next call: two uint32. Consumes a call. */
   nextKey(): readonly [number, number] {
     return threefry([...words(this.#seed), ...words(this.#calls++)]);

@@ -1,7 +1,7 @@
 import type { Dataset, Labelled } from "../data/index.ts";
 import { type Tensor, toDot } from "../index.ts";
 import { inference } from "../nn/index.ts";
-import type { Loss } from "./metrics.ts";
+import type { Loss } from "./metric.ts";
 import type { Trainable } from "./score.ts";
 
 /** A batch of two examples: enough to see the graph. */

@@ -1,14 +1,18 @@
 /** Training: `fit`, metrics, recipes, and runs that can be interrupted: `gradus/train`. */
+export type { LabelOptions } from "./class-labels.ts";
+export { accuracy, type ClassScoreOptions, confusionMatrix, f1, precision, recall } from "./classification-metrics.ts";
 export { curvesSvg } from "./curves.ts";
 export type { EarlyStoppingOptions } from "./early-stopping.ts";
 export { drawGraph, exampleBatch } from "./graph.ts";
-export { accuracy, type Loss, largerIsBetter, type Metric } from "./metrics.ts";
+export { type Additive, type Direction, type Loss, type Metric, type MetricOptions, type Metrics, metric } from "./metric.ts";
 export { loadModel, type ModelFile, readModelFile, saveModel } from "./model-file.ts";
 export { type Options, resolveOptions } from "./options.ts";
+export { type Predictions, predict } from "./predict.ts";
 export { type DataPlace, type Recipe, type RecipeInput, type RunContext, type RunResult, recipe } from "./recipe.ts";
+export { meanAbsoluteError, meanSquaredError, rootMeanSquaredError, rSquared } from "./regression-metrics.ts";
 export { openRun, prepare, type Run, type TrainEvents, type TrainOutcome, type TrainPlan, type TrainSettings, trainRecipe } from "./run.ts";
 export { RunFolder, type RunInfo, readInfo } from "./run-folder.ts";
-export { type ScoreOptions, type Scores, score, scorer, type Trainable } from "./score.ts";
+export { type PassOptions, type ScoreOptions, type Scores, score, scorer, type Trainable } from "./score.ts";
 export { type SearchEvents, type SearchOutcome, type SearchPlan, type SearchSettings, search, type Trial } from "./search.ts";
 export type { Setting } from "./search-space.ts";
 export { type FitOptions, fit, type Progress, Trainer } from "./trainer.ts";

@@ -1,7 +1,7 @@
 import type { Dataset, DownloadProgress, Labelled } from "../data/index.ts";
 import type { Device, Tensor } from "../index.ts";
 import type { Optimizer } from "../optim/index.ts";
-import type { Loss, Metric } from "./metrics.ts";
+import type { Loss, Metrics } from "./metric.ts";
 import type { Options } from "./options.ts";
 import type { Trainable } from "./score.ts";
 
@@ -52,7 +52,7 @@ export interface Recipe<O extends Options = any, M extends Trainable = any> {
   loss?: Loss;
   /** Instead of `loss`, where the options decide. */
   objective?(o: O): Loss;
-  readonly metrics?: Record<string, Metric>;
+  readonly metrics?: Metrics;
   /** What `gradus predict` reads, and calls the answers. */
   readonly input?: RecipeInput;
   readonly classes?: readonly string[];

@@ -6,7 +6,7 @@ import { init } from "../nn/index.ts";
 import { type CurveLine, curvesSvg } from "./curves.ts";
 import { drawGraph } from "./graph.ts";
 import { describeMachine } from "./machine.ts";
-import type { Loss } from "./metrics.ts";
+import type { Loss } from "./metric.ts";
 import { type Options, resolveOptions } from "./options.ts";
 import type { Recipe } from "./recipe.ts";
 import { RunFolder, type RunInfo, readCheckpoint, readInfo } from "./run-folder.ts";

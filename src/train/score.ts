@@ -1,22 +1,33 @@
 import { ArgumentError } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import type { Dataset, Labelled } from "../data/index.ts";
 import { compile, type Device, type Tensor } from "../index.ts";
 import { inference, type Mode, type Module } from "../nn/index.ts";
-import type { Loss, Metric } from "./metrics.ts";
+import { checkMetrics, type Loss, type Metrics, type NoMetrics } from "./metric.ts";
+import { Tally } from "./tally.ts";
+import { Yielding } from "./yielding.ts";
 
 /** A module that gives outputs for inputs. */
 export type Trainable = Module & { forward(x: any, mode: Mode): Tensor };
 
-export interface ScoreOptions {
-  readonly loss: Loss;
-  readonly metrics?: Readonly<Record<string, Metric>> | undefined;
+/** Where a model runs over a data set, and how much of it at once. */
+export interface PassOptions {
+  /** Examples at once; decides speed and memory, not the result. Default 1000. */
   readonly batchSize?: number;
   readonly device?: Device | undefined;
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+export const PASS_OPTIONS = ["batchSize", "device", "threads", "signal"] as const satisfies readonly (keyof PassOptions)[];
 
-export type Scores = { loss: number } & Record<string, number>;
+export interface ScoreOptions<M extends Metrics = Metrics> extends PassOptions {
+  readonly loss: Loss;
+  readonly metrics?: M | undefined;
+}
+export const SCORE_OPTIONS = ["loss", "metrics", ...PASS_OPTIONS] as const satisfies readonly (keyof ScoreOptions)[];
+
+/** A score for each metric, and the loss. */
+export type Scores<M extends Metrics = Metrics> = { readonly loss: number } & { readonly [name in keyof M]: number };
 
 /** The options of `compile` that were given. */
 export const placement = ({
@@ -31,57 +42,42 @@ export const placement = ({
 });
 
 /** A function that scores data sets with one compiled program. */
-export function scorer(model: Trainable, options: ScoreOptions): (data: Dataset<Labelled>) => Promise<Scores> {
-  const { loss, metrics = {}, batchSize = 1000, signal } = options;
-  const batch = compile((x: Tensor, y: Tensor) => {
-    const output = model.forward(x, inference);
-    return { loss: loss(output, y), ...mapValues(metrics, (metric) => metric(output, y)) };
-  }, placement(options));
+export function scorer<M extends Metrics = NoMetrics>(
+  model: Trainable,
+  options: ScoreOptions<M>,
+): (data: Dataset<Labelled>) => Promise<Scores<M>> {
+  checkOptions("score", options, SCORE_OPTIONS);
+  checkMetrics("score", options.metrics);
+  const { loss, metrics, batchSize = 1000, signal } = options;
+  const measures = { loss, ...metrics };
+  const measuring = new Tally("score", measures, 0);
+  const batch = compile((x: Tensor, y: Tensor) => measuring.measure(model.forward(x, inference), y), placement(options));
   return async (data) => {
     if (data.size === 0) throw new ArgumentError("score: the data set is empty", { why: "a mean over no examples is not a number" });
-    const sums: Record<string, number> = Object.create(null) as Record<string, number>;
-    let count = 0;
+    const tally = new Tally("score", measures, data.size);
     const yielding = new Yielding();
     for (const { x, y } of data.batches(batchSize)) {
-      const n = x.shape[0] as number;
-      const values = batch(x, y) as Record<string, Tensor<[]>>;
-      for (const [name, value] of Object.entries(values)) sums[name] = (sums[name] ?? 0) + n * (await value.item());
-      count += n;
+      await tally.add(batch(x, y), x.shape[0] as number);
       await yielding.now();
       signal?.throwIfAborted();
     }
-    return { ...mapValues(sums, (sum) => sum / count) } as Scores;
+    return (await tally.scores()) as Scores<M>;
   };
 }
 
-/** Loss and metrics over a whole data set, each example counted once. */
-export const score = (model: Trainable, data: Dataset<Labelled>, options: ScoreOptions): Promise<Scores> => scorer(model, options)(data);
+/**
+ * Loss and metrics of a whole data set: the same numbers whatever the batch size, but for rounding. Loss functions of `gradus/nn` and metrics that
+ * are `additive` are summed batch by batch; any other function gets all outputs and targets at once.
+ *
+ * @throws ArgumentError for no examples, unknown options, or labels that a metric cannot read
+ * @example
+ * const { loss, accuracy: share } = await score(model, test, { loss: crossEntropy, metrics: { accuracy } });
+ */
+export const score = <M extends Metrics = NoMetrics>(
+  model: Trainable,
+  data: Dataset<Labelled>,
+  options: ScoreOptions<M>,
+): Promise<Scores<M>> => scorer(model, options)(data);
 
 export const mapValues = <A, B>(record: Readonly<Record<string, A>>, f: (value: A, key: string) => B): Record<string, B> =>
   Object.fromEntries(Object.entries(record).map(([key, value]) => [key, f(value, key)]));
-
-/**
- * Gives the event loop a turn about every 30 ms: awaiting a promise that is resolved already does not let signals, timers or
- * requests in, a macrotask does.
- */
-export class Yielding {
-  private last = performance.now();
-
-  async now(): Promise<void> {
-    if (performance.now() - this.last < 30) return;
-    await macrotask();
-    this.last = performance.now();
-  }
-}
-
-export function macrotask(): Promise<void> {
-  return new Promise((resolve) => {
-    if (typeof setImmediate === "function") return void setImmediate(resolve);
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(0);
-  });
-}

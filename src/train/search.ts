@@ -4,7 +4,7 @@ import { type DownloadProgress, HostRandom } from "../data/index.ts";
 import { type Device, Generator } from "../index.ts";
 import { writeAtomically } from "../io/index.ts";
 import { describeMachine } from "./machine.ts";
-import { largerIsBetter } from "./metrics.ts";
+import { type Direction, needDirection } from "./metric.ts";
 import { type Options, resolveOptions } from "./options.ts";
 import type { Recipe } from "./recipe.ts";
 import { prepare, shortName, type TrainEvents, type TrainOutcome, trainRecipe } from "./run.ts";
@@ -102,6 +102,7 @@ interface Plan {
   readonly settings: readonly Setting[];
   readonly tried: readonly string[];
   readonly by: string;
+  readonly better: Direction;
 }
 
 function checkSettings({ recipe, name, validation = 0.2, trials }: SearchSettings): void {
@@ -135,13 +136,15 @@ function planOf(settings: SearchSettings): Plan {
   const tries = asked.length > 0 ? asked : usualTries(base);
   const axes = parseAxes(tries, base, asked.length > 0 ? given : [], choices);
   const rng = new HostRandom(new Generator(seed).fork("search").state.seed);
+  const by = decidingScore(recipe, settings.by);
   return {
     seed,
     validation,
     base,
     settings: settingsOf(axes, trials, rng),
     tried: axes.map((axis) => axis.name),
-    by: decidingScore(recipe, settings.by),
+    by,
+    better: needDirection("search", by, recipe.metrics?.[by]),
   };
 }
 
@@ -178,7 +181,7 @@ export async function search(asked: SearchSettings, events: SearchEvents = {}): 
   const trials: Trial[] = [];
   try {
     await runTrials(settings, events, { plan, path, trials, save: () => record({ status: "running", trials, seconds: seconds() }) });
-    const ranking = rank(trials, plan.by);
+    const ranking = rank(trials, plan);
     events.ranking?.(ranking);
     const best = ranking.find((trial) => scoreOf(trial, plan.by) !== undefined);
     if (!best && !settings.signal.aborted) throw noScore(trials);
@@ -348,8 +351,8 @@ function sharedData(recipe: Recipe): Recipe["data"] {
 const scoreOf = ({ validation }: Trial, by: string): number | undefined => (Number.isFinite(validation[by]) ? validation[by] : undefined);
 
 /** Best first; equal ones by their loss, then as they were made; those without a score last. */
-function rank(trials: readonly Trial[], by: string): Trial[] {
-  const sign = largerIsBetter(by) ? -1 : 1;
+function rank(trials: readonly Trial[], { by, better }: Plan): Trial[] {
+  const sign = better === "larger" ? -1 : 1;
   const compare = (a: number | undefined, b: number | undefined): number =>
     a === b ? 0 : a === undefined ? 1 : b === undefined ? -1 : Math.sign(a - b);
   const signed = (trial: Trial): number | undefined => (scoreOf(trial, by) === undefined ? undefined : sign * scoreOf(trial, by)!);

@@ -1,24 +1,30 @@
 import { ArgumentError, NonFiniteError, show } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import type { Dataset, Labelled } from "../data/index.ts";
 import { type Compiled, compile, type Device, Generator, type Tensor } from "../index.ts";
 import { training } from "../nn/index.ts";
 import type { Optimizer } from "../optim/index.ts";
 import { EarlyStopping, type EarlyStoppingOptions } from "./early-stopping.ts";
-import type { Loss, Metric } from "./metrics.ts";
-import { mapValues, placement, type Scores, scorer, type Trainable, Yielding } from "./score.ts";
-import { loadGroup, type Progress, type Sums, storeAll, type TrainingState } from "./training-state.ts";
+import { checkMetrics, type Loss, type Metrics, type NoMetrics } from "./metric.ts";
+import { mapValues, placement, type Scores, scorer, type Trainable } from "./score.ts";
+import { type Measured, Tally } from "./tally.ts";
+import { groupOf, loadGroup, type Progress, type Sums, storeAll, type TrainingState } from "./training-state.ts";
+import { Yielding } from "./yielding.ts";
 
 export type { Progress };
 
-export interface FitOptions {
+export interface FitOptions<M extends Metrics = Metrics> {
   readonly loss: Loss;
   readonly optimizer: Optimizer;
-  /** Decides the order of the examples and the noise of the layers; nothing else does. */
+  /**
+   * Decides the order of the examples and the noise of the layers; nothing else does. A generator moves on with each `fit`; a number is a new
+   * generator that has moved on with each update the optimiser made before.
+   */
   readonly rng: Generator | number;
   readonly epochs: number;
   /** Default 32. A last batch that is not full is dropped, unless it is the only one. */
   readonly batchSize?: number;
-  readonly metrics?: Readonly<Record<string, Metric>> | undefined;
+  readonly metrics?: M | undefined;
   readonly validation?: Dataset<Labelled> | undefined;
   readonly earlyStopping?: EarlyStoppingOptions | undefined;
   readonly device?: Device | undefined;
@@ -26,13 +32,18 @@ export interface FitOptions {
   /** What to do when a step's loss or update is not finite: stop with an error (default), or leave the step out. */
   readonly nonFinite?: "stop" | "skip";
   /** Called after every step; training waits for a promise. */
-  readonly onStep?: ((progress: Progress) => void | Promise<void>) | undefined;
-  readonly onEpoch?: ((progress: Progress) => void | Promise<void>) | undefined;
+  readonly onStep?: ((progress: Progress<M>) => void | Promise<void>) | undefined;
+  readonly onEpoch?: ((progress: Progress<M>) => void | Promise<void>) | undefined;
   /** Ends training after the present step; what was done stays done. */
   readonly signal?: AbortSignal | undefined;
 }
 
-type StepResult = { readonly loss: Tensor<[]>; readonly metrics: Record<string, Tensor<[]>> };
+const FIT_OPTIONS = [
+  ...["loss", "optimizer", "rng", "epochs", "batchSize", "metrics", "validation", "earlyStopping"],
+  ...["device", "threads", "nonFinite", "onStep", "onEpoch", "signal"],
+] as readonly (keyof FitOptions)[];
+
+type StepResult = { readonly loss: Tensor<[]>; readonly metrics: Record<string, Tensor<[]>>; readonly measured: Measured };
 
 /** Trains a model step by step, and can say at any moment between two steps all that is needed to go on from there. */
 export class Trainer {
@@ -48,7 +59,8 @@ export class Trainer {
   readonly records: Progress[] = [];
   /** Steps left out because they were not finite. */
   skipped = 0;
-  private sums: Sums;
+  private sums: Sums = { count: 0, loss: 0 };
+  private readonly tally: Tally;
   private readonly data: Dataset<Labelled>;
   private readonly root: Generator;
   private readonly noise: Generator;
@@ -57,23 +69,25 @@ export class Trainer {
   private readonly stopping: EarlyStopping | undefined;
 
   constructor(model: Trainable, data: Dataset<Labelled>, options: FitOptions) {
-    checkOptions(data, options);
+    check(data, options);
     this.model = model;
     this.data = data;
     this.options = options;
     this.batchSize = options.batchSize ?? 32;
-    this.root = options.rng instanceof Generator ? options.rng : new Generator(options.rng);
-    this.noise = this.root.fork("noise");
-    this.stopping = options.earlyStopping && new EarlyStopping(options.earlyStopping);
-    this.sums = this.noSums();
     const { loss, optimizer, metrics = {} } = options;
+    this.stopping = options.earlyStopping && new EarlyStopping(options.earlyStopping, metrics);
+    this.root = (options.rng instanceof Generator ? options.rng : new Generator(options.rng)).branch();
+    this.noise = this.root.fork("noise");
+    this.tally = new Tally("fit", metrics, data.size);
     this.program = compile((x: Tensor, y: Tensor): StepResult => {
       const output = model.forward(x, training(this.noise));
       const value = loss(output, y);
       optimizer.minimize(value);
-      return { loss: value, metrics: mapValues(metrics, (metric) => metric(output, y)) };
+      const measured = this.tally.measure(output, y);
+      return { loss: value, metrics: mapValues(metrics, (metric) => metric(output, y)), measured };
     }, placement(options));
-    this.validate = options.validation && scorer(model, { ...options, batchSize: 1000 });
+    const { device, threads, signal } = options;
+    this.validate = options.validation && scorer(model, { loss, metrics, device, threads, signal });
   }
 
   get last(): "keep" | "drop" {
@@ -120,7 +134,6 @@ export class Trainer {
     this.step++;
     this.sums.count++;
     this.sums.loss += values.loss;
-    for (const [name, value] of Object.entries(values.metrics)) this.sums.metrics[name]! += value;
     await this.options.onStep?.({ epoch: this.epoch, step: this.step, ...values });
   }
 
@@ -132,6 +145,7 @@ export class Trainer {
       const metrics: Record<string, number> = {};
       for (const [name, value] of Object.entries(result.metrics)) metrics[name] = await value.item();
       if (!Number.isFinite(loss)) throw await this.nonFinite(`the loss is ${loss}`);
+      await this.tally.add(result.measured, x.shape[0] as number);
       return { loss, metrics };
     } catch (error) {
       if (!(error instanceof NonFiniteError) || error instanceof StepError) throw error;
@@ -164,22 +178,24 @@ export class Trainer {
     if (names.length > 0) throw stepError(`${where}: the model is not finite any more`, names);
   }
 
-  /** Means, validation, early stopping. */
+  /** Mean loss, metrics, validation, early stopping. */
   private async endEpoch(): Promise<void> {
-    const { count, loss, metrics } = this.sums;
-    const record: Progress = { epoch: this.epoch, step: this.step, loss: loss / count, metrics: mapValues(metrics, (sum) => sum / count) };
-    if (this.validate) record.validation = await this.validate(this.options.validation!);
-    await this.checkEpoch(record.validation?.loss);
+    const { count, loss } = this.sums;
+    const { epoch, step, stopping } = this;
+    const validation = await this.validate?.(this.options.validation!);
+    await this.checkEpoch(validation?.loss);
+    stopping?.observe(validation!, epoch, this.model);
+    const record: Progress = {
+      ...{ epoch, step, loss: loss / count, metrics: await this.tally.scores() },
+      ...(validation ? { validation } : {}),
+      ...(stopping ? { bestEpoch: stopping.bestEpoch } : {}),
+    };
     this.records.push(record);
-    this.stopping?.observe(record.validation!, this.epoch, this.model);
     this.epoch++;
     this.batch = 0;
-    this.sums = this.noSums();
+    this.sums = { count: 0, loss: 0 };
+    this.tally.clear();
     await this.options.onEpoch?.(record);
-  }
-
-  private noSums(): Sums {
-    return { count: 0, loss: 0, metrics: mapValues(this.options.metrics ?? {}, () => 0) };
   }
 
   // ---- between two steps
@@ -187,12 +203,14 @@ export class Trainer {
   /** All that is needed to go on from here, bit for bit: parameters, optimiser, generator, place in the order, sums, early stopping. */
   async state(): Promise<TrainingState> {
     const { model, stopping } = this;
+    const tensors = await storeAll({
+      model: model.stateDict(),
+      optimizer: this.options.optimizer.stateDict(),
+      best: stopping?.bestParameters ?? {},
+    });
+    for (const [name, stored] of this.tally.stored()) tensors.set(`tally.${name}`, stored);
     return {
-      tensors: await storeAll({
-        model: model.stateDict(),
-        optimizer: this.options.optimizer.stateDict(),
-        best: stopping?.bestParameters ?? {},
-      }),
+      tensors,
       position: {
         epoch: this.epoch,
         batch: this.batch,
@@ -232,6 +250,7 @@ export class Trainer {
     }
     const { epoch, batch, step, skipped, noise, sums, records, stopping } = position;
     Object.assign(this, { epoch, batch, step, skipped, sums: structuredClone(sums) });
+    this.tally.restore(groupOf(tensors, "tally"));
     this.noise.restore(noise);
     this.records.splice(0, this.records.length, ...records.map((record) => structuredClone(record)));
     const best = loadGroup(tensors, "best");
@@ -249,7 +268,9 @@ const stepError = (what: string, damaged: readonly string[], cause?: unknown): S
     cause,
   });
 
-function checkOptions(data: Dataset<Labelled>, options: FitOptions): void {
+function check(data: Dataset<Labelled>, options: FitOptions): void {
+  checkOptions("fit", options, FIT_OPTIONS);
+  checkMetrics("fit", options.metrics);
   const { epochs, batchSize = 32, validation, earlyStopping } = options;
   if (!Number.isSafeInteger(epochs) || epochs < 0) throw new ArgumentError(`fit: ${epochs} epochs`, { help: "a whole number ≥ 0" });
   if (!Number.isSafeInteger(batchSize) || batchSize < 1)
@@ -266,12 +287,25 @@ function checkOptions(data: Dataset<Labelled>, options: FitOptions): void {
 
 /**
  * Trains a model: shuffled batches, one compiled step, validation after each epoch. Gives the event loop a turn about every 30 ms.
- * Answers one record per epoch. With `earlyStopping` the parameters of the best epoch stay in the model.
+ * Answers one record per epoch. With `earlyStopping` the parameters of the best epoch stay in the model, and `bestEpoch` of the last record says
+ * which that was. Called again it goes on: another order, other noise.
  *
  * @throws NonFiniteError with the step's number when the loss is not finite, and names the parameters that are not
  * @example
  * const records = await fit(model, train, { loss: crossEntropy, optimizer, rng: 1, epochs: 10, metrics: { accuracy }, validation });
  */
-export async function fit(model: Trainable, data: Dataset<Labelled>, options: FitOptions): Promise<Progress[]> {
-  return new Trainer(model, data, options).run();
+export async function fit<M extends Metrics = NoMetrics>(
+  model: Trainable,
+  data: Dataset<Labelled>,
+  options: FitOptions<M>,
+): Promise<Progress<M>[]> {
+  const rng = typeof options.rng === "number" ? await movedOn(options.rng, options.optimizer) : options.rng;
+  return new Trainer(model, data, { ...options, rng } as unknown as FitOptions).run() as Promise<Progress<M>[]>;
+}
+
+/** A second `fit` with the same seed and the same optimiser goes on, and does not see the first one's order again. */
+async function movedOn(seed: number, optimizer: Optimizer): Promise<Generator> {
+  const rng = new Generator(seed);
+  rng.restore({ seed, calls: await optimizer.step.item() });
+  return rng;
 }

@@ -2,23 +2,26 @@ import { z } from "zod";
 import { FormatError } from "../core/errors.ts";
 import { type Tensor, tensor } from "../index.ts";
 import type { StoredTensor } from "../io/index.ts";
+import type { Metrics } from "./metric.ts";
+import type { Scores } from "./score.ts";
 
-/** Where training is. Of a step: its own loss and metrics; of an epoch: their means, and the validation scores. */
-export interface Progress {
+/** Where training is. Of a step: its own loss and metrics; of an epoch: the mean loss of its steps, the metrics of all its examples, and the validation scores. */
+export interface Progress<M extends Metrics = Metrics> {
   /** Counted from 1. */
-  epoch: number;
+  readonly epoch: number;
   /** Updates made so far, over all epochs. */
-  step: number;
-  loss: number;
-  metrics: Record<string, number>;
-  validation?: Record<string, number>;
+  readonly step: number;
+  readonly loss: number;
+  readonly metrics: { readonly [name in keyof M]: number };
+  readonly validation?: Scores<M>;
+  /** With early stopping: the epoch with the best validation score so far, 0 before there was one. */
+  readonly bestEpoch?: number;
 }
 
-/** What the present epoch has added up. */
+/** The losses of the present epoch's steps. What its metrics have added up is among the tensors. */
 export interface Sums {
   count: number;
   loss: number;
-  metrics: Record<string, number>;
 }
 
 /** Where a training is, beside its tensors: plain JSON. */
@@ -36,7 +39,7 @@ export interface Position {
   readonly stopping?: { readonly best: number | null; readonly bestEpoch: number; readonly waited: number } | undefined;
 }
 
-/** All that a training needs to go on: tensors named `model.…`, `optimizer.…`, `best.…`, and its position. */
+/** All that a training needs to go on: tensors named `model.…`, `optimizer.…`, `best.…`, `tally.…`, and its position. */
 export interface TrainingState {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly position: Position;
@@ -51,13 +54,15 @@ export async function storeAll(groups: Readonly<Record<string, Readonly<Record<s
   return stored;
 }
 
-/** The tensors of one group, under their own names. */
-export function loadGroup(stored: ReadonlyMap<string, StoredTensor>, group: string): Record<string, Tensor> {
-  const found: [string, Tensor][] = [];
-  for (const [name, { data, shape, dtype }] of stored)
-    if (name.startsWith(`${group}.`)) found.push([name.slice(group.length + 1), tensor(data, [...shape], { dtype })]);
-  return Object.fromEntries(found);
+/** What was stored of one group, under its own names. */
+export function groupOf(stored: ReadonlyMap<string, StoredTensor>, group: string): Map<string, StoredTensor> {
+  const own = [...stored].filter(([name]) => name.startsWith(`${group}.`));
+  return new Map(own.map(([name, value]) => [name.slice(group.length + 1), value]));
 }
+
+/** The tensors of one group, under their own names. */
+export const loadGroup = (stored: ReadonlyMap<string, StoredTensor>, group: string): Record<string, Tensor> =>
+  Object.fromEntries([...groupOf(stored, group)].map(([name, { data, shape, dtype }]) => [name, tensor(data, [...shape], { dtype })]));
 
 const count = z.int().min(0);
 /** JSON has no infinities and no NaN: they come as null, and mean NaN. */
@@ -75,8 +80,18 @@ const POSITION = z.strictObject({
   examples: count,
   seed: count,
   noise: z.strictObject({ seed: count, calls: count }),
-  sums: z.strictObject({ count, loss: number, metrics: scores }),
-  records: z.array(z.strictObject({ epoch: count, step: count, loss: number, metrics: scores, validation: scores.optional() })),
+  // Sums of batch means, as they were once kept: the metrics of that epoch then begin anew.
+  sums: z.strictObject({ count, loss: number, metrics: scores.optional() }).transform(({ metrics: _, ...sums }) => sums),
+  records: z.array(
+    z.strictObject({
+      epoch: count,
+      step: count,
+      loss: number,
+      metrics: scores,
+      validation: z.object({ loss: number }).catchall(number).optional(),
+      bestEpoch: count.optional(),
+    }),
+  ),
   stopping: z.strictObject({ best: z.number().nullable(), bestEpoch: count, waited: count }).optional(),
 });
 

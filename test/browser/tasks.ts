@@ -7,7 +7,7 @@ import { crossEntropy, Dropout, init, Linear, relu, Sequential } from "../../src
 import { adam } from "../../src/optim/index.ts";
 import { WasmDevice } from "../../src/runtime/wasm-device.ts";
 import { hasRelaxedSimd } from "../../src/runtime/wasm-features.ts";
-import { accuracy } from "../../src/train/metrics.ts";
+import { accuracy } from "../../src/train/classification-metrics.ts";
 import { fit as train } from "../../src/train/trainer.ts";
 import { deviceSuite } from "../runtime/device-suite.ts";
 import { sampleSuite } from "../targets/suite.ts";

@@ -1,3 +1,5 @@
+import { visible } from "./visible.ts";
+
 /** The line of the user's program that built something; formatted only when somebody looks. */
 export interface Site {
   /** "train.ts:14", or "" where it cannot be told. */
@@ -48,7 +50,7 @@ function layOut(what: string, { why, help, site }: ErrorDetails): string {
   const lines = [where ? `${what}   at ${where}` : what];
   if (why) lines.push(`  why: ${why}`);
   if (help) lines.push(`  help: ${help}`);
-  return lines.join("\n");
+  return visible(lines.join("\n"));
 }
 
 /** What a user passed, for messages: numbers as JavaScript writes them, the rest as JSON where there is one. Never throws. */

@@ -1,4 +1,6 @@
-import { ArgumentError, FormatError } from "../core/errors.ts";
+import { cannot, codeOf, reason, toConsole } from "./failures.ts";
+import { temporaryName } from "./names.ts";
+import { openRegular } from "./read.ts";
 
 /** The few calls a safe write is made of, so that a test can break each of them. */
 export interface FileCalls {
@@ -14,6 +16,12 @@ export interface OpenFile {
   write(bytes: Uint8Array): Promise<void>;
   sync(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** How a write is made: tests break its calls; `warn` hears of what went wrong although the file is whole. */
+export interface WriteOptions {
+  readonly calls?: FileCalls | undefined;
+  readonly warn?: ((line: string) => void) | undefined;
 }
 
 /** The real file system. */
@@ -46,66 +54,58 @@ export async function nodeFiles(): Promise<FileCalls> {
   };
 }
 
-export const codeOf = (error: unknown): string => String((error as { code?: unknown } | null)?.code ?? "");
-
-let written = 0;
-/** A name beside `path` that no other write uses: process, count, time. */
-const temporaryName = (path: string): string => `${path}.${process.pid}-${++written}-${Date.now().toString(36)}.tmp`;
-
 /**
  * Writes a file so that at every moment, even if the machine stops, `path` holds all of the old bytes or all of the new:
- * temporary file → sync → rename over `path` → sync the directory.
+ * temporary file → sync → rename over `path` → sync the directory. If only the last fails the file is there and whole: that is a warning.
+ * A link at `path` is replaced, not followed.
  *
  * @throws ArgumentError that says what failed; what stood at `path` is untouched.
  */
-export async function writeAtomically(path: string, bytes: Uint8Array | string, calls?: FileCalls): Promise<void> {
+export async function writeAtomically(path: string, bytes: Uint8Array | string, options: WriteOptions = {}): Promise<void> {
   const { dirname } = await import("node:path");
-  const files = calls ?? (await nodeFiles());
+  const { calls: files = await nodeFiles(), warn = toConsole } = options;
   const temporary = temporaryName(path);
   try {
-    const file = await files.create(temporary);
-    try {
-      await file.write(typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await writeNew(files, temporary, typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes);
     await files.rename(temporary, path);
   } catch (cause) {
     await files.remove(temporary).catch(() => undefined);
-    throw new ArgumentError(`cannot write ${path}: ${reason(cause)}`, {
-      why: "what was there before is untouched",
-      help: advice(cause),
-      cause,
-    });
+    throw cannot(`write ${path}`, cause, "what was there before is untouched");
   }
-  await files.syncDirectory(dirname(path));
+  await files.syncDirectory(dirname(path)).catch((error: unknown) => {
+    warn(`${path} is written, but might be gone again if the machine stops now: ${reason(error)}`);
+  });
 }
 
-const REASONS: Record<string, readonly [reason: string, help: string]> = {
-  ENOSPC: ["the disk is full", "free some space, or write elsewhere with --out"],
-  EDQUOT: ["the disk quota is used up", "free some space, or write elsewhere with --out"],
-  EACCES: ["no permission", "choose a folder you may write to with --out"],
-  EPERM: ["not permitted", "choose a folder you may write to with --out"],
-  EROFS: ["the file system is read-only", "choose another folder with --out"],
-  EIO: ["the disk reported an error", "check the disk; the file was not replaced"],
-  ENOENT: ["the folder does not exist", "create it first"],
-  ENOTDIR: ["a part of the path is a file", "choose another path"],
-  EISDIR: ["it is a folder", "choose another path"],
-};
-
-const reason = (error: unknown): string => REASONS[codeOf(error)]?.[0] ?? (error instanceof Error ? error.message : String(error));
-const advice = (error: unknown): string | undefined => REASONS[codeOf(error)]?.[1];
-
-/** The bytes of a file, or an error that says what is wrong with the path. */
-export async function readBytes(path: string, limit = 2 ** 31): Promise<Uint8Array> {
-  const { readFile, stat } = await import("node:fs/promises");
+async function writeNew(files: FileCalls, path: string, bytes: Uint8Array): Promise<void> {
+  const file = await files.create(path);
   try {
-    const { size } = await stat(path);
-    if (size > limit) throw new FormatError(`${path}: ${size} bytes are more than the ${limit} that are read`);
-    return new Uint8Array(await readFile(path));
-  } catch (cause) {
-    if (cause instanceof FormatError) throw cause;
-    throw new FormatError(`cannot read ${path}: ${codeOf(cause) === "ENOENT" ? "there is no such file" : reason(cause)}`, { cause });
+    await file.write(bytes);
+    await file.sync();
+  } catch (error) {
+    // The first error is the one to tell.
+    await file.close().catch(() => undefined);
+    throw error;
+  }
+  await file.close();
+}
+
+/**
+ * Writes over the beginning of a file that is there, and fills the rest with spaces: needs no space on the disk. A reader may see half of
+ * it, so this is for what cannot be written otherwise.
+ *
+ * @throws ArgumentError if the text is longer than the file
+ */
+export async function overwrite(path: string, text: string): Promise<void> {
+  const { constants } = await import("node:fs");
+  const file = await openRegular(path, constants.O_RDWR, "refuse");
+  try {
+    const { size } = await file.stat();
+    const bytes = new TextEncoder().encode(text.trimEnd().padEnd(size - 1) + "\n");
+    if (bytes.length !== size) throw cannot(`write ${path}`, new RangeError(`${bytes.length} bytes where there are ${size}`));
+    await file.write(bytes, 0, size, 0);
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }

@@ -1,7 +1,11 @@
-/** Files: safetensors, idx, CSV, checkpoints, and writes that are whole or do not happen. */
-export { type Checkpoint, CheckpointFolder, type Damaged, newestCheckpoint } from "./checkpoints.ts";
+/** Files: safetensors, idx, CSV, checkpoints, logs; reads that are bounded, and writes that are whole or do not happen. */
+export { type Checkpoint, CheckpointFolder, checkpointSteps, type Damaged, newestCheckpoint } from "./checkpoints.ts";
 export { sha256 } from "./checksum.ts";
 export { type CsvOptions, type CsvTable, csvNumber, decodeCsv } from "./csv.ts";
-export { type FileCalls, nodeFiles, type OpenFile, readBytes, writeAtomically } from "./files.ts";
+export { cannot, reason, toConsole } from "./failures.ts";
+export { type FileCalls, nodeFiles, type OpenFile, overwrite, type WriteOptions, writeAtomically } from "./files.ts";
 export { decodeIdx, gunzip } from "./idx.ts";
-export { decodeSafetensors, encodeSafetensors, type StoredTensor, type TensorFile } from "./safetensors.ts";
+export { LogFile } from "./log.ts";
+export { checkpointName, isLockName, isTemporary } from "./names.ts";
+export { isRealFolder, readBytes } from "./read.ts";
+export { decodeSafetensors, encodeSafetensors, NewerFormatError, type StoredTensor, type TensorFile } from "./safetensors.ts";

@@ -1,7 +1,9 @@
-import { link, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { type FileHandle, link, open, readdir, rm } from "node:fs/promises";
 import { hostname } from "node:os";
-import { ArgumentError } from "../core/errors.ts";
-import { codeOf } from "./files.ts";
+import { ArgumentError, FormatError } from "../core/errors.ts";
+import { cannot, codeOf } from "./failures.ts";
+import { isLockTemporary, numberOfLock } from "./names.ts";
+import { readBytes } from "./read.ts";
 
 interface Owner {
   readonly pid: number;
@@ -12,7 +14,8 @@ interface Owner {
 
 /** Process start time (field 22 of /proc/PID/stat on Linux); empty where it cannot be told. */
 async function beganAt(pid: number): Promise<string> {
-  const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  const bytes = await readBytes(`/proc/${pid}/stat`, 10_000).catch(() => new Uint8Array(0));
+  const text = new TextDecoder().decode(bytes);
   return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? "";
 }
 
@@ -29,58 +32,83 @@ async function isAlive(owner: Owner): Promise<boolean> {
 /** Who holds a lock; nobody if it was released, or is not a lock. */
 async function ownerOf(lock: string): Promise<Owner | undefined> {
   try {
-    const owner = JSON.parse(await readFile(lock, "utf8")) as Owner;
+    const owner = JSON.parse(new TextDecoder().decode(await readBytes(lock, 10_000, "refuse"))) as Owner;
     return Number.isInteger(owner.pid) && owner.pid > 0 ? owner : undefined;
   } catch {
     return undefined;
   }
 }
 
-const NAME = /^lock-(\d{1,9})$/;
+const HIGHEST = 999_999_999;
 
-async function generations(path: string): Promise<number[]> {
-  return (await readdir(path)).flatMap((name) => NAME.exec(name)?.[1] ?? []).map(Number);
-}
+const generations = async (path: string): Promise<number[]> => (await readdir(path)).flatMap((name) => numberOfLock(name) ?? []);
 
 /**
  * Takes a folder for this process, and answers the function that gives it back. `lock-7` names the owner; the highest number counts.
  * Who finds its owner gone makes `lock-8`, which only one can (a hard link is exclusive, and the file appears whole). Numbers never go
- * down, a released lock stays as a marker: so nobody can remove a lock that another has just taken.
+ * down, a released lock stays as an empty marker: so nobody can remove a lock that another has just taken.
  *
- * @throws ArgumentError if another living process holds it.
+ * @throws ArgumentError if another living process holds it, or if the lock cannot be written.
  */
 export async function lockFolder(path: string): Promise<() => Promise<void>> {
   const mine: Owner = { pid: process.pid, host: hostname(), began: await beganAt(process.pid) };
   const temporary = `${path}/lock.${process.pid}-${crypto.randomUUID()}.tmp`;
-  await writeFile(temporary, JSON.stringify(mine), { flag: "wx" });
+  let file: FileHandle | undefined;
   try {
-    for (;;) {
-      const highest = Math.max(0, ...(await generations(path)));
-      const owner = highest > 0 ? await ownerOf(`${path}/lock-${highest}`) : undefined;
-      if (owner && (await isAlive(owner))) throw inUse(path, owner, highest);
-      const lock = `${path}/lock-${highest + 1}`;
-      try {
-        await link(temporary, lock);
-      } catch (error) {
-        if (codeOf(error) === "EEXIST") continue;
-        throw error;
-      }
-      const now = await generations(path);
-      if (now.some((n) => n > highest + 1)) await rm(lock, { force: true });
-      else {
-        for (const n of now) if (n <= highest) await rm(`${path}/lock-${n}`, { force: true });
-        return () => release(lock);
-      }
-    }
+    file = await open(temporary, "wx");
+    await file.writeFile(JSON.stringify(mine));
+    const lock = await take(path, temporary);
+    await removeStale(path, temporary);
+    const held = file;
+    return () => release(held, lock);
+  } catch (cause) {
+    await file?.close().catch(() => undefined);
+    if (cause instanceof ArgumentError || cause instanceof FormatError) throw cause;
+    throw cannot(`lock ${path}`, cause, "a run's folder is locked, so that two runs cannot mix their checkpoints");
   } finally {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => undefined);
   }
 }
 
-async function release(lock: string): Promise<void> {
-  const marker = `${lock}.${crypto.randomUUID()}.tmp`;
-  await writeFile(marker, '{"released":true}');
-  await rename(marker, lock);
+/** Makes the next lock from the temporary file that names us; answers its path. */
+async function take(path: string, temporary: string): Promise<string> {
+  for (;;) {
+    const highest = Math.max(0, ...(await generations(path)));
+    if (highest >= HIGHEST)
+      throw new FormatError(`${path}/lock-${highest}: the last number a lock can have`, { help: "delete it, if no run is writing there" });
+    const owner = highest > 0 ? await ownerOf(`${path}/lock-${highest}`) : undefined;
+    if (owner && (await isAlive(owner))) throw inUse(path, owner, highest);
+    const lock = `${path}/lock-${highest + 1}`;
+    try {
+      await link(temporary, lock);
+    } catch (error) {
+      if (codeOf(error) === "EEXIST") continue;
+      throw error;
+    }
+    const now = await generations(path);
+    if (now.some((n) => n > highest + 1)) await rm(lock, { force: true });
+    else {
+      for (const n of now) if (n <= highest) await rm(`${path}/lock-${n}`, { force: true }).catch(() => undefined);
+      return lock;
+    }
+  }
+}
+
+/** Removes what processes left that were killed while they took or released this lock; those of living ones stay. */
+async function removeStale(path: string, own: string): Promise<void> {
+  for (const name of await readdir(path)) {
+    const file = `${path}/${name}`;
+    if (!isLockTemporary(name) || file === own) continue;
+    const pid = Number(/^lock\.(\d+)-/.exec(name)?.[1] ?? 0);
+    const owner = (await ownerOf(file)) ?? { pid, host: hostname(), began: "" };
+    if (pid === 0 || !(await isAlive(owner))) await rm(file, { force: true }).catch(() => undefined);
+  }
+}
+
+/** Needs no space on the disk, and never throws: a lock that cannot be emptied ends with its process. */
+async function release(file: FileHandle, lock: string): Promise<void> {
+  await file.truncate(0).catch(() => rm(lock, { force: true }).catch(() => undefined));
+  await file.close().catch(() => undefined);
 }
 
 function inUse(path: string, owner: Owner, generation: number): ArgumentError {

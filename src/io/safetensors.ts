@@ -6,11 +6,12 @@
  * and keys may stand once. What gradus writes carries a SHA-256 over the whole file, so that any change of it is found.
  */
 import { arrayOf, type DType, isDType, type TypedArray } from "../core/dtype.ts";
-import { ArgumentError, FormatError } from "../core/errors.ts";
+import { ArgumentError, FormatError, show } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
 import { checkShape, MAX_RANK, type Shape, sizeOf } from "../core/shape.ts";
 import { sha256 } from "./checksum.ts";
 import { type Json, parseJson } from "./json.ts";
+import { MAX_FILE } from "./read.ts";
 import { refuseForeign } from "./refuse.ts";
 import { FILE_NAMES, FILE_TYPES, type FileType } from "./stored-types.ts";
 
@@ -25,6 +26,9 @@ export interface TensorFile {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: ReadonlyMap<string, string>;
 }
+
+/** A file of a format that this gradus cannot know. */
+export class NewerFormatError extends FormatError {}
 
 const MAX_HEADER = 100_000_000;
 const FORMAT_KEY = "gradus.format";
@@ -45,9 +49,12 @@ export async function encodeSafetensors(
 ): Promise<Uint8Array> {
   const entries = [...(tensors instanceof Map ? tensors : new Map(Object.entries(tensors)))].sort(byName) as [string, StoredTensor][];
   for (const [name, stored] of entries) checkStored(name, stored);
+  checkNotes(metadata);
   const ranges = layOut(entries);
   const header = headerOf(entries, ranges, { ...metadata, [FORMAT_KEY]: String(FORMAT_VERSION), [SUM_KEY]: NO_SUM });
-  const end = Math.max(0, ...[...ranges.values()].map(([, to]) => to));
+  const end = entries.reduce((sum, [, { data }]) => sum + data.byteLength, 0);
+  if (8 + header.length + end > MAX_FILE)
+    throw new ArgumentError(`safetensors: the file would have ${8 + header.length + end} bytes`, { why: `at most ${MAX_FILE} are read` });
   const file = new Uint8Array(8 + header.length + end);
   new DataView(file.buffer).setBigUint64(0, BigInt(header.length), true);
   file.set(header, 8);
@@ -77,6 +84,22 @@ function checkStored(name: string, { dtype, shape, data }: StoredTensor): void {
     });
   const bad = dtype === "bool" ? data.findIndex((value) => value > 1) : -1;
   if (bad >= 0) throw new ArgumentError(`${who}: element ${bad} is ${data[bad]}`, { why: "only 0 and 1 are truth values" });
+}
+
+/** Notes are text, and come back as they were: what a reader would refuse is refused here. */
+function checkNotes(metadata: Readonly<Record<string, string>>): void {
+  for (const [key, value] of Object.entries(metadata)) {
+    const who = `safetensors: the note ${JSON.stringify(key)}`;
+    if (typeof value !== "string")
+      throw new ArgumentError(`${who} is ${show(value)}`, {
+        why: "the format's notes are text",
+        help: "String(value) or JSON.stringify(value)",
+      });
+    if (/\p{Surrogate}/u.test(key + value)) throw new ArgumentError(`${who} has half a surrogate pair`, { why: "UTF-8 cannot write it" });
+    // Also as a part of a longer key: the checksum's place is found by its name.
+    if (key.includes(FORMAT_KEY) || key.includes(SUM_KEY))
+      throw new ArgumentError(`${who}: gradus keeps this name for itself`, { help: "choose another name" });
+  }
 }
 
 /** Byte ranges, without a hole, wide elements first. */
@@ -120,7 +143,7 @@ function sumPosition(header: Uint8Array): number {
 
 /**
  * The tensors and notes of a safetensors file. Files by others are read too; F16 and BF16 become float32, and 64-bit integers
- * become 32-bit ones where every value fits.
+ * become 32-bit ones where every value fits: one that does not is refused with its tensor's name, never rounded.
  *
  * @throws FormatError for anything a well-formed file cannot have, and for a checksum that does not hold.
  */
@@ -137,8 +160,13 @@ export async function decodeSafetensors(
   const top = parseJson(text, who);
   if (!(top instanceof Map)) throw new FormatError(`${who}: the header is not an object`);
   const metadata = readMetadata(top.get("__metadata__"), who);
-  checkVersion(metadata, who);
-  await checkSum(file, header, metadata, { who, required: options.checksum === "required" });
+  const version = versionIn(metadata, who);
+  const sum = await checkSum(file, header, metadata);
+  // A file whose checksum does not hold may say any version.
+  if (version > FORMAT_VERSION && sum !== "does not hold") throw newer(version, who);
+  if (sum === "does not hold") throw sumError(who);
+  if (sum === "missing" && (options.checksum === "required" || version > 0))
+    throw new FormatError(`${who}: the checksum is missing`, { why: "the file is damaged, or not from gradus" });
   const data = file.subarray(8 + header.length);
   const ranges: Range[] = [];
   for (const [name, entry] of top) if (name !== "__metadata__") ranges.push(readEntry(name, entry, who));
@@ -173,41 +201,39 @@ function readMetadata(entry: Json | undefined, who: string): Map<string, string>
   return new Map(entry as Map<string, string>);
 }
 
-function checkVersion(metadata: ReadonlyMap<string, string>, who: string): void {
+/** The format's version; 0 for a file that is not from gradus. */
+function versionIn(metadata: ReadonlyMap<string, string>, who: string): number {
   const version = metadata.get(FORMAT_KEY);
-  if (version === undefined || /^[1-9]\d{0,8}$/.test(version) === false) {
-    if (version !== undefined) throw new FormatError(`${who}: ${JSON.stringify(version)} is not a format version`);
-    return;
-  }
-  if (Number(version) > FORMAT_VERSION)
-    throw new FormatError(`${who}: written by a newer gradus (format ${version})`, {
-      why: `this one reads formats up to ${FORMAT_VERSION}`,
-      help: "update gradus",
-    });
+  if (version === undefined) return 0;
+  if (/^[1-9]\d{0,15}$/.test(version)) return Number(version);
+  throw new FormatError(`${who}: ${JSON.stringify(version)} is not a format version`);
 }
+
+const newer = (version: number, who: string): NewerFormatError =>
+  new NewerFormatError(`${who}: written by a newer gradus (format ${version})`, {
+    why: `this one reads formats up to ${FORMAT_VERSION}`,
+    help: "update gradus",
+  });
+
+const sumError = (who: string): FormatError =>
+  new FormatError(`${who}: the checksum does not hold`, {
+    why: "some of its bytes changed after it was written",
+    help: "use an earlier checkpoint, or copy the file again",
+  });
 
 /** A file with one of gradus' two notes must have both: a flipped bit in the name of one cannot hide the other. */
 async function checkSum(
   file: Uint8Array,
   header: Uint8Array,
   metadata: ReadonlyMap<string, string>,
-  { who, required }: { who: string; required: boolean },
-): Promise<void> {
+): Promise<"holds" | "does not hold" | "missing"> {
   const sum = metadata.get(SUM_KEY);
-  if (sum === undefined) {
-    if (required || metadata.has(FORMAT_KEY))
-      throw new FormatError(`${who}: the checksum is missing`, { why: "the file is damaged, or not from gradus" });
-    return;
-  }
+  if (sum === undefined) return "missing";
   const at = sumPosition(header) + 8;
   const blank = file.slice();
   blank.fill(48, at, at + 64);
   const plain = new TextDecoder("latin1").decode(file.subarray(at, at + 64));
-  if (!metadata.has(FORMAT_KEY) || plain !== sum || (await sha256(blank)) !== sum)
-    throw new FormatError(`${who}: the checksum does not hold`, {
-      why: "some of its bytes changed after it was written",
-      help: "use an earlier checkpoint, or copy the file again",
-    });
+  return metadata.has(FORMAT_KEY) && plain === sum && (await sha256(blank)) === sum ? "holds" : "does not hold";
 }
 
 interface Range {

@@ -54,7 +54,7 @@ function readWide(signed: boolean): FileType["read"] {
       if (BigInt(out[i]!) !== wide)
         throw new FormatError(`${who}: element ${i} is ${wide}`, {
           why: `64-bit integers are read as ${signed ? "int32" : "uint32"}, and only where every value fits`,
-          help: "store this tensor as F64, or as I32 after a check",
+          help: BigInt(Number(wide)) === wide ? "store this tensor as F64" : "not even F64 holds it exactly: store it in parts",
         });
     }
     return out;

@@ -2,6 +2,7 @@
 import { type Tensor, tensor } from "../index.ts";
 import { decodeSafetensors, encodeSafetensors, readBytes, type StoredTensor, writeAtomically } from "../io/index.ts";
 import type { Module } from "../nn/index.ts";
+import { naming } from "./naming.ts";
 
 /**
  * Writes a model's parameters and buffers to a file, atomically: a reader sees the old file or the new one, never half of one.
@@ -52,6 +53,6 @@ export async function loadModel(model: Module, path: string, options: { readonly
   const { tensors, metadata } = await decodeSafetensors(await readBytes(path), { name: path });
   const state: Record<string, Tensor> = {};
   for (const [name, { data, shape, dtype }] of tensors) state[name] = tensor(data, [...shape], { dtype });
-  model.loadStateDict(state, options);
+  naming(path, () => model.loadStateDict(state, options));
   return { metadata: noteRecord(metadata) };
 }

@@ -1,6 +1,23 @@
 import { z } from "zod";
 import { ArgumentError, FormatError } from "../core/errors.ts";
-import { type Checkpoint, CheckpointFolder, type Damaged, newestCheckpoint, readBytes, writeAtomically } from "../io/index.ts";
+import {
+  type Checkpoint,
+  CheckpointFolder,
+  cannot,
+  checkpointName,
+  checkpointSteps,
+  type Damaged,
+  isLockName,
+  isRealFolder,
+  isTemporary,
+  NewerFormatError,
+  newestCheckpoint,
+  overwrite,
+  readBytes,
+  reason,
+  writeAtomically,
+} from "../io/index.ts";
+import { RunLog } from "./run-log.ts";
 
 const INFO = z.strictObject({
   /** Of this file. */
@@ -15,133 +32,198 @@ const INFO = z.strictObject({
   validation: z.number().min(0).max(1),
   patience: z.int().min(1).nullable(),
   data: z.string().nullable(),
-  device: z.string(),
-  threads: z.int().min(1).nullable(),
+  device: z.enum(["auto", "wasm", "native", "interpreter"]),
+  threads: z.int().min(1).max(1024).nullable(),
   machine: z.record(z.string(), z.unknown()),
   started: z.string(),
   finished: z.string().nullable(),
   status: z.enum(["running", "done", "stopped early", "interrupted", "failed"]),
-  seconds: z.number(),
+  seconds: z.number().min(0),
   scores: z.record(z.string(), z.number().nullable()),
 });
 
 /** What `run.json` holds: configuration, versions, machine, outcome. */
 export type RunInfo = Readonly<z.infer<typeof INFO>>;
 
+type Warn = (line: string) => void;
+
 /**
  * The folder of a run, which is the truth about it: `run.json`, `metrics.jsonl` (a line for every epoch and some steps),
- * `checkpoints/*.safetensors`, `graph.dot`, `curves.svg`.
+ * `checkpoints/*.safetensors`, `graph.dot`, `curves.svg`. It may come from anybody: only regular files and real folders in it are
+ * read or written, and no link in it is followed.
  */
 export class RunFolder {
   readonly path: string;
   info: RunInfo;
+  readonly log: RunLog;
   private readonly checkpoints: CheckpointFolder;
-  /** Bytes of `metrics.jsonl` so far. */
-  logged: number;
+  private readonly warn: Warn;
+  /** As `run.json` has it. */
+  private status: RunInfo["status"];
 
-  private constructor(path: string, info: RunInfo, checkpoints: CheckpointFolder, logged: number) {
+  private constructor(path: string, info: RunInfo, parts: { checkpoints: CheckpointFolder; log: RunLog }, warn: Warn) {
     this.path = path;
     this.info = info;
-    this.checkpoints = checkpoints;
-    this.logged = logged;
+    this.checkpoints = parts.checkpoints;
+    this.log = parts.log;
+    this.warn = warn;
+    this.status = info.status;
   }
 
-  /** A new run. @throws ArgumentError if there is something in the folder already */
-  static async create(path: string, info: RunInfo): Promise<RunFolder> {
+  /**
+   * A new run. The lock comes first and `run.json` last: a folder without it holds nothing, and may be taken for a new run.
+   *
+   * @throws ArgumentError if there is something in the folder already
+   */
+  static async create(path: string, info: RunInfo, warn: Warn): Promise<RunFolder> {
     await makeFolder(path, `choose another folder with --out, or go on with it: gradus train --resume ${path}`);
-    const folder = new RunFolder(path, info, await CheckpointFolder.open(`${path}/checkpoints`), 0);
-    await folder.write("metrics.jsonl", "");
-    await folder.update({});
-    return folder;
+    return RunFolder.inside(path, warn, async (parts) => {
+      const folder = new RunFolder(path, info, parts, warn);
+      await folder.update({}).catch(async (error: unknown) => {
+        await removeUnused(path);
+        throw error;
+      });
+      return folder;
+    });
   }
 
   /** A run to go on with. @throws ArgumentError if another process is writing in it */
-  static async open(path: string): Promise<RunFolder> {
-    const info = await readInfo(path);
-    const { stat } = await import("node:fs/promises");
-    const size = await stat(`${path}/metrics.jsonl`).then(
-      (s) => s.size,
-      () => 0,
-    );
-    return new RunFolder(path, info, await CheckpointFolder.open(`${path}/checkpoints`), size);
+  static async open(path: string, warn: Warn): Promise<RunFolder> {
+    await readInfo(path);
+    // Read again with the lock held: another process may have ended since.
+    return RunFolder.inside(path, warn, async (parts) => new RunFolder(path, await readInfo(path), parts, warn));
+  }
+
+  private static async inside(
+    path: string,
+    warn: Warn,
+    make: (parts: { checkpoints: CheckpointFolder; log: RunLog }) => Promise<RunFolder>,
+  ): Promise<RunFolder> {
+    const checkpoints = await CheckpointFolder.open(`${path}/checkpoints`, { warn });
+    let log: RunLog | undefined;
+    try {
+      await removeTemporary(path);
+      log = await RunLog.open(`${path}/metrics.jsonl`);
+      return await make({ checkpoints, log });
+    } catch (error) {
+      await log?.close();
+      await checkpoints.close();
+      throw error;
+    }
   }
 
   /** A new name in a folder of runs: recipe and time, and a number if that is taken. */
   static async newName(parent: string, recipe: string): Promise<string> {
-    const { stat } = await import("node:fs/promises");
+    const { lstat } = await import("node:fs/promises");
     const stamp = new Date().toISOString().slice(0, 19).replace("T", "-").replaceAll(":", "");
     for (let n = 1; ; n++) {
       const path = `${parent}/${recipe}-${stamp}${n > 1 ? `-${n}` : ""}`;
-      if (!(await stat(path).catch(() => undefined))) return path;
+      if (!(await lstat(path).catch(() => undefined))) return path;
     }
   }
 
   async update(changes: Partial<RunInfo>): Promise<void> {
     this.info = { ...this.info, ...changes };
-    await this.write("run.json", `${JSON.stringify(this.info, null, 2)}\n`);
+    await this.write("run.json", textOf(this.info));
+    this.status = this.info.status;
+  }
+
+  /** Marks a run that had begun as failed, on a full disk too: "failed" is shorter than what stood there, so it needs no space. Never throws. */
+  async fail(seconds: number): Promise<void> {
+    if (this.status !== "running") return;
+    const path = `${this.path}/run.json`;
+    try {
+      await this.update({ status: "failed", seconds });
+    } catch (error) {
+      await readInfo(this.path)
+        .then((info) => overwrite(path, textOf({ ...info, status: "failed" })))
+        .catch(() => this.warn(`the run could not be marked as failed: ${reason(error)}`));
+    }
   }
 
   write(name: string, content: string): Promise<void> {
-    return writeAtomically(`${this.path}/${name}`, content);
+    return writeAtomically(`${this.path}/${name}`, content, { warn: this.warn });
   }
 
-  /** Appends a line to `metrics.jsonl`. No times in it: the same run writes the same bytes. */
-  async log(line: Readonly<Record<string, unknown>>): Promise<void> {
-    const { appendFile } = await import("node:fs/promises");
-    const text = `${JSON.stringify(line)}\n`;
-    await appendFile(`${this.path}/metrics.jsonl`, text);
-    this.logged += new TextEncoder().encode(text).length;
+  /** Writes a picture. A run does not fail for want of one. */
+  async draw(name: string, content: () => Promise<string>): Promise<void> {
+    try {
+      await this.write(name, await content());
+    } catch (error) {
+      this.warn(`there is no new ${name}: ${reason(error)}`);
+    }
   }
 
-  /** Forgets lines that were logged after the checkpoint a run goes on from. */
-  async rewindLog(bytes: number): Promise<void> {
-    const { truncate } = await import("node:fs/promises");
-    if (bytes < this.logged) await truncate(`${this.path}/metrics.jsonl`, bytes);
-    this.logged = Math.min(this.logged, bytes);
-  }
-
-  save(step: number, tensors: Parameters<CheckpointFolder["save"]>[1], metadata: Readonly<Record<string, string>>): Promise<string> {
+  /** Writes a checkpoint. The log is on the disk before: a checkpoint counts its bytes. */
+  async save(step: number, tensors: Parameters<CheckpointFolder["save"]>[1], metadata: Readonly<Record<string, string>>): Promise<string> {
+    await this.log.sync();
     return this.checkpoints.save(step, tensors, metadata);
   }
 
-  close(): Promise<void> {
-    return this.checkpoints.close();
+  /** Gives the folder back, or removes it if nothing came about. Never throws: there may be an error on its way that matters more. */
+  async close({ unused = false }: { unused?: boolean } = {}): Promise<void> {
+    // The lock is still ours: nobody else can have begun here.
+    if (unused && this.log.length === 0) await removeUnused(this.path);
+    await this.log.close();
+    await this.checkpoints.close();
   }
+}
 
-  /** Removes a closed folder in which nothing came about: the data were missing, say. */
-  async removeIfUnused(): Promise<void> {
-    const { readdir, rm } = await import("node:fs/promises");
-    const files = (await readdir(this.path)).sort().join();
-    const saved = (await readdir(`${this.path}/checkpoints`)).filter((name) => !name.startsWith("lock"));
-    if (this.logged === 0 && saved.length === 0 && files === "checkpoints,metrics.jsonl,run.json") await rm(this.path, { recursive: true });
+const textOf = (info: RunInfo): string => `${JSON.stringify(info, null, 2)}\n`;
+
+/** Removes what a write of `run.json` or a picture left that was cut off. */
+async function removeTemporary(path: string): Promise<void> {
+  const { readdir, rm } = await import("node:fs/promises");
+  for (const name of await readdir(path)) if (isTemporary(name)) await rm(`${path}/${name}`, { force: true }).catch(() => undefined);
+}
+
+/** True if nothing came about in a folder: it is empty, or a run was killed there before it wrote its `run.json`. */
+async function holdsNothing(path: string): Promise<boolean> {
+  const { lstat, readdir } = await import("node:fs/promises");
+  for (const name of await readdir(path)) {
+    const found = await lstat(`${path}/${name}`);
+    if (found.isFile() && (isTemporary(name) || (name === "metrics.jsonl" && found.size === 0))) continue;
+    if (name !== "checkpoints" || !found.isDirectory()) return false;
+    if (!(await readdir(`${path}/checkpoints`)).every((inner) => isLockName(inner) || isTemporary(inner))) return false;
+  }
+  return true;
+}
+
+/** Removes a folder that holds no more than a run that made no step: the parameters as they were drawn are no loss. */
+async function removeUnused(path: string): Promise<void> {
+  const { readdir, rm } = await import("node:fs/promises");
+  try {
+    const files = await readdir(path);
+    const saved = (await readdir(`${path}/checkpoints`)).filter((name) => !isLockName(name) && name !== checkpointName(0));
+    if (saved.length === 0 && files.every((name) => ["checkpoints", "metrics.jsonl", "graph.dot", "run.json"].includes(name)))
+      await rm(path, { recursive: true });
+  } catch {
+    // It stays, then.
   }
 }
 
 /** A folder with nothing in it. @throws ArgumentError if it cannot be made, or holds something */
 export async function makeFolder(path: string, help: string): Promise<void> {
-  const { mkdir, readdir } = await import("node:fs/promises");
+  const { mkdir } = await import("node:fs/promises");
   const made = await mkdir(path, { recursive: true }).catch((cause: unknown) => {
-    throw new ArgumentError(`cannot make the folder ${path}: ${cause instanceof Error ? cause.message : cause}`, {
-      help: "choose another with --out",
-      cause,
-    });
+    throw cannot(`make the folder ${path}`, cause);
   });
-  if (!made && (await readdir(path)).length > 0)
+  if (!made && !(await holdsNothing(path)))
     throw new ArgumentError(`${path} exists and is not empty`, { why: "a run never writes over another", help });
 }
 
 /** `run.json` of a folder, checked. */
 export async function readInfo(path: string): Promise<RunInfo> {
   const file = `${path}/run.json`;
-  const { access } = await import("node:fs/promises");
-  await access(file).catch((cause: unknown) => {
+  const { lstat } = await import("node:fs/promises");
+  await lstat(file).catch((cause: unknown) => {
     throw new FormatError(`${path} is no run`, {
       why: `there is no ${file}`,
       help: "give the folder that gradus train named at its end",
       cause,
     });
   });
-  const text = new TextDecoder().decode(await readBytes(file, 10_000_000));
+  const text = new TextDecoder().decode(await readBytes(file, 10_000_000, "refuse"));
   let json: unknown;
   try {
     json = JSON.parse(text, (key, value: unknown) => {
@@ -151,6 +233,12 @@ export async function readInfo(path: string): Promise<RunInfo> {
   } catch (cause) {
     throw new FormatError(`${file}: not valid JSON`, { cause });
   }
+  const version = (json as { version?: unknown } | null)?.version;
+  if (typeof version === "number" && version > 1)
+    throw new NewerFormatError(`${file}: written by a newer gradus (version ${version} of this file)`, {
+      why: "this one reads version 1",
+      help: "update gradus",
+    });
   const result = INFO.safeParse(json);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
@@ -159,16 +247,24 @@ export async function readInfo(path: string): Promise<RunInfo> {
   });
 }
 
+/** True for a run that was killed before its first checkpoint was written: it has nothing to lose, and begins again. */
+export const isUnbegun = async (path: string): Promise<boolean> =>
+  !(await isRealFolder(`${path}/checkpoints`)) || (await checkpointSteps(`${path}/checkpoints`)).length === 0;
+
 /** The newest whole checkpoint of a run. @throws FormatError if there is none */
 export async function readCheckpoint(path: string, report?: (damaged: Damaged) => void): Promise<Checkpoint> {
   const damaged: Damaged[] = [];
+  await isRealFolder(`${path}/checkpoints`);
   const found = await newestCheckpoint(`${path}/checkpoints`, (d) => {
     damaged.push(d);
     report?.(d);
   });
   if (found) return found;
   throw new FormatError(`${path}: no checkpoint`, {
-    why: damaged.length > 0 ? `damaged: ${damaged.map((d) => d.reason).join("; ")}` : "the run ended before its first was written",
+    why:
+      damaged.length > 0
+        ? `damaged: ${damaged.map((d) => `${d.path}: ${d.reason}`).join("; ")}`
+        : "the run ended before its first was written",
     help: "train again",
   });
 }

@@ -1,18 +1,20 @@
-import { ArgumentError, NonFiniteError } from "../core/errors.ts";
-import type { ArrayDataset, Dataset, DownloadProgress, Labelled } from "../data/index.ts";
+import { ArgumentError, FormatError, NonFiniteError } from "../core/errors.ts";
+import type { DownloadProgress } from "../data/index.ts";
 import { type Device, Generator } from "../index.ts";
-import { type Checkpoint, type Damaged, newestCheckpoint } from "../io/index.ts";
+import { type Damaged, newestCheckpoint, toConsole } from "../io/index.ts";
 import { init } from "../nn/index.ts";
 import { type CurveLine, curvesSvg } from "./curves.ts";
 import { drawGraph } from "./graph.ts";
 import { describeMachine } from "./machine.ts";
 import type { Loss } from "./metric.ts";
+import { naming } from "./naming.ts";
 import { type Options, resolveOptions } from "./options.ts";
 import type { Recipe } from "./recipe.ts";
-import { RunFolder, type RunInfo, readCheckpoint, readInfo } from "./run-folder.ts";
-import { type Scores, score, type Trainable } from "./score.ts";
+import { isUnbegun, RunFolder, type RunInfo, readCheckpoint, readInfo } from "./run-folder.ts";
+import { epochLine } from "./run-log.ts";
+import { score, type Trainable } from "./score.ts";
 import { type Progress, Trainer } from "./trainer.ts";
-import { loadGroup, positionFromText, positionToText, storeAll } from "./training-state.ts";
+import { logNoteFromText, positionFromText, positionToText, storeAll } from "./training-state.ts";
 
 export interface TrainSettings {
   readonly recipe: Recipe;
@@ -63,6 +65,8 @@ export interface TrainEvents {
   epoch?(progress: Progress): void;
   damaged?(damaged: Damaged): void;
   say?(line: string): void;
+  /** Something went wrong that the run survives. Default: to the console. */
+  warn?(line: string): void;
 }
 
 export interface TrainOutcome {
@@ -89,12 +93,12 @@ export function prepare(
 export async function trainRecipe(settings: TrainSettings, events: TrainEvents = {}): Promise<TrainOutcome> {
   const begun = performance.now();
   const isNew = settings.resume === undefined;
-  const folder = isNew ? await newRun(settings) : await oldRun(settings.resume, settings);
+  const folder = isNew ? await newRun(settings, events) : await oldRun(settings.resume, settings, events);
   let failed = false;
   const seconds = folder.info.seconds;
   const elapsed = (): number => seconds + (performance.now() - begun) / 1000;
   try {
-    const result = settings.recipe.run && isNew ? await runOwn(folder, settings, events) : await runFit(folder, settings, events, elapsed);
+    const result = settings.recipe.run ? await runOwn(folder, settings, events) : await runFit(folder, settings, events, elapsed);
     const status = result.status;
     await folder.update({
       status,
@@ -105,40 +109,50 @@ export async function trainRecipe(settings: TrainSettings, events: TrainEvents =
     return { path: folder.path, ...result, seconds: elapsed() };
   } catch (error) {
     failed = true;
-    await folder.update({ status: "failed", seconds: elapsed() }).catch(() => undefined);
+    await folder.fail(elapsed());
     throw error instanceof NonFiniteError ? await withLastGood(error, folder.path) : error;
   } finally {
-    await folder.close();
-    if (failed && isNew) await folder.removeIfUnused().catch(() => undefined);
+    await folder.close({ unused: failed && isNew });
   }
 }
 
 /** The run to go on with. What does not fit it is refused before anything is written. */
-async function oldRun(path: string, settings: TrainSettings): Promise<RunFolder> {
+async function oldRun(path: string, settings: TrainSettings, events: TrainEvents): Promise<RunFolder> {
+  if (settings.out !== undefined)
+    throw new ArgumentError(`--resume ${path} and --out ${settings.out}`, {
+      why: "a run goes on in its own folder",
+      help: "leave one of them out; to branch off, copy the folder first",
+    });
   const info = await readInfo(path);
   if (shortName(info.recipe) !== shortName(settings.name))
     throw new ArgumentError(`--resume: the run is of ${info.recipe}, not of ${settings.name}`, {
       why: "a resumed run goes on as it began",
       help: "leave the recipe out, or start a new run",
     });
-  if (settings.recipe.run)
+  const ended = info.status === "done" || info.status === "stopped early";
+  if (settings.recipe.run && ended)
     throw new ArgumentError(`--resume: ${info.recipe} trains in a way of its own, from beginning to end`, {
       why: "its recipe has a run(), which keeps nothing to go on from",
       help: "start a new run",
     });
   resumedInfo(info, settings);
-  return RunFolder.open(path);
+  // A finished run whose checkpoints are gone still has its log.
+  if (!ended || !(await isUnbegun(path))) return RunFolder.open(path, events.warn ?? toConsole);
+  throw new FormatError(`${path}: its checkpoints are gone`, {
+    why: "the run has ended; beginning again would write over its log",
+    help: "start a new run",
+  });
 }
 
 /** "./mine/net.ts" → "net". */
 export const shortName = (recipe: string): string => recipe.replace(/^.*[\\/]/, "").replace(/\.[cm]?[jt]s$/, "");
 
-async function newRun(settings: TrainSettings): Promise<RunFolder> {
+async function newRun(settings: TrainSettings, events: TrainEvents): Promise<RunFolder> {
   const { recipe, name, seed = 0, validation = 0, patience } = settings;
   // Options are checked before anything is written.
   const options = resolveOptions(recipe.options as Options, settings.options ?? {}, recipe.choices as Record<string, readonly string[]>);
   const path = settings.out ?? (await RunFolder.newName("runs", shortName(name)));
-  return RunFolder.create(path, {
+  const info: RunInfo = {
     version: 1,
     gradus: settings.version,
     recipe: name,
@@ -157,13 +171,16 @@ async function newRun(settings: TrainSettings): Promise<RunFolder> {
     status: "running",
     seconds: 0,
     scores: {},
-  });
+  };
+  return RunFolder.create(path, info, events.warn ?? toConsole);
 }
 
 /** The same error, and where to go on from. Checkpoints hold finite numbers only: `save` sees to that. */
 async function withLastGood(error: NonFiniteError, path: string): Promise<NonFiniteError> {
   const good = await newestCheckpoint(`${path}/checkpoints`).catch(() => undefined);
-  const place = good ? `the last good checkpoint is ${good.path} (step ${good.step})` : "no checkpoint was written before";
+  const place = good?.step
+    ? `the last good checkpoint is ${good.path} (step ${good.step})`
+    : "no checkpoint was written before, but of the model as it began";
   return new NonFiniteError(error.what, {
     why: error.why,
     help: `${error.help ?? "lower the learning rate"}; ${place}`,
@@ -185,14 +202,15 @@ async function runOwn(folder: RunFolder, settings: TrainSettings, events: TrainE
     ...(device ? { device } : {}),
     ...(threads ? { threads } : {}),
   });
-  await folder.log({ ...result.scores });
+  await folder.log.cut(0);
+  await folder.log.add({ ...result.scores });
   await folder.save(0, await storeAll({ model: (result.model as Trainable).stateDict() }), {});
   return { status: signal.aborted ? "interrupted" : result.passed === false ? "failed" : "done", records: [], scores: result.scores };
 }
 
 async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainEvents, elapsed: () => number): Promise<Result> {
-  const { recipe, signal, threads } = settings;
-  if (settings.resume !== undefined) await folder.update(resumedInfo(folder.info, settings));
+  const { recipe, signal, threads, checkpointSeconds = 60 } = settings;
+  if (settings.resume !== undefined) folder.info = { ...folder.info, ...resumedInfo(folder.info, settings) };
   const { info } = folder;
   const device = info.device as Device;
   const { options, model, loss } = prepare(recipe, info.options, info.seed);
@@ -218,7 +236,7 @@ async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainE
     const { tensors, position } = await trainer.state();
     await folder.save(trainer.step, tensors, {
       training: positionToText(position),
-      log: JSON.stringify({ bytes: folder.logged, ...window }),
+      log: JSON.stringify({ bytes: folder.log.length, ...window }),
     });
   };
   let saved = performance.now();
@@ -239,19 +257,18 @@ async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainE
       window.count++;
       window.loss += progress.loss;
       if (progress.step % logEvery === 0) {
-        await folder.log({ step: progress.step, loss: window.loss / window.count });
+        await folder.log.add({ step: progress.step, loss: window.loss / window.count });
         Object.assign(window, { count: 0, loss: 0 });
       }
       events.step?.(progress);
-      if (performance.now() - saved < 1000 * (settings.checkpointSeconds ?? 60)) return;
+      if (performance.now() - saved < 1000 * checkpointSeconds) return;
       await save();
       saved = performance.now();
     },
     onEpoch: async (progress) => {
-      const { epoch, step, loss: mean, metrics, validation: scores } = progress;
-      await folder.log({ epoch, step, loss: mean, ...metrics, [checkedOn]: scores });
+      await folder.log.add(epochLine(progress, checkedOn));
       // Epochs of milliseconds need not all be kept; the last one must be, before early stopping puts older parameters back.
-      if (trainer.finished || performance.now() - saved > 2000) {
+      if (trainer.finished || performance.now() - saved > Math.min(2, checkpointSeconds) * 1000) {
         await save();
         saved = performance.now();
         await folder.update({ seconds: elapsed() });
@@ -259,8 +276,14 @@ async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainE
       events.epoch?.(progress);
     },
   });
-  if (settings.resume !== undefined) await goBack(trainer, folder, window, events);
-  else await folder.write("graph.dot", await drawGraph(model, loss, train));
+  // What a run is to go on with is written when it is known that it can.
+  const begins = settings.resume === undefined || (await isUnbegun(folder.path));
+  if (begins) {
+    await folder.log.cut(0);
+    await save();
+    await folder.draw("graph.dot", () => drawGraph(model, loss, train));
+  } else await goBack(trainer, folder, { window, checkedOn }, events);
+  if (settings.resume !== undefined) await folder.update({});
   events.plan?.({
     path: folder.path,
     name: info.recipe,
@@ -274,8 +297,8 @@ async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainE
     checkedOn,
   });
   const records = await trainer.run();
-  if (trainer.ended === "aborted" || records.length === 0) await save();
-  await folder.write("curves.svg", await curvesOf(folder, records, checkedOn));
+  if (trainer.ended === "aborted") await save();
+  await folder.draw("curves.svg", () => curvesOf(folder, records, checkedOn));
   if (trainer.ended === "aborted") return { status: "interrupted", records, scores: records.at(-1)?.validation ?? {} };
   const final = checkedOn === "test" && info.patience === null ? records.at(-1)?.validation : undefined;
   const scores = final ?? (await score(model, parts.test, { loss, metrics: recipe.metrics, device, threads, signal }));
@@ -307,28 +330,34 @@ function resumedInfo(info: RunInfo, settings: TrainSettings): Partial<RunInfo> {
   };
 }
 
-async function goBack(trainer: Trainer, folder: RunFolder, window: { count: number; loss: number }, events: TrainEvents): Promise<void> {
-  const checkpoint = await readCheckpoint(folder.path, events.damaged);
-  trainer.restore({ tensors: checkpoint.tensors, position: positionFromText(checkpoint.metadata.get("training"), checkpoint.path) });
-  const log = JSON.parse(checkpoint.metadata.get("log") ?? "{}") as { bytes?: number; count?: number; loss?: number };
-  await folder.rewindLog(log.bytes ?? 0);
-  Object.assign(window, { count: log.count ?? 0, loss: log.loss ?? 0 });
+/** Goes to the newest whole checkpoint. @throws FormatError that names its file */
+async function goBack(
+  trainer: Trainer,
+  folder: RunFolder,
+  { window, checkedOn }: { window: { count: number; loss: number }; checkedOn: string },
+  events: TrainEvents,
+): Promise<void> {
+  const { path, step, tensors, metadata } = await readCheckpoint(folder.path, events.damaged);
+  const position = positionFromText(metadata.get("training"), path);
+  const log = logNoteFromText(metadata.get("log"), path);
+  if (position.step !== step)
+    throw new FormatError(`${path}: it is of step ${position.step}`, { why: "its name says another", help: "give it its name again" });
+  naming(path, () => trainer.restore({ tensors, position }));
+  const warn = events.warn ?? toConsole;
+  await folder.log.goBack(log, { step, records: position.records, checkedOn }, warn);
+  Object.assign(window, { count: log.count, loss: log.loss });
 }
 
 /** Loss of the steps, as `metrics.jsonl` has it, and the scores of the epochs. */
 async function curvesOf(folder: RunFolder, records: readonly Progress[], checkedOn: string): Promise<string> {
-  const { readFile } = await import("node:fs/promises");
-  const lines = (await readFile(`${folder.path}/metrics.jsonl`, "utf8")).split("\n").filter(Boolean);
-  const steps = lines
-    .map((line) => JSON.parse(line) as { step: number; loss: number; epoch?: number })
-    .filter((line) => line.epoch === undefined);
+  const steps = await folder.log.losses();
   const perEpoch = (pick: (r: Progress) => number | undefined): [number, number][] =>
     records.flatMap((r) => (pick(r) === undefined ? [] : [[r.step, pick(r)!]]));
   const panels = [
     {
       label: "loss",
       lines: [
-        { label: "training", points: steps.map(({ step, loss }) => [step, loss] as const) },
+        { label: "training", points: steps },
         { label: checkedOn, points: perEpoch((r) => r.validation?.loss) },
       ] satisfies CurveLine[],
     },
@@ -342,45 +371,4 @@ async function curvesOf(folder: RunFolder, records: readonly Progress[], checked
       ],
     });
   return curvesSvg(folder.info.recipe, panels);
-}
-
-/** A run to use: its model with the parameters it ended with (the best ones, after early stopping). */
-export interface Run {
-  readonly info: RunInfo;
-  readonly recipe: Recipe;
-  readonly options: Options;
-  readonly model: Trainable;
-  readonly checkpoint: Checkpoint;
-  /** Loss and metrics on the recipe's test set. */
-  evaluate(where?: {
-    dir?: string | undefined;
-    device?: Device | undefined;
-    threads?: number | undefined;
-    onProgress?: (p: DownloadProgress) => void;
-  }): Promise<Scores>;
-  test(where?: { dir?: string | undefined }): Promise<Dataset<Labelled> | ArrayDataset>;
-}
-
-/** Opens a run's folder. `find` answers the recipe for the name in it: only code that the caller knows is ever run. */
-export async function openRun(path: string, find: (name: string) => Promise<Recipe>, report?: (damaged: Damaged) => void): Promise<Run> {
-  const info = await readInfo(path);
-  const recipe = await find(info.recipe);
-  const { options, model, loss } = prepare(recipe, info.options, info.seed);
-  const checkpoint = await readCheckpoint(path, report);
-  const best = loadGroup(checkpoint.tensors, "best");
-  model.loadStateDict(Object.keys(best).length > 0 ? best : loadGroup(checkpoint.tensors, "model"));
-  const test: Run["test"] = async ({ dir } = {}) => {
-    const place = dir ?? info.data ?? undefined;
-    return ((await recipe.data(options, { seed: info.seed, ...(place ? { dir: place } : {}) })) as { test: Dataset<Labelled> }).test;
-  };
-  return {
-    info,
-    recipe,
-    options,
-    model,
-    checkpoint,
-    test,
-    evaluate: async ({ dir, device, threads } = {}) =>
-      score(model, await test({ dir }), { loss, metrics: recipe.metrics, device, threads }),
-  };
 }

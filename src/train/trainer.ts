@@ -8,7 +8,7 @@ import { EarlyStopping, type EarlyStoppingOptions } from "./early-stopping.ts";
 import { checkMetrics, type Loss, type Metrics, type NoMetrics } from "./metric.ts";
 import { mapValues, placement, type Scores, scorer, type Trainable } from "./score.ts";
 import { type Measured, Tally } from "./tally.ts";
-import { groupOf, loadGroup, type Progress, type Sums, storeAll, type TrainingState } from "./training-state.ts";
+import { checkPosition, groupOf, loadGroup, type Progress, type Sums, storeAll, type TrainingState } from "./training-state.ts";
 import { Yielding } from "./yielding.ts";
 
 export type { Progress };
@@ -230,7 +230,7 @@ export class Trainer {
   /**
    * Goes to a place that `state` answered. All is checked before anything changes.
    *
-   * @throws FormatError for tensors that do not fit the model; ArgumentError for another seed, batch size or data set
+   * @throws FormatError for tensors that do not fit the model, and for a position that cannot be of this training; ArgumentError for another seed, batch size or data set
    */
   restore({ tensors, position }: TrainingState): void {
     const same = { seed: this.root.state.seed, batchSize: this.batchSize, examples: this.data.size };
@@ -240,6 +240,7 @@ export class Trainer {
           why: "the order of the examples would not go on where it stopped",
           help: "resume with the settings of the run",
         });
+    checkPosition(position, { batchesPerEpoch: this.batchesPerEpoch, metrics: Object.keys(this.options.metrics ?? {}) });
     const before = this.model.stateDict();
     this.model.loadStateDict(loadGroup(tensors, "model"));
     try {

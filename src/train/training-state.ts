@@ -95,18 +95,77 @@ const POSITION = z.strictObject({
   stopping: z.strictObject({ best: z.number().nullable(), bestEpoch: count, waited: count }).optional(),
 });
 
+const LOG = z.strictObject({ bytes: count, count, loss: z.number() });
+
+/** What a checkpoint says of `metrics.jsonl`: its bytes, and the steps since its last line: how many, and the sum of their losses. */
+export type LogNote = Readonly<z.infer<typeof LOG>>;
+
 export const positionToText = (position: Position): string => JSON.stringify(position);
 
 /** @throws FormatError for text that is no position */
 export function positionFromText(text: string | undefined, who: string): Position {
+  if (text === undefined)
+    throw new FormatError(`${who}: holds no training state`, { why: "it is a model file, not a checkpoint of a training" });
+  return fromText(POSITION, text, `${who}: its training state`) as Position;
+}
+
+/** @throws FormatError for text that is no such note */
+export const logNoteFromText = (text: string | undefined, who: string): LogNote =>
+  fromText(LOG, text ?? "", `${who}: what it says of the log`);
+
+function fromText<T>(schema: z.ZodType<T>, text: string, what: string): T {
   let json: unknown;
   try {
-    json = JSON.parse(text ?? "");
+    json = JSON.parse(text);
   } catch (cause) {
-    throw new FormatError(`${who}: holds no training state`, { why: "it is a model file, not a checkpoint of a training", cause });
+    throw new FormatError(`${what} is not valid JSON`, { cause });
   }
-  const result = POSITION.safeParse(json);
-  if (result.success) return result.data as Position;
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
   const issue = result.error.issues[0]!;
-  throw new FormatError(`${who}: its training state is damaged`, { why: `${issue.path.join(".")}: ${issue.message}` });
+  throw new FormatError(`${what} is damaged`, { why: `${issue.path.join(".")}: ${issue.message}` });
+}
+
+/**
+ * Checks that a position can be one of this training: every number follows from the others, or is bounded by them. A checksum only says
+ * that a file is as it was written, not who wrote it.
+ *
+ * @throws FormatError with the number that does not fit
+ */
+export function checkPosition(
+  position: Position,
+  training: { readonly batchesPerEpoch: number; readonly metrics: readonly string[] },
+): void {
+  const { epoch, batch, step, skipped, sums, records, stopping } = position;
+  const whole = training.batchesPerEpoch;
+  const check = (holds: boolean, what: string, why: string): void => {
+    if (!holds) throw new FormatError(`the training state is of no such training: ${what}`, { why });
+  };
+  check(epoch === records.length + 1, `epoch ${epoch}`, `the records are of ${records.length} epochs`);
+  check(batch <= whole, `batch ${batch}`, `an epoch has ${whole}`);
+  check(
+    step + skipped === (epoch - 1) * whole + batch,
+    `step ${step}, ${skipped} left out`,
+    `epoch ${epoch}, batch ${batch} is another step`,
+  );
+  check(sums.count <= batch, `${sums.count} steps in the sums`, `the epoch is at batch ${batch}`);
+  const names = training.metrics.toSorted().join(", ");
+  const sameNames = (metrics: object): boolean => Object.keys(metrics).sort().join(", ") === names;
+  for (const [i, record] of records.entries()) {
+    check(record.epoch === i + 1, `record ${i + 1} is of epoch ${record.epoch}`, "there is one for each epoch");
+    check(
+      record.step >= (records[i - 1]?.step ?? 0) && record.step <= step,
+      `record ${i + 1} is of step ${record.step}`,
+      `the run is at ${step}`,
+    );
+    check(
+      sameNames(record.metrics),
+      `record ${i + 1} has metrics ${Object.keys(record.metrics).join(", ") || "none"}`,
+      `this training has ${names || "none"}`,
+    );
+  }
+  if (stopping) {
+    const { bestEpoch, waited } = stopping;
+    check(bestEpoch + waited === epoch - 1, `best epoch ${bestEpoch}, ${waited} after it`, `${epoch - 1} epochs are done`);
+  }
 }

@@ -43,7 +43,7 @@ describe("atomic writes", () => {
     async (code, call) => {
       const path = join(folder, "a.txt");
       await writeFile(path, "old");
-      const error = await writeAtomically(path, "new", await broken(call, code)).catch((e: unknown) => e);
+      const error = await writeAtomically(path, "new", { calls: await broken(call, code) }).catch((e: unknown) => e);
       expect(error).toBeInstanceOf(GradusError);
       expect((error as GradusError).message).toContain(path);
       expect((error as GradusError).why).toContain("untouched");
@@ -53,7 +53,7 @@ describe("atomic writes", () => {
   );
 
   test("a full disk is told in words", async () => {
-    await expect(writeAtomically(join(folder, "a"), "x", await broken("write", "ENOSPC"))).rejects.toThrow(
+    await expect(writeAtomically(join(folder, "a"), "x", { calls: await broken("write", "ENOSPC") })).rejects.toThrow(
       /disk is full[\s\S]*free some space/,
     );
   });

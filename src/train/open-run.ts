@@ -1,0 +1,51 @@
+import type { ArrayDataset, Dataset, DownloadProgress, Labelled } from "../data/index.ts";
+import type { Device } from "../index.ts";
+import type { Checkpoint, Damaged } from "../io/index.ts";
+import { naming } from "./naming.ts";
+import type { Options } from "./options.ts";
+import type { Recipe } from "./recipe.ts";
+import { prepare } from "./run.ts";
+import { type RunInfo, readCheckpoint, readInfo } from "./run-folder.ts";
+import { type Scores, score, type Trainable } from "./score.ts";
+import { loadGroup } from "./training-state.ts";
+
+/** A run to use: its model with the parameters it ended with (the best ones, after early stopping). */
+export interface Run {
+  readonly info: RunInfo;
+  readonly recipe: Recipe;
+  readonly options: Options;
+  readonly model: Trainable;
+  readonly checkpoint: Checkpoint;
+  /** Loss and metrics on the recipe's test set. */
+  evaluate(where?: {
+    dir?: string | undefined;
+    device?: Device | undefined;
+    threads?: number | undefined;
+    onProgress?: (p: DownloadProgress) => void;
+  }): Promise<Scores>;
+  test(where?: { dir?: string | undefined }): Promise<Dataset<Labelled> | ArrayDataset>;
+}
+
+/** Opens a run's folder. `find` answers the recipe for the name in it: only code that the caller knows is ever run. */
+export async function openRun(path: string, find: (name: string) => Promise<Recipe>, report?: (damaged: Damaged) => void): Promise<Run> {
+  const info = await readInfo(path);
+  const recipe = await find(info.recipe);
+  const { options, model, loss } = prepare(recipe, info.options, info.seed);
+  const checkpoint = await readCheckpoint(path, report);
+  const best = loadGroup(checkpoint.tensors, "best");
+  naming(checkpoint.path, () => model.loadStateDict(Object.keys(best).length > 0 ? best : loadGroup(checkpoint.tensors, "model")));
+  const test: Run["test"] = async ({ dir } = {}) => {
+    const place = dir ?? info.data ?? undefined;
+    return ((await recipe.data(options, { seed: info.seed, ...(place ? { dir: place } : {}) })) as { test: Dataset<Labelled> }).test;
+  };
+  return {
+    info,
+    recipe,
+    options,
+    model,
+    checkpoint,
+    test,
+    evaluate: async ({ dir, device, threads } = {}) =>
+      score(model, await test({ dir }), { loss, metrics: recipe.metrics, device, threads }),
+  };
+}

@@ -1,5 +1,4 @@
 /** Run folders that were cut off at any moment, damaged, or made by a stranger. */
-import { execFileSync } from "node:child_process";
 import { cp, link, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +8,7 @@ import { decodeSafetensors, encodeSafetensors } from "../../src/io/index.ts";
 import { crossEntropy, init, Linear, Sequential, tanh } from "../../src/nn/index.ts";
 import { adam } from "../../src/optim/index.ts";
 import { accuracy, openRun, type Recipe, recipe, type TrainSettings, trainRecipe } from "../../src/train/index.ts";
+import { makePipe } from "../io/pipe.ts";
 import { circle } from "./fixtures.ts";
 
 const RECIPE: Recipe = recipe({
@@ -186,7 +186,7 @@ describe("a stranger's run folder", () => {
     await symlink(place, newest);
     expect((await use()).checkpoint.step).toBe(9);
     await rm(newest);
-    execFileSync("mkfifo", [newest]);
+    makePipe(newest);
     expect((await use()).checkpoint.step).toBe(9);
     await symlink("/dev/zero", join(run, "checkpoints/lock-7"));
     expect((await resume()).status).toBe("done");
@@ -194,7 +194,7 @@ describe("a stranger's run folder", () => {
     await symlink("/dev/zero", join(run, "run.json"));
     for (const attempt of [resume, use]) await expect(attempt()).rejects.toThrow(/run\.json: it is a link/);
     await rm(join(run, "run.json"));
-    execFileSync("mkfifo", [join(run, "run.json")]);
+    makePipe(join(run, "run.json"));
     for (const attempt of [resume, use]) await expect(attempt()).rejects.toThrow(/run\.json: it is a pipe/);
   });
 

@@ -6,8 +6,8 @@ import type { Shape } from "./shape-types.ts";
 
 /** More axes than any kernel is made for. */
 export const MAX_RANK = 16;
-/** Elements a tensor may have: what a typed array can index and a 4 GB heap could ever hold. */
-export const MAX_ELEMENTS = 2 ** 31;
+/** Elements a tensor may have: kernels count in 31 bits, and round the last position up to a whole block of at most a 256th of all. */
+export const MAX_ELEMENTS = 2 ** 31 - 2 ** 24;
 
 /** How many elements a tensor of this shape has; 1 for a scalar. */
 export const sizeOf = (shape: Shape): number => shape.reduce((n, d) => n * d, 1);

@@ -137,7 +137,9 @@ export class LinkedProgram {
       if ("privateScratch" in argument) return arena.privateScratch;
       const buffer = known.get(argument.buffer);
       if (!buffer) throw new InternalError(`link: buffer ${argument.buffer} is not in the program`);
-      return addressOf(buffer, addresses, arena) + argument.offset;
+      const address = addressOf(buffer, addresses, arena) + argument.offset;
+      if (!(address >= 0 && address < 2 ** 32)) throw new InternalError(`link: ${address} is no address in a heap`);
+      return address;
     };
     lines.forEach((line, number) => {
       const record = HEADER_WORDS + RECORD_WORDS * number;

@@ -65,7 +65,7 @@ export class Cluster {
   }
 
   get hasReductions(): boolean {
-    return this.domain.order.length > this.storeAxes.length || this.domain.inner.size > 0;
+    return this.addedAxes > 0 || this.domain.inner.size > 0;
   }
 
   viewsOf(v: Value): { view: View; inner: readonly number[] }[] {
@@ -84,18 +84,29 @@ export class Cluster {
     }
   }
 
-  /** The loop axes a reduction runs over: those of the domain its result does not move along, where they fit, else new ones. */
+  /** Axes that reductions have added to those of what is stored. */
+  get addedAxes(): number {
+    return this.domain.order.length - this.storeAxes.length;
+  }
+
+  /** Axes of what is stored that a reduction can run over: its result does not move along them, and they are as long. */
+  private walkedAgain(v: Value, view: View): readonly number[] | undefined {
+    if (v === this.base) return undefined;
+    const missing = this.missing(view);
+    const sizes = missing.map((a) => this.domain.sizes[a]!);
+    return sameSizes(sizes, reducedSizes(v)) ? missing : undefined;
+  }
+
+  /** How many axes a reduction would add. */
+  newAxes(v: Value, view: View): number {
+    return this.walkedAgain(v, view) ? 0 : reducedSizes(v).length;
+  }
+
+  /** The loop axes a reduction runs over: those of what is stored where they fit, else new ones. */
   private innerAxes(v: Value, view: View): readonly number[] {
     const sizes = reducedSizes(v);
     if (sizes.length === 0) return [];
-    const missing = this.missing(view);
-    const fits =
-      v !== this.base &&
-      sameSizes(
-        missing.map((a) => this.domain.sizes[a]!),
-        sizes,
-      );
-    const axes = fits ? missing : sizes.map((n) => this.domain.addAxis(n));
+    const axes = this.walkedAgain(v, view) ?? sizes.map((n) => this.domain.addAxis(n));
     for (const a of axes) {
       this.domain.inner.add(a);
       if (v.op.kind === "reduce" && v.op.combine.startsWith("arg")) this.domain.whole.add(a);

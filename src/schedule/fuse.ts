@@ -22,6 +22,8 @@ export interface Fusion {
 
 /** Scalar operations a kernel may hold. */
 const CAP = 240;
+/** Axes that reductions may add to a kernel. Each is a loop beside the others: a longer kernel runs no faster, and shares its code with no other. */
+const MOST_ADDED_AXES = 12;
 /** Rows short enough to be walked again from the first-level cache. */
 const ROW_BYTES = 16_384;
 
@@ -66,14 +68,16 @@ export function fuse(values: readonly Value[], kept: ReadonlySet<Value>, fuse: b
     return all;
   };
 
-  const put = (v: Value, cluster: Cluster, demands: readonly Demand[]): void => {
-    const here = demands.filter((d) => d.cluster === cluster);
+  /** v is computed in `cluster`, as the demands from there want it. */
+  const put = (v: Value, cluster: Cluster, here: readonly Demand[]): void => {
     cluster.join(
       v,
       here.some((d) => d.want === "load") ? "load" : "compute",
       here.map((d) => d.view),
     );
-    within.set(v, [...(within.get(v) ?? []), cluster]);
+    const clusters = within.get(v);
+    if (clusters) clusters.push(cluster);
+    else within.set(v, [cluster]);
   };
 
   const readersOf = (v: Value, demands: readonly Demand[]): Demand[] => [...demands, ...(aliasReaders.get(v) ?? [])];
@@ -98,12 +102,11 @@ export function fuse(values: readonly Value[], kept: ReadonlySet<Value>, fuse: b
 
   const storeWith = (v: Value, demands: readonly Demand[]): boolean => {
     if (!fuse) return false;
-    for (const cluster of new Set(demands.map((d) => d.cluster))) {
-      const here = demands.filter((d) => d.cluster === cluster);
-      const others = new Set(readersOf(v, demands).flatMap((d) => (here.includes(d) ? [] : [d.cluster])));
+    for (const [cluster, here] of byCluster(demands)) {
       if (cluster.special || !sameSizes(cluster.shape, v.shape)) continue;
-      if (!here.every((d) => d.want === "compute" && cluster.isIdentity(d.view))) continue;
-      if (!fits(v, cluster, here) || [...others].some((o) => reaches(o, cluster))) continue;
+      if (!here.every((d) => d.want === "compute" && cluster.isIdentity(d.view)) || !fits(v, cluster, here)) continue;
+      const others = new Set(readersOf(v, demands).flatMap((d) => (here.includes(d) ? [] : [d.cluster])));
+      if ([...others].some((o) => reaches(o, cluster))) continue;
       if (isProduct(v)) absorb(cluster, v);
       put(v, cluster, here);
       cluster.stores.push(v);
@@ -121,7 +124,7 @@ export function fuse(values: readonly Value[], kept: ReadonlySet<Value>, fuse: b
       if (error instanceof NotAffine) return false;
       throw error;
     }
-    for (const cluster of new Set(demands.map((d) => d.cluster))) put(v, cluster, demands);
+    for (const [cluster, here] of byCluster(demands)) put(v, cluster, here);
     return true;
   };
 
@@ -142,24 +145,15 @@ export function fuse(values: readonly Value[], kept: ReadonlySet<Value>, fuse: b
       }
       return;
     }
-    const wanting = [...new Set(demands.map((d) => d.cluster))];
-    const computable =
-      !stored &&
-      demands.every((d) => d.want === "compute") &&
-      wanting.every((c) =>
-        fits(
-          v,
-          c,
-          demands.filter((d) => d.cluster === c),
-        ),
-      );
+    const wanting = [...byCluster(demands)];
+    const computable = !stored && demands.every((d) => d.want === "compute") && wanting.every(([c, here]) => fits(v, c, here));
     if (computable && wanting.length === 1) {
-      if (isProduct(v)) absorb(wanting[0]!, v);
-      return put(v, wanting[0]!, demands);
+      if (isProduct(v)) absorb(wanting[0]![0], v);
+      return put(v, ...wanting[0]!);
     }
     if (computable && repeatable(v)) {
-      depth.set(v, 1 + Math.max(0, ...(consumers.get(v) ?? []).map(([c]) => depth.get(c) ?? 0)));
-      for (const c of wanting) put(v, c, demands);
+      depth.set(v, chain(v));
+      for (const [c, here] of wanting) put(v, c, here);
       return;
     }
     if (!storeWith(v, demands)) storeApart(v, demands);
@@ -172,10 +166,21 @@ export function fuse(values: readonly Value[], kept: ReadonlySet<Value>, fuse: b
     const tensors = v.inputs.filter((x) => sizeOf(x.shape) > 1 && !isFilled(x));
     return tensors.length <= 1 && chain(v) <= 4;
   };
-  const chain = (v: Value): number => 1 + Math.max(0, ...(consumers.get(v) ?? []).map(([c]) => depth.get(c) ?? 0));
+  const chain = (v: Value): number => 1 + (consumers.get(v) ?? []).reduce((most, [c]) => Math.max(most, depth.get(c) ?? 0), 0);
 
   for (let i = values.length - 1; i >= 0; i--) settle(values[i]!);
   return { clusters, home, aliases };
+}
+
+/** A value may be wanted by very many clusters: each gets its own demands, without looking through all for each. */
+function byCluster(demands: readonly Demand[]): Map<Cluster, Demand[]> {
+  const groups = new Map<Cluster, Demand[]>();
+  for (const d of demands) {
+    const group = groups.get(d.cluster);
+    if (group) group.push(d);
+    else groups.set(d.cluster, [d]);
+  }
+  return groups;
 }
 
 function moveFits(alone: Cluster, v: Value): boolean {
@@ -241,6 +246,7 @@ function canAbsorb(v: Value, cluster: Cluster, views: readonly View[]): boolean 
 
 /** A reduction joins where it is not repeated, or once for each row of what uses it (softmax, norms). */
 function reductionFits(v: Value, cluster: Cluster, view: View): boolean {
+  if (cluster.addedAxes + cluster.newAxes(v, view) > MOST_ADDED_AXES) return false;
   const missing = cluster.missing(view);
   const { domain } = cluster;
   if (missing.length === 0) return !losesThreads(v, cluster, view);

@@ -193,13 +193,14 @@ class Scheduler {
 
   private addOutputs(outputs: readonly Value[]): number[] {
     const of = new Map<Value, number>();
+    const taken = new Set<number>();
+    const assignedValues = new Set(this.input.assignments.map((a) => a.value));
     return outputs.map((v) => {
       const known = of.get(v);
       if (known !== undefined) return known;
       const own = this.memory.get(v);
-      const assigned = this.input.assignments.some((a) => a.value === v);
       let buffer: number;
-      const shared = own !== undefined && (this.buffers[own]!.place !== "scratch" || assigned || [...of.values()].includes(own));
+      const shared = own !== undefined && (this.buffers[own]!.place !== "scratch" || assignedValues.has(v) || taken.has(own));
       if (own === undefined || shared || sizeOf(v.shape) === 0) {
         buffer = this.addBuffer(v.dtype, sizeOf(v.shape), "output");
         if (sizeOf(v.shape) > 0) this.units.push(this.copyUnit(v, buffer, "copy"));
@@ -208,6 +209,7 @@ class Scheduler {
         this.buffers[own] = { ...this.buffers[own]!, place: "output" };
       }
       of.set(v, buffer);
+      taken.add(buffer);
       return buffer;
     });
   }

@@ -1,8 +1,11 @@
 /** What is decided about kernels, where a wrong decision once gave wrong numbers. */
 import { afterAll, describe, expect, test } from "vitest";
-import { keyOf } from "../../src/kernel/lower/block.ts";
+import { MemoryError } from "../../src/core/errors.ts";
+import { axisSet, hasAxis } from "../../src/kernel/lower/axis-set.ts";
+import { ArgumentBlock, keyOf } from "../../src/kernel/lower/block.ts";
 import * as o from "../../src/ops/index.ts";
 import { WasmDevice } from "../../src/runtime/wasm-device.ts";
+import { schedule } from "../../src/schedule/index.ts";
 import { expectSame } from "../targets/harness.ts";
 import { runGraph } from "./run.ts";
 
@@ -10,6 +13,25 @@ const device = new WasmDevice({ threads: 1 });
 afterAll(() => device.close());
 
 describe("Kernels", () => {
+  test("count in 31 bits: a larger size or stride, or one that is no whole number, is refused.", () => {
+    const block = new ArgumentBlock();
+    for (const size of [0, -4, 2 ** 31 - 1, 1 - 2 ** 31]) expect(() => block.size(size, "n")).not.toThrow();
+    for (const size of [2 ** 31, -(2 ** 31), 2 ** 32 + 5, 0.5, Number.NaN]) expect(() => block.size(size, "n")).toThrow(MemoryError);
+  });
+
+  test("name the axes of a set from 0 on, however many.", () => {
+    const set = axisSet([0, 31, 32, 1000]);
+    expect([0, 1, 31, 32, 33, 999, 1000].filter((axis) => hasAxis(set, axis))).toEqual([0, 31, 32, 1000]);
+    for (const axis of [-1, 1.5, Number.NaN]) expect(() => axisSet([axis])).toThrow(/no axis of a kernel/);
+  });
+
+  test("grow to a bound only: what adds up more reductions is cut, and the parts share their code.", () => {
+    const sums = (count: number) => Array.from({ length: count }, (_, i) => o.sum(o.argument(i, { shape: [8, 5], dtype: "float32" }), [0]));
+    const scheduled = schedule({ outputs: [sums(200).reduce(o.add)], assignments: [], target: device.target });
+    expect(scheduled.program.codes.length).toBeLessThan(8);
+    for (const { key } of scheduled.program.codes) expect(key.match(/"do":"for"/g)?.length ?? 0).toBeLessThan(40);
+  });
+
   test("that differ in an infinity, NaN or the sign of a zero have keys of their own.", () => {
     const values = [0, -0, 1, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
     expect(new Set(values.map((value) => keyOf({ op: "splat", value, lane: "f32" }))).size).toBe(values.length);

@@ -9,7 +9,7 @@ import { lowerKernel } from "../../src/kernel/lower/index.ts";
 import * as o from "../../src/ops/index.ts";
 import type { Device } from "../../src/runtime/device.ts";
 import { gradients } from "../../src/transform/gradients.ts";
-import type { TargetCase } from "./harness.ts";
+import { expectSame, type TargetCase } from "./harness.ts";
 import { onTarget } from "./suite.ts";
 
 const WIDTHS = [31, 32, 33, 40, 64, 65, 100];
@@ -26,6 +26,21 @@ export function wideSuite(target: TargetCase): void {
       test.each(widths)("of a result with %i axes reads and writes the right elements.", (count) => {
         const { got, wanted } = manyAxes(device(), count);
         expect(got).toEqual(wanted);
+      });
+    });
+
+    describe("A program", () => {
+      test.for([2, 3])("whose tensors lie above %i GiB gives the interpreter's numbers.", (gigabytes, context) => {
+        const fresh = target.open();
+        try {
+          const { heap } = fresh;
+          if (heap.maximumBytes < 4 * 2 ** 30) context.skip(`only ${heap.maximumBytes} bytes can be reserved here`);
+          heap.allocate(gigabytes * 2 ** 30 - heap.used, "a filler");
+          expect(heap.allocate(1)).toBeGreaterThan(gigabytes * 2 ** 30);
+          expectSame(fresh, everyKindOfKernel(), numbers(kinds), { threads: target.threads, levels: target.levels, slack: 16 });
+        } finally {
+          fresh.close();
+        }
       });
     });
 
@@ -110,6 +125,26 @@ const numbers = (leaves: readonly Value[]): Map<Value, Float64Array> =>
   new Map(leaves.map((v, k) => [v, Float64Array.from({ length: sizeOf(v.shape) }, (_, i) => Math.sin(i * 1.37 + k * 2.1) * 0.4)]));
 
 const slopes = (loss: Value, leaves: readonly Value[]): Value[] => gradients(loss, leaves).filter((g) => g !== null);
+
+const KIND_SHAPES = [[40, 48], [48, 56], [7, 5]] as const; // biome-ignore format: a list
+const kinds = KIND_SHAPES.map((shape, i) => o.argument(i, { shape, dtype: "float64" }));
+
+/** Products, maps, reductions over rows and columns, gathers, scatters, serial kernels, strided reads and writes. */
+function everyKindOfKernel(): Value[] {
+  const [a, b, x] = kinds as [Value, Value, Value];
+  const at = o.argsort(o.sum(x, [1]), 0);
+  return [
+    o.tanh(o.matmul(a, b)),
+    o.softmax(a, 1),
+    o.sum(a, [0]),
+    o.sum(o.flip(o.transpose(x, [1, 0]), [0]), [1]),
+    o.gather(x, at),
+    o.scatterAdd(x, at, o.mul(x, x)),
+    o.cumsum(x, 0),
+    o.concat([x, o.neg(x)], 1),
+    o.sliceAxis(o.flip(x, [1]), 1, 1, 3),
+  ];
+}
 
 interface Piece {
   readonly kind: number;

@@ -1,3 +1,4 @@
+import { MemoryError } from "../../core/errors.ts";
 import { type Int, type IntLocal, int, type Statement } from "../loop.ts";
 import type { Argument } from "../program.ts";
 
@@ -6,8 +7,17 @@ export class ArgumentBlock {
   readonly words: Argument[] = [];
   readonly prologue: Statement[] = [];
 
-  /** A size or stride. */
+  /**
+   * A size or stride, in elements or bytes.
+   *
+   * @throws MemoryError where it is not below 2³¹: kernels count in 32 bits with a sign
+   */
   size(value: number, name: string): IntLocal {
+    if (!Number.isInteger(value) || Math.abs(value) >= 2 ** 31)
+      throw new MemoryError(`a kernel would have to count to ${value}`, {
+        why: "sizes, and steps in bytes from one element to the next, are below 2 147 483 648",
+        help: "use smaller sizes or batches, or split the tensor",
+      });
     return this.add(value, name, "size");
   }
 

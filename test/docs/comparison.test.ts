@@ -44,17 +44,24 @@ describe("A page", () => {
 
 describe("Shown and printed text", () => {
   test.each([
-    ["loss 0.1234", "loss 0.1235"],
-    ["a  b", "a b\n"],
-    ["step 1 …  done", "step 1 x y done"],
-    ["[ 1.5e-8 ]", "[ 1.6e-8 ]"],
-    ["−0.50", "−0.51"],
+    ["loss 0.1234", "loss 0.1234"],
+    ["a  b", "a  b  \n"],
+    ["step 1 … done", "step 1 x y done"],
+    ["… done", "step 1\nstep 2 done"],
+    ["step 1\n…", "step 1\nstep 2"],
+    ["a … b … b", "a x b y b"],
   ])("agree: %j and %j.", (shown, printed) => {
     expect(difference(shown, printed)).toBeUndefined();
   });
 
   test.each([
-    ["loss 0.1234", "loss 0.1239"],
+    ["loss 0.1234", "loss 0.1235"],
+    ["a  b", "a b"],
+    ["0.4", "0.40"],
+    ["a\nb", "a b"],
+    ["step 1 … done", "step 1 x y"],
+    ["a…a", "a"],
+    ["step 1", "step 1\nstep 2"],
     ["12 nodes", "13 nodes"],
     ["w", "b"],
     ["", "1"],

@@ -1,18 +1,16 @@
 /** Draws the pictures of the course into docs/images: `npx tsx docs/make-pictures.ts`. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { tensor } from "gradus";
-import { xorPicture } from "../recipes/xor-picture.ts";
+import xorRecipe, { learntNet } from "../recipes/xor.ts";
+import { TEXTBOOK, xorPicture } from "../recipes/xor-picture.ts";
 import { hiddenUnitsPicture, saturationPicture } from "./pictures/curves.ts";
 import { descentPicture, optimizersPicture } from "./pictures/descent.ts";
 import { graphs } from "./pictures/graphs.ts";
 
-const POINTS = [[0, 0], [0, 1], [1, 0], [1, 1]];
-
-/** The textbook's hidden layer, as in section 2.3 of the course. */
-async function xor(): Promise<string> {
-  const hidden = tensor(POINTS.flat(), [4, 2]).matmul(tensor([[1, 1], [1, 1]])).add([0, -1]).relu();
-  return xorPicture(POINTS, [0, 1, 1, 0], (await hidden.array()) as number[][]);
+/** The hidden layer that the recipe `xor` learns, from the first of its random starts, as in section 2.3 of the course. */
+async function learntXor(): Promise<string> {
+  const { model } = await xorRecipe.run!({ ...xorRecipe.options, seeds: 1 }, { seed: 0, signal: new AbortController().signal, say: () => {}, write: async () => {} });
+  return xorPicture([{ title: "Learnt: 8 tanh units, random start 0", net: await learntNet(model) }]);
 }
 
 /** Graphviz puts a comment with its version before the picture: dropped, so that a new version changes nothing by that alone. */
@@ -35,7 +33,8 @@ export async function plots(): Promise<Map<string, string>> {
   return files([
     ["course-descent", await descentPicture()],
     ["course-optimizers", await optimizersPicture()],
-    ["course-xor", await xor()],
+    ["course-xor", xorPicture([{ title: "The book's weights", net: TEXTBOOK }])],
+    ["course-xor-learnt", await learntXor()],
     ["course-saturation", await saturationPicture()],
     ["course-hidden-units", await hiddenUnitsPicture()],
   ]);

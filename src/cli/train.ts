@@ -94,10 +94,10 @@ function resumeIn(words: readonly string[]): string | undefined {
 }
 
 function sayOutcome(output: Output, outcome: TrainOutcome, curve: string): void {
-  const { path, status, scores, records, seconds } = outcome;
+  const { path, status, scores, summary, records, seconds } = outcome;
   output.event("end", { status, path, scores, seconds });
   if (curve) output.line(`\nloss ${output.colour.cyan(curve)}`);
-  const best = Object.keys(scores).length > 0 ? `: ${showScores(scores)}` : "";
+  const best = summary !== undefined || Object.keys(scores).length > 0 ? `: ${summary ?? showScores(scores)}` : "";
   if (status === "interrupted") output.line(resumeHint(path, output.columns));
   else output.line(output.colour.bold(wrap(`${records.length > 0 ? "test" : status}${best}`, output.columns, "  ")));
   output.line(output.colour.dim(labelled(`${duration(seconds)},`, path, output.columns)));

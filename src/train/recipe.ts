@@ -29,6 +29,8 @@ export interface RunResult<M> {
   /** Its parameters become the run's checkpoint. */
   readonly model: M;
   readonly scores: Readonly<Record<string, number>>;
+  /** What came out, in a line for a person; the scores, unless said. */
+  readonly summary?: string;
   /** False if it did not reach what it should: the command then fails. */
   readonly passed?: boolean;
 }

@@ -74,6 +74,8 @@ export interface TrainOutcome {
   readonly status: RunInfo["status"];
   readonly records: readonly Progress[];
   readonly scores: Readonly<Record<string, number>>;
+  /** Of a recipe with a `run` of its own: what came out, in words. */
+  readonly summary?: string | undefined;
   readonly seconds: number;
 }
 
@@ -189,7 +191,7 @@ async function withLastGood(error: NonFiniteError, path: string): Promise<NonFin
   });
 }
 
-type Result = Pick<TrainOutcome, "status" | "records" | "scores">;
+type Result = Pick<TrainOutcome, "status" | "records" | "scores" | "summary">;
 
 async function runOwn(folder: RunFolder, settings: TrainSettings, events: TrainEvents): Promise<Result> {
   const { info } = folder;
@@ -205,7 +207,8 @@ async function runOwn(folder: RunFolder, settings: TrainSettings, events: TrainE
   await folder.log.cut(0);
   await folder.log.add({ ...result.scores });
   await folder.save(0, await storeAll({ model: (result.model as Trainable).stateDict() }), {});
-  return { status: signal.aborted ? "interrupted" : result.passed === false ? "failed" : "done", records: [], scores: result.scores };
+  const status = signal.aborted ? "interrupted" : result.passed === false ? "failed" : "done";
+  return { status, records: [], scores: result.scores, summary: result.summary };
 }
 
 async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainEvents, elapsed: () => number): Promise<Result> {

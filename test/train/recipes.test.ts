@@ -7,9 +7,11 @@ import digitsRecipe from "../../recipes/digits-mlp.ts";
 import irisRecipe from "../../recipes/iris.ts";
 import { sizesOf } from "../../recipes/layers.ts";
 import mnistRecipe from "../../recipes/mnist-mlp.ts";
-import xorRecipe from "../../recipes/xor.ts";
+import xorRecipe, { learntNet } from "../../recipes/xor.ts";
+import { hiddenOf, outputOf, TEXTBOOK, viewOf } from "../../recipes/xor-picture.ts";
 import { digits } from "../../src/data/index.ts";
-import { crossEntropy, init, Linear, Sequential } from "../../src/nn/index.ts";
+import { tensor } from "../../src/index.ts";
+import { crossEntropy, inference, init, Linear, Sequential } from "../../src/nn/index.ts";
 import { sgd } from "../../src/optim/index.ts";
 import { accuracy, fit as learn, prepare, type Recipe, type TrainOutcome, type TrainSettings, trainRecipe } from "../../src/train/index.ts";
 
@@ -54,8 +56,54 @@ test("xor: the textbook's weights are exact, a linear model ends at w = 0 and b 
   expect(outcome.scores).toMatchObject({ textbookExact: 1, solved: 20, seeds: 20 });
   expect(outcome.scores.linearDistance).toBeLessThan(1e-5);
   expect(said.join("\n")).toMatch(/give 0, 1, 1, 0 for/);
-  expect(await readFile(join(out, "hidden-space.svg"), "utf8")).toMatch(/^<svg[\s\S]*01, 10[\s\S]*<\/svg>\n$/);
+  expect(outcome.summary).toMatch(/^20 of 20 random starts learnt it within 200 steps, the slowest in \d+$/);
+  const svg = await readFile(join(out, "hidden-space.svg"), "utf8");
+  expect(svg).toMatch(/^<svg[\s\S]*Learnt: 8 tanh units, random start 19[\s\S]*The book's weights[\s\S]*01, 10[\s\S]*<\/svg>\n$/);
 }, 60_000);
+
+describe("the picture of xor", () => {
+  const learn = async (seed: number, hidden = 8) => {
+    const files: string[] = [];
+    const { model } = await xorRecipe.run!(
+      { ...xorRecipe.options, hidden, seeds: 1 },
+      { seed, signal: new AbortController().signal, say: () => undefined, write: async (_, text) => void files.push(text) },
+    );
+    return { model, net: await learntNet(model), svg: files[0]! };
+  };
+  const points = [0, 1, 2, 3].map((i) => [i >> 1, i & 1]);
+
+  test("shows the network that was learnt: another seed is another picture, and its answers are those of the model", async () => {
+    const [a, b] = [await learn(0), await learn(1)];
+    expect(a.svg).not.toBe(b.svg);
+    expect((await learn(0)).svg).toBe(a.svg);
+    for (const { model, net } of [a, b]) {
+      const logits = await model.forward(tensor(points), inference).data();
+      points.forEach((x, i) => {
+        expect(outputOf(net, x)).toBeCloseTo(logits[i]!, 4);
+        expect(outputOf(net, x) > 0).toBe(i === 1 || i === 2);
+      });
+    }
+  });
+
+  test("keeps each point's side of the boundary and its distance from it, in whatever number of dimensions", async () => {
+    for (const hidden of [2, 8]) {
+      const { net } = await learn(4, hidden);
+      const view = viewOf(net);
+      const dot = (p: readonly number[], q: readonly number[]): number => p.reduce((sum, x, i) => sum + x * q[i]!, 0);
+      expect(dot(view.across, view.up)).toBeCloseTo(0, 6);
+      for (const unit of [view.across, view.up]) expect(dot(unit, unit)).toBeCloseTo(1, 6);
+      const [vx, vy] = [dot(net.v, view.across), dot(net.v, view.up)];
+      for (const x of points) {
+        const h = hiddenOf(net, x);
+        expect(vx * dot(h, view.across) + vy * dot(h, view.up) + net.b).toBeCloseTo(outputOf(net, x), 6);
+      }
+    }
+  });
+
+  test("the book's weights give 0, 1, 1, 0", () => {
+    expect(points.map((x) => outputOf(TEXTBOOK, x) + TEXTBOOK.threshold)).toEqual([0, 1, 1, 0]);
+  });
+});
 
 test("a recipe that does not reach what it should fails", async () => {
   expect((await run(xorRecipe, { options: { steps: 1, seeds: 3 } })).status).toBe("failed");

@@ -41,6 +41,8 @@ function stepOf(e: Expr, position: ReadonlyMap<Expr, number>, report: Report): S
     case "accumulator":
     case "loadAt":
     case "reduce":
+    case "repeat":
+    case "parameter":
       throw new InternalError(`an elementwise op lowered to "${e.op}"`);
     default: {
       const from = e.args.map((a) => position.get(a)!);

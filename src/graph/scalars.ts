@@ -67,6 +67,8 @@ export const SCALARS = {
   sin: unary(Math.sin),
   cos: unary(Math.cos),
   pow: binary(pow),
+  quotient: ([a, b], dtype) => quotient(a!, b!, dtype),
+  remainder: binary(remainder),
   threefry0: (words) => threefry(words)[0],
   threefry1: (words) => threefry(words)[1],
 } satisfies Record<ScalarOp, ScalarFunction>;
@@ -85,6 +87,26 @@ export function nearest(x: number): number {
   const up = rest > 0.5 || (rest === 0.5 && down % 2 !== 0);
   // Keeps −0 for −0.5 … −0.
   return up ? (down === -1 ? -0 : down + 1) : Object.is(x, -0) ? x : down;
+}
+
+/** a − b · ⌊a / b⌋, exact but for one rounding where the signs differ: JavaScript's % is exact, with the sign of a. */
+function remainder(a: number, b: number): number {
+  const rest = a % b;
+  return rest !== 0 && rest < 0 !== b < 0 ? rest + b : rest;
+}
+
+/** ⌊a / b⌋; where that has more bits than the type's mantissa, a / b rounded. */
+function quotient(a: number, b: number, dtype: DType): number {
+  const ratio = a / b;
+  if (Math.abs(a) === Number.POSITIVE_INFINITY) return Number.NaN;
+  if (Math.abs(ratio) >= (dtype === "float32" ? 2 ** 24 : 2 ** 53)) return dtype === "float32" ? Math.fround(ratio) : ratio;
+  // The remainder by 2b says whether the quotient is odd, which a / b rounded to the next whole number is not then.
+  const rest = a % (2 * b);
+  const odd = Math.abs(rest) >= Math.abs(b);
+  const rounded = Math.trunc(ratio);
+  const whole = (Math.abs(rounded) % 2 === 1) === odd ? rounded : rounded - Math.sign(ratio);
+  const left = odd ? Math.abs(rest) - Math.abs(b) : Math.abs(rest);
+  return left !== 0 && a < 0 !== b < 0 ? whole - 1 : whole;
 }
 
 /** C99's pow: 1 to any power is 1, and (−1) to ±inf is 1. */

@@ -12,7 +12,7 @@ import type { DType } from "../core/dtype.ts";
  *
  * - `pmin(a, b)` is b < a ? b : a and `pmax(a, b)` is a < b ? b : a: one instruction, but they give `a` where an operand is NaN.
  * - `fma(a, b, c)` is a·b + c, rounded once where the target can.
- * - `floordiv`, `mod`: integers only, towards −∞; a divisor of 0 gives 0.
+ * - `floordiv`, `mod`: integers only, towards −∞; a divisor of 0 gives 0. Floats have `quotient` and `remainder`.
  * - `shl`, `shr` (logical), `and`, `or`, `xor`, `not`: integers; `and`, `or`, `xor`, `not` also bool. Shift counts are constants.
  * - comparisons give bool; `select(mask, yes, no)`.
  * - `cast` converts a value (float → int truncates toward zero and saturates, NaN → 0; anything → bool is x ≠ 0); `bitcast` keeps the 32 bits
@@ -27,11 +27,13 @@ export const BASIC = [
 export type BasicOp = (typeof BASIC)[number];
 
 /**
- * Functions that are expanded into basic ones before a kernel is printed (`math/`). `min` and `max` propagate NaN;
+ * Functions that are expanded into basic ones before a kernel is printed (`math/`). `min` and `max` propagate NaN and hold −0 for less than 0;
+ * `quotient` and `remainder` are the floor division of floats and what it leaves;
  * `threefry0` and `threefry1` are the two words of threefry-2x32 for the uint32 arguments (key0, key1, counter0, counter1).
  */
 export const EXPANDED = [
-  "min", "max", "sign", "exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf", "sin", "cos", "pow", "threefry0", "threefry1",
+  "min", "max", "sign", "exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf", "sin", "cos", "pow",
+  "quotient", "remainder", "threefry0", "threefry1",
 ] as const; // biome-ignore format: one line a family
 export type ExpandedOp = (typeof EXPANDED)[number];
 export type ScalarOp = BasicOp | ExpandedOp;
@@ -49,7 +51,7 @@ export interface Access {
   readonly strides: readonly number[];
 }
 
-export type Expr = Const | Index | Accumulator | Load | LoadAt | InRange | Reduction | Scalar;
+export type Expr = Const | Index | Accumulator | Load | LoadAt | InRange | Reduction | Scalar | Repeat | Parameter;
 export interface Const {
   readonly op: "const";
   readonly value: number;
@@ -100,6 +102,23 @@ export interface Scalar {
   readonly args: readonly Expr[];
   readonly dtype: DType;
 }
+/**
+ * `start`, to which `step` is applied `times` times (an int32; none where it is not positive): long division, and what is computed for few
+ * arguments only. A vector takes as many turns as its busiest lane, so that none costs a test. `step` consists of basic operations over
+ * parameters (0 is the state, the others are `given`); no walk over expressions goes into it.
+ */
+export interface Repeat {
+  readonly op: "repeat";
+  readonly args: readonly [times: Expr, start: Expr, ...given: Expr[]];
+  readonly step: Expr;
+  readonly dtype: DType;
+}
+/** Within the step of a `repeat`: its state, or what it was given. */
+export interface Parameter {
+  readonly op: "parameter";
+  readonly index: number;
+  readonly dtype: DType;
+}
 
 export const constant = (value: number, dtype: DType): Const => ({ op: "const", value, dtype });
 export const index = (axis: number): Index => ({ op: "index", axis, dtype: "int32" });
@@ -125,6 +144,7 @@ export function operands(e: Expr): readonly Expr[] {
     case "index":
     case "accumulator":
     case "load":
+    case "parameter":
       return [];
     case "loadAt":
       return [e.at];
@@ -143,12 +163,15 @@ export function withOperands(e: Expr, to: readonly Expr[]): Expr {
     case "index":
     case "accumulator":
     case "load":
+    case "parameter":
       return e;
     case "loadAt":
       return { ...e, at: to[0]! };
     case "inRange":
     case "reduce":
       return { ...e, of: to[0]! };
+    case "repeat":
+      return { ...e, args: to as Repeat["args"] };
     default:
       return { ...e, args: to };
   }

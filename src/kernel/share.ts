@@ -1,6 +1,16 @@
 /** Equal expressions become one node, so that a lowering computes each once and makes each address once. */
 import { accessKey, type Expr, operands, rewrite } from "./expr.ts";
 
+/** Steps of repetitions by their identity: each is made once for an element type. */
+const steps = new WeakMap<Expr, number>();
+let nextStep = 0;
+
+function stepNumber(step: Expr): number {
+  const known = steps.get(step) ?? nextStep++;
+  steps.set(step, known);
+  return known;
+}
+
 /** What a node is besides its operands. −0 and 0 differ, a NaN is like any other. */
 function ownFacts(e: Expr): string {
   switch (e.op) {
@@ -18,6 +28,10 @@ function ownFacts(e: Expr): string {
       return `${e.bound} ${e.check}`;
     case "reduce":
       return `${e.combine} ${e.over.join(",")}`;
+    case "parameter":
+      return String(e.index);
+    case "repeat":
+      return String(stepNumber(e.step));
     default:
       return "";
   }

@@ -4,7 +4,7 @@
  */
 import { isFloat } from "../core/dtype.ts";
 import { apply, type Binary, type Elementwise, type Unary, type Value } from "../graph/op.ts";
-import { select as choose, compare, type Expr, constant as number, scalar } from "../kernel/expr.ts";
+import { select as choose, compare, constant as number, scalar } from "../kernel/expr.ts";
 import { scalarLike, zerosLike } from "./leaf.ts";
 import { eq, ge, gt, logicalAnd, lt, select } from "./logic.ts";
 import { log } from "./maths.ts";
@@ -159,17 +159,24 @@ export const powOp: Elementwise<Binary> = elementwise({
   lower: ([a, b]) => scalar("pow", [a, b]),
 });
 
-/** Largest whole number ≤ a / b. Integers: a divisor of 0 gives 0. */
+/**
+ * Largest whole number ≤ a / b, exactly; quotients of floats from 2²⁴ (float32) or 2⁵³ (float64) on are a / b rounded. As in PyTorch, a float
+ * divisor of 0 gives ±inf or NaN, and an infinite a gives NaN. Integers: a divisor of 0 gives 0.
+ */
 export function floorDiv(a: Value, b: Value): Value {
   return apply(floorDivOp, [a, b]);
 }
 export const floorDivOp: Elementwise<Binary> = elementwise({
   name: "floorDiv",
   infer: (inputs) => numbers("floorDiv", inputs),
-  lower: ([a, b]) => (isFloat(a.dtype) ? floorDivFloat(a, b).quotient : scalar("floordiv", [a, b])),
+  lower: ([a, b]) => scalar(isFloat(a.dtype) ? "quotient" : "floordiv", [a, b]),
 });
 
-/** a − b · floorDiv(a, b): has the sign of b. Integers: a divisor of 0 gives 0. */
+/**
+ * What floor division leaves: 0 ≤ a mod b < b for b > 0, b < a mod b ≤ 0 for b < 0, for all finite floats, however far apart. As in PyTorch,
+ * it is the exact remainder with the sign of a, to which b is added where the signs differ: that sum is rounded, so −1e-20 mod 3 is 3; a
+ * remainder of 0 has the sign of a. Float divisors of 0 and an infinite a give NaN. Integers: a divisor of 0 gives 0.
+ */
 export function mod(a: Value, b: Value): Value {
   return apply(modOp, [a, b]);
 }
@@ -177,22 +184,5 @@ export const modOp: Elementwise<Binary> = elementwise({
   name: "mod",
   infer: (inputs) => numbers("mod", inputs),
   vjp: (dy, [a, b]) => [dy, neg(mul(dy, floorDiv(a, b)))],
-  lower: ([a, b]) => (isFloat(a.dtype) ? floorDivFloat(a, b).remainder : scalar("mod", [a, b])),
+  lower: ([a, b]) => scalar(isFloat(a.dtype) ? "remainder" : "mod", [a, b]),
 });
-
-/**
- * The rounded quotient may be one off, which shows in the remainder's sign or size; both are then put right. Exact while the quotient
- * has fewer bits than the mantissa.
- */
-function floorDivFloat(a: Expr, b: Expr): { quotient: Expr; remainder: Expr } {
-  const [zero, one] = [number(0, a.dtype), number(1, a.dtype)];
-  const first = scalar("floor", [scalar("div", [a, b])]);
-  // A quotient of 0 leaves a as it is, also where b is infinite.
-  const rest = choose(compare("eq", first, zero), a, scalar("fma", [scalar("neg", [first]), b, a]));
-  const wrongSide = choose(compare("lt", b, zero), compare("lt", zero, rest), compare("lt", rest, zero));
-  const tooLarge = compare("le", scalar("abs", [b]), scalar("abs", [rest]));
-  return {
-    quotient: choose(wrongSide, scalar("sub", [first, one]), choose(tooLarge, scalar("add", [first, one]), first)),
-    remainder: choose(wrongSide, scalar("add", [rest, b]), choose(tooLarge, scalar("sub", [rest, b]), rest)),
-  };
-}

@@ -3,7 +3,7 @@
  * (`fused`) or twice. Inputs are loads: buffer i is the i-th argument.
  */
 import type { DType } from "../../src/core/dtype.ts";
-import { type Expr, load, operands, type Scalar } from "../../src/kernel/expr.ts";
+import { type Expr, load, operands, type Repeat, rewrite, type Scalar } from "../../src/kernel/expr.ts";
 
 export type Compiled = (...inputs: number[]) => number;
 
@@ -208,6 +208,15 @@ export function compile(root: Expr, { fused }: { fused: boolean }): Compiled {
   const values: number[] = [];
   const reads: { slot: number; buffer: number; round: (x: number) => number }[] = [];
   const steps: { slot: number; run: Operation; a: number; b: number; c: number }[] = [];
+  const repetition = (e: Repeat): Operation => {
+    const step = compile(rewrite([e.step], (x) => (x.op === "parameter" ? input(x.index, x.dtype) : x))[0]!, { fused });
+    const given = e.args.slice(2).map((x) => slots.get(x)!);
+    return (times, start) => {
+      let state = start;
+      for (let turn = 0; turn < times; turn++) state = step(state, ...given.map((slot) => values[slot]!));
+      return state;
+    };
+  };
   const visit = (e: Expr): number => {
     const known = slots.get(e);
     if (known !== undefined) return known;
@@ -216,7 +225,8 @@ export function compile(root: Expr, { fused }: { fused: boolean }): Compiled {
     values.push(e.op === "const" ? e.value : 0);
     slots.set(e, slot);
     if (e.op === "load") reads.push({ slot, buffer: e.from.buffer, round: rounder(e.dtype) });
-    else if (e.op !== "const") steps.push({ slot, run: operation(e as Scalar, fused), a: a!, b: b ?? 0, c: c ?? 0 });
+    else if (e.op !== "const")
+      steps.push({ slot, run: e.op === "repeat" ? repetition(e) : operation(e as Scalar, fused), a: a!, b: b ?? 0, c: c ?? 0 });
     return slot;
   };
   const result = visit(root);

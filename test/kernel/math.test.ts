@@ -23,6 +23,7 @@ function nodes(roots: readonly Expr[]): Set<Expr> {
     if (seen.has(e)) return;
     seen.add(e);
     operands(e).forEach(visit);
+    if (e.op === "repeat") visit(e.step);
   };
   roots.forEach(visit);
   return seen;
@@ -55,7 +56,6 @@ describe("sweeps of float32 against float64", () => {
       bits[0] = u;
       const x = float[0]!;
       if (Number.isNaN(x)) continue;
-      if ((name === "sin" || name === "cos") && Math.abs(x) > 1e5) continue;
       worst = Math.max(worst, ulps(compute(x), exact(x), 0, "float32"));
     }
     return worst;
@@ -87,14 +87,14 @@ describe("what users rely on", () => {
         expect(xs.filter((x) => !(f(x) <= 1 && Object.is(f(-x), -f(x))))).toEqual([]);
       }
   });
-  test("sin and cos of huge arguments stay within about 1", () => {
+  test("sin and cos of huge arguments stay within 1", () => {
     for (const dtype of floats)
       for (const name of ["sin", "cos"] as const) {
         const f = run(name, dtype);
         for (const x of [1.7e6, 3.3e7, 1e10, 9.9e20, 3e38, 1e300]) {
           if (dtype === "float32" && x > 3.4e38) continue;
-          expect(Math.abs(f(x))).toBeLessThan(1.000001);
-          expect(Math.abs(f(-x))).toBeLessThan(1.000001);
+          expect(Math.abs(f(x))).toBeLessThanOrEqual(1);
+          expect(f(-x)).toBe(name === "sin" ? -f(x) : f(x));
         }
       }
   });
@@ -183,7 +183,12 @@ describe("expand", () => {
         const e = expanded(name, dtype, ["min", "max", "pow"].includes(name) ? 2 : 1);
         expect(e.dtype).toBe(dtype);
         for (const node of nodes([e])) {
-          if (node.op === "load" || node.op === "const") continue;
+          if (node.op === "load" || node.op === "const" || node.op === "parameter") continue;
+          if (node.op === "repeat") {
+            const [times, start] = node.args;
+            expect([times.dtype, start.dtype, node.step.dtype]).toEqual(["int32", node.dtype, node.dtype]);
+            continue;
+          }
           expect(BASIC).toContain(node.op);
           const types = operands(node).map((x) => x.dtype);
           if (node.op === "select") expect([types[0], types[1], types[2]]).toEqual(["bool", node.dtype, node.dtype]);
@@ -221,7 +226,7 @@ describe("expand", () => {
     expect(() => expanded("threefry0", "float32", 4)).toThrow(/cast the operand first/);
   });
   test("costs no more operations than it did", () => {
-    const LIMITS = { exp: 17, expm1: 19, log: 31, log1p: 37, tanh: 18, sigmoid: 17, erf: 30, sin: 37, cos: 36 } as const;
+    const LIMITS = { exp: 17, expm1: 19, log: 31, log1p: 37, tanh: 18, sigmoid: 17, erf: 30, sin: 41, cos: 40 } as const;
     for (const [name, limit] of Object.entries(LIMITS))
       expect(countOperations([expanded(name as ExpandedOp, "float32")]), name).toBeLessThanOrEqual(limit);
   });

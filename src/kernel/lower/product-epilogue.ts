@@ -6,7 +6,8 @@ import type { LoweringContext, Product, Store } from "../kernel.ts";
 import { type Int, type IntLocal, iadd, imin, imul, irem, isub, type Vec } from "../loop.ts";
 import type { ArgumentBlock } from "./block.ts";
 import { columnsOf, type Lines, type Tile } from "./product-tile.ts";
-import { asLane, laneOf, scalarToVec } from "./scalar.ts";
+import { operationToVec } from "./repeat.ts";
+import { asLane, laneOf } from "./scalar.ts";
 
 /** Where an expression can be computed: once for a batch element, once a row, or at each vector. */
 const [UNIT, ROW, VECTOR] = [0, 1, 2] as const;
@@ -189,9 +190,10 @@ export class Epilogue {
       case "loadAt":
       case "inRange":
       case "reduce":
+      case "parameter":
         throw new InternalError(`${e.op} in the epilogue of a product`);
       default:
-        return scalarToVec(e, e.args.map(emit), (v) => place.lines.vec(v));
+        return operationToVec(e, e.args.map(emit), place.lines);
     }
   }
 

@@ -1,6 +1,7 @@
 /** The register tile of a product: the one loop in which nearly all of its time is spent. */
 import { bytesOf } from "../../core/dtype.ts";
 import { type Int, type IntLocal, iadd, imul, int, type LoopFunction, type Statement, type Vec, type VecLocal, vec } from "../loop.ts";
+import type { Writer } from "./repeat.ts";
 import { laneOf } from "./scalar.ts";
 
 /** What the code of a product is keyed by: lanes of a vector, rows of the tile, and vectors in each row. */
@@ -15,7 +16,7 @@ export const columnsOf = (tile: Tile): number => tile.lanes * tile.vectors;
 export const tileBytes = (tile: Tile): number => tile.rows * columnsOf(tile) * bytesOf(tile.dtype);
 
 /** Code that is being written: statements, and names nobody else has. */
-export class Lines {
+export class Lines implements Writer {
   readonly statements: Statement[] = [];
   private readonly names: { next: number };
 
@@ -43,6 +44,10 @@ export class Lines {
     const local = vec(this.fresh(name), value.lane);
     this.statements.push({ do: "vec", local, value });
     return local;
+  }
+
+  keep(value: Vec): VecLocal {
+    return this.vec(value);
   }
 
   loop(name: string, from: Int, to: Int, step: Int, body: (at: IntLocal, lines: Lines) => void): void {

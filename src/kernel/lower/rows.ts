@@ -13,8 +13,9 @@ import { ArgumentBlock, blockSize, keyOf, THREAD_BYTES } from "./block.ts";
 import { freeAxes, isPartOf, outsideReductions } from "./dependence.ts";
 import { chooseLane, chooseParallel, workOf } from "./order.ts";
 import { accumulator } from "./reduction.ts";
+import { operationToVec } from "./repeat.ts";
 import { ROW, worthKeeping } from "./row-cache.ts";
-import { asLane, laneOf, scalarToVec } from "./scalar.ts";
+import { asLane, laneOf } from "./scalar.ts";
 import { Loops, type Scope } from "./scopes.ts";
 
 export function lowerRows(kernel: Rows, context: LoweringContext): Lowered {
@@ -145,6 +146,7 @@ class RowsEmitter {
     switch (e.op) {
       case "const":
       case "accumulator":
+      case "parameter":
         throw new Error(`${e.op} outside its kernel`);
       case "index":
         return e.axis === this.loops.lane
@@ -158,7 +160,7 @@ class RowsEmitter {
         return this.inRange(e, scope);
       default: {
         const args = e.args.map((x) => this.emit(x));
-        return scalarToVec(e, args, (v) => this.loops.letVec(v, scope));
+        return operationToVec(e, args, this.loops.writer(scope));
       }
     }
   }

@@ -8,6 +8,7 @@ import type { LoweringContext } from "../kernel.ts";
 import { type Int, type IntLocal, iadd, imul, int, irem, isub, type Statement, type Vec, type VecLocal, vec } from "../loop.ts";
 import { type AxisSet, hasAxis } from "./axis-set.ts";
 import type { ArgumentBlock } from "./block.ts";
+import type { Writer } from "./repeat.ts";
 
 /** A loop that is being filled. The outermost scope is the function itself, with no axis. */
 export interface Scope {
@@ -76,6 +77,10 @@ export class Loops {
     const local = vec(this.local("v"), value.lane);
     scope.statements.push({ do: "vec", local, value });
     return local;
+  }
+
+  writer(scope: Scope): Writer {
+    return { keep: (v) => this.letVec(v, scope), statements: scope.statements, fresh: (name) => this.local(name) };
   }
 
   /** Nested loops over axes, the lane axis last and in vectors: whole ones (`unroll` at a time), then what is left of one. */

@@ -2,7 +2,7 @@
  * Expands functions into operations that every target can print: polynomials and selects, in float32 and in true float64.
  *
  * Largest errors found, in ulp, whether fma rounds once or twice: every seventh float32 and millions of float64 arguments.
- * Denormals, infinities, NaN and signs of zero are as in C99; sin and cos for |x| ≤ 10⁵ (float32) and 10⁶ (float64).
+ * Denormals, infinities, NaN and signs of zero are as in C99. `quotient` and `remainder` are exact.
  *
  * |         | exp | expm1 | log | log1p | tanh | sigmoid | erf | sin | cos | pow |
  * |---------|-----|-------|-----|-------|------|---------|-----|-----|-----|-----|
@@ -13,6 +13,7 @@ import type { DType } from "../../core/dtype.ts";
 import { DTypeError } from "../../core/errors.ts";
 import { EXPANDED, type ExpandedOp, type Expr, rewrite, type Scalar } from "../expr.ts";
 import { shared } from "../share.ts";
+import { quotient, remainder } from "./division.ts";
 import { erf32, exp32, expm1_32, log1p32, log32, sigmoid32, tanh32 } from "./float32.ts";
 import { erf64, exp64, expm1_64, log1p64, log64, sigmoid64, tanh64 } from "./float64.ts";
 import { power } from "./power.ts";
@@ -45,6 +46,8 @@ const RULES: Record<ExpandedOp, { readonly types: readonly DType[]; readonly rul
   sin: { types: FLOATS, rule: sine as Rule },
   cos: { types: FLOATS, rule: cosine as Rule },
   pow: { types: FLOATS, rule: power as Rule },
+  quotient: { types: FLOATS, rule: quotient as Rule },
+  remainder: { types: FLOATS, rule: remainder as Rule },
   threefry0: { types: ["uint32"], rule: (a, b, c, d) => threefry(a!, b!, c!, d!)[0] },
   threefry1: { types: ["uint32"], rule: (a, b, c, d) => threefry(a!, b!, c!, d!)[1] },
 };

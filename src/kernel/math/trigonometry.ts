@@ -1,7 +1,8 @@
 /**
  * Sine and cosine: x = j·π/2 + r with |r| ≤ π/4, then the polynomial and the sign that j mod 4 says.
  *
- * Accurate for |x| ≤ 10⁵ in float32 and 10⁶ in float64. Beyond, the result grows wrong but stays within ±1 or so; NaN at ±∞.
+ * Up to 10⁵ in float32 and 10⁶ in float64 a few parts of π/2 are enough; larger arguments are reduced exactly (`far.ts`), at a cost that only
+ * vectors with such a number have. NaN at ±∞.
  */
 import type { Expr } from "../expr.ts";
 import {
@@ -10,6 +11,7 @@ import {
   and,
   bits,
   eq,
+  type Float,
   f32,
   f64,
   fma,
@@ -21,15 +23,17 @@ import {
   mul,
   ne,
   pair,
-  pmax,
-  pmin,
+  real,
   rounded,
   select,
   shl,
+  signOf,
   sub,
   u32,
   xor,
 } from "./build.ts";
+import { type Reduced, reduceFar32, reduceFar64 } from "./far.ts";
+import { rarely, type Step } from "./repeat.ts";
 
 const TWO_OVER_PI = 2 / Math.PI;
 
@@ -46,7 +50,7 @@ const COS32 = [0.04166664555668831, -0.00138873013202101, 2.4430672056041658e-5]
  * The remainder, and the word that holds j. The first two steps are exact. After the third, a remainder that is not small takes
  * the rest of π/2 at once, with what that step rounded away; a small one has lost nothing and takes it part by part.
  */
-function reduce32(x: Expr): { r: Expr; word: Expr } {
+function reduce32(x: Expr): Reduced {
   const { n, word } = rounded(x, TWO_OVER_PI, 0);
   const [first, second, third, ...parts] = HALF_PI_32 as [number, number, number, ...number[]];
   const before = fma(n, f32(-second), fma(n, f32(-first), x));
@@ -56,19 +60,17 @@ function reduce32(x: Expr): { r: Expr; word: Expr } {
   const rest = parts.reduce((sum, part) => sum + part, 0);
   const atOnce = sub(after, fma(n, f32(rest), lost));
   const byParts = parts.reduce<Expr>((r, part) => fma(n, f32(-part), r), after);
-  const r = select(lt(abs(after), f32(2 ** -12)), byParts, atOnce);
-  return { r: pmax(pmin(r, f32(1)), f32(-1)), word };
+  return { r: select(lt(abs(after), f32(2 ** -12)), byParts, atOnce), quarters: word };
 }
 
-/** sin(x + quarters·π/2). */
-function wave32(x: Expr, quarters: 0 | 1): Expr {
-  const { r, word } = reduce32(x);
+/** sin(r + tail + quarters·π/2). */
+function wave32({ r, tail, quarters }: Reduced): Expr {
   const square = mul(r, r);
-  const sine = fma(horner(square, SIN32), mul(square, r), r);
+  const curve = [horner(square, SIN32), mul(square, r)] as const;
+  const sine = tail ? add(r, fma(...curve, tail)) : fma(...curve, r);
   const cosine = fma(horner(square, COS32), mul(square, square), fma(square, f32(-0.5), f32(1)));
-  const j = quarters ? add(word, u32(1)) : word;
-  const value = select(ne(and(j, u32(1)), u32(0)), cosine, sine);
-  return fromBits(xor(bits(value), shl(and(j, u32(2)), 30)));
+  const value = select(ne(and(quarters, u32(1)), u32(0)), cosine, sine);
+  return fromBits(xor(bits(value), shl(and(quarters, u32(2)), 30)));
 }
 
 /** π/2 in parts of 33 bits, exact times j < 2²⁰, and a last one (fdlibm, e_rem_pio2.c). */
@@ -82,7 +84,7 @@ const COS64 = [
 ];
 
 /** The remainder as r + tail, and the word that holds j. What a subtraction rounds away is caught and added at the end. */
-function reduce64(x: Expr): { r: Expr; tail: Expr; word: Expr } {
+function reduce64(x: Expr): Reduced {
   const { n, word } = rounded(x, TWO_OVER_PI, 0);
   let r: Expr = fma(n, f64(-HALF_PI_64[0]!), x);
   let lost: Expr = mul(n, f64(-HALF_PI_REST));
@@ -93,11 +95,10 @@ function reduce64(x: Expr): { r: Expr; tail: Expr; word: Expr } {
     r = next;
   }
   const sum = add(r, lost);
-  return { r: pmax(pmin(sum, f64(1)), f64(-1)), tail: pmax(pmin(add(sub(r, sum), lost), f64(2 ** -53)), f64(-(2 ** -53))), word };
+  return { r: sum, tail: add(sub(r, sum), lost), quarters: word };
 }
 
-function wave64(x: Expr, quarters: 0 | 1): Expr {
-  const { r, tail, word } = reduce64(x);
+function wave64({ r, tail = f64(0), quarters }: Reduced): Expr {
   const square = mul(r, r);
   const cube = mul(square, r);
   const curve = sub(mul(square, sub(mul(tail, f64(0.5)), mul(cube, horner(square, SIN64)))), tail);
@@ -106,13 +107,37 @@ function wave64(x: Expr, quarters: 0 | 1): Expr {
   const top = sub(f64(1), half);
   const rest = sub(mul(square, mul(square, horner(square, COS64))), mul(r, tail));
   const cosine = add(top, add(sub(sub(f64(1), top), half), rest));
-  const j = quarters ? add(word, u32(1)) : word;
-  const value = select(ne(and(j, u32(1)), u32(0)), cosine, sine);
-  return pair(low(value), xor(high(value), shl(and(j, u32(2)), 30)));
+  const value = select(ne(and(quarters, u32(1)), u32(0)), cosine, sine);
+  return pair(low(value), xor(high(value), shl(and(quarters, u32(2)), 30)));
 }
 
-const wave = (x: Expr, quarters: 0 | 1): Expr => (x.dtype === "float32" ? wave32(x, quarters) : wave64(x, quarters));
+const isSingle = (x: Expr): boolean => x.dtype === "float32";
+const wave = (reduced: Reduced): Expr => (isSingle(reduced.r) ? wave32(reduced) : wave64(reduced));
+const near = (x: Expr): Reduced => (isSingle(x) ? reduce32(x) : reduce64(x));
+/** Of |x|. */
+const far = (x: Expr): Reduced => (isSingle(x) ? reduceFar32(x) : reduceFar64(x));
+const ahead = (reduced: Reduced): Reduced => ({ ...reduced, quarters: add(reduced.quarters, u32(1)) });
+
+const FAR_SINE: Step = {
+  name: "far sine",
+  of: (_, [x]) => mul(wave(far(x!)), signOf(x!)),
+};
+const FAR_COSINE: Step = {
+  name: "far cosine",
+  of: (_, [x]) => wave(ahead(far(x!))),
+};
+
+/** Where the near reduction no longer does. */
+function isFar(x: Expr): Expr {
+  const size = abs(x);
+  const k = (value: number): Expr => real(x.dtype as Float, value);
+  return and(lt(k(isSingle(x) ? 1e5 : 1e6), size), lt(size, k(Number.POSITIVE_INFINITY)));
+}
 
 /** sin x; −0 stays −0. */
-export const sine = (x: Expr): Expr => select(eq(x, x.dtype === "float32" ? f32(0) : f64(0)), x, wave(x, 0));
-export const cosine = (x: Expr): Expr => wave(x, 1);
+export function sine(x: Expr): Expr {
+  const usual = select(eq(x, real(x.dtype as Float, 0)), x, wave(near(x)));
+  return rarely(FAR_SINE, isFar(x), usual, [x]);
+}
+
+export const cosine = (x: Expr): Expr => rarely(FAR_COSINE, isFar(x), wave(ahead(near(x))), [x]);

@@ -307,6 +307,8 @@ export interface Imports {
   readonly memory: { readonly shared: boolean };
   /** Imported as "env" "table": functions that `callIndirect` calls. */
   readonly table?: boolean;
+  /** Imported as "env" NAME; they are the functions 0, 1, … of the module. */
+  readonly functions?: readonly ({ readonly name: string } & FunctionType)[];
 }
 
 /** A module being written. */
@@ -329,7 +331,8 @@ export class ModuleWriter {
 
   /** A new function; its index is known before its body is. */
   function(parameters: readonly ValueType[], results: readonly ValueType[] = [], exportAs?: string): FunctionWriter {
-    const writer = new FunctionWriter(this.functions.length, this.type(parameters, results), parameters.length);
+    const imported = this.imports.functions?.length ?? 0;
+    const writer = new FunctionWriter(imported + this.functions.length, this.type(parameters, results), parameters.length);
     this.functions.push(writer);
     if (exportAs !== undefined) this.exports.push({ name: exportAs, index: writer.index });
     return writer;
@@ -347,11 +350,14 @@ export class ModuleWriter {
     };
     const memory: Bytes = [text("env"), text("memory"), 0x02, this.imports.memory.shared ? [0x03, 0, unsigned(65_536)] : [0x00, 0]];
     const table: Bytes = [text("env"), text("table"), 0x01, 0x70, 0x00, 0];
+    const functions = (this.imports.functions ?? []).map(
+      (f): Bytes => [text("env"), text(f.name), 0x00, unsigned(this.type(f.parameters, f.results))],
+    );
     return Uint8Array.from(
       flatten([
         [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
         section(1, list(this.types.map(({ parameters, results }) => [0x60, list(parameters), list(results)]))),
-        section(2, list(this.imports.table ? [memory, table] : [memory])),
+        section(2, list([memory, ...(this.imports.table ? [table] : []), ...functions])),
         section(3, list(this.functions.map((f) => unsigned(f.type)))),
         section(7, list(this.exports.map(({ name, index }) => [text(name), 0x00, unsigned(index)]))),
         section(10, list(this.functions.map((f) => f.bytes()))),

@@ -44,8 +44,12 @@ extern int napi_get_typedarray_info(Env env, Value array, int *type, size *lengt
 extern int napi_create_promise(Env env, void **deferred, Value *promise), napi_resolve_deferred(Env env, void *deferred, Value value);
 extern int napi_create_async_work(Env env, Value resource, Value name, void (*execute)(Env, void *), void (*complete)(Env, int, void *), void *data, void **result);
 extern int napi_queue_async_work(Env env, void *work), napi_delete_async_work(Env env, void *work);
+extern int napi_set_instance_data(Env env, void *data, void (*finalize)(Env, void *, void *), void *hint), napi_get_instance_data(Env env, void **data);
+extern int napi_add_env_cleanup_hook(Env env, void (*hook)(void *), void *data);
+typedef struct { const char *file; void *base; const char *symbol; void *address; } Place;
 extern void *dlopen(const char *path, int flags), *dlsym(void *library, const char *name);
 extern char *dlerror(void);
+extern int dladdr(const void *address, Place *place);
 extern int madvise(void *address, size length, int advice);
 
 enum { RTLD_NOW = 2, WHOLE = -1, HUGE_PAGES = 14, COLLAPSE = 25 };
@@ -90,9 +94,33 @@ static Value find_symbol(Env env, Info info) {
   napi_get_value_string_utf8(env, given[1], name, sizeof name, &length);
   return to_address(env, dlsym(pointer(env, given[0]), name));
 }
+/* What one environment (the main thread, or a worker) has opened. Only its own thread touches it. */
+typedef struct { Pool *pools; } Instance;
+
+static Instance *instance_of(Env env) {
+  void *instance = 0;
+  napi_get_instance_data(env, &instance);
+  return instance;
+}
+/* The environment ends: so do its threads. Node has waited for asynchronous runs before, and a synchronous one has returned. */
+static void end_instance(void *data) {
+  Instance *instance = data;
+  for (Pool *pool = instance->pools, *next; pool; pool = next) {
+    next = pool->next;
+    close_pool(pool);
+  }
+  free(instance);
+}
+
 static Value open_pool_(Env env, Info info) {
   ARGUMENTS(1);
-  return to_address(env, open_pool((int)number(env, given[0])));
+  Pool *pool = open_pool((int)number(env, given[0]));
+  if (pool) {
+    Instance *instance = instance_of(env);
+    pool->next = instance->pools;
+    instance->pools = pool;
+  }
+  return to_address(env, pool);
 }
 static Value pool_threads(Env env, Info info) {
   ARGUMENTS(1);
@@ -100,7 +128,11 @@ static Value pool_threads(Env env, Info info) {
 }
 static Value close_pool_(Env env, Info info) {
   ARGUMENTS(1);
-  close_pool(pointer(env, given[0]));
+  Pool *pool = pointer(env, given[0]), **link = &instance_of(env)->pools;
+  while (*link && *link != pool) link = &(*link)->next;
+  if (!*link) return 0;
+  *link = pool->next;
+  close_pool(pool);
   return 0;
 }
 static Value add_kernel_(Env env, Info info) {
@@ -189,7 +221,20 @@ static void export(Env env, Value exports, const char *name, Callback callback) 
   napi_create_function(env, name, (size)WHOLE, callback, 0, &function);
   napi_set_named_property(env, exports, name, function);
 }
+Value napi_register_module_v1(Env env, Value exports);
+
+/* Node unloads an addon with the worker that loaded it, whoever else still runs its code: one handle is kept for ever. */
+static void stay_loaded(void) {
+  Place place;
+  if (dladdr((const void *)(size)napi_register_module_v1, &place)) dlopen(place.file, RTLD_NOW);
+}
 Value napi_register_module_v1(Env env, Value exports) {
+  Instance *instance = calloc(1, sizeof *instance);
+  if (!instance || napi_set_instance_data(env, instance, 0, 0) || napi_add_env_cleanup_hook(env, end_instance, instance)) {
+    free(instance);
+    return 0;
+  }
+  stay_loaded();
   export(env, exports, "open", open_library);
   export(env, exports, "symbol", find_symbol);
   export(env, exports, "openPool", open_pool_);

@@ -46,7 +46,9 @@ typedef struct {
   Opaque mutex, condition;
 } Cell;
 
-typedef struct {
+typedef struct Pool {
+  /* The next pool of the same environment. */
+  struct Pool *next;
   /* What is run: set by thread 0 before the run's number changes. */
   char *heap;
   long table;

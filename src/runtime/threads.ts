@@ -1,7 +1,7 @@
 /** The workers of a WebAssembly device: started, told what to do through the control block, and replaced when one has died. */
 import { DeviceError } from "../core/errors.ts";
 import type { Heap } from "./heap.ts";
-import { inNode, nodeModule } from "./node.ts";
+import { inNode, node, nodeModule } from "./node.ts";
 import { COMMAND, CONTROL, controlBytes, OUTCOME } from "./wasm-stepper.ts";
 import { type DoneMessage, type KernelsMessage, WORKER_SOURCE, type WorkerMessage } from "./wasm-worker.ts";
 
@@ -12,6 +12,8 @@ interface WorkerHandle {
   readonly terminate: () => Promise<unknown>;
   /** Whether the process waits for it. */
   readonly hold: (held: boolean) => void;
+  /** Whether it is known to have ended, though no event has said so yet. `systemThread`: its number, 0 where that is unknown. */
+  readonly gone: (systemThread: number) => boolean;
 }
 
 interface Listener {
@@ -24,14 +26,15 @@ interface NodeWorker {
   terminate(): Promise<number>;
   ref(): void;
   unref(): void;
+  readonly performance: { eventLoopUtilization(): { readonly idle: number } };
   on(event: string, listener: (value: unknown) => void): void;
 }
 
 function startWorker(listener: Listener): WorkerHandle {
-  const node = nodeModule<{ Worker: new (code: string, options: object) => NodeWorker }>("node:worker_threads");
-  if (!node) return startBrowserWorker(listener);
+  const threads = nodeModule<{ Worker: new (code: string, options: object) => NodeWorker }>("node:worker_threads");
+  if (!threads) return startBrowserWorker(listener);
   // Without execArgv a worker would load what the process was started with, as a TypeScript loader.
-  const worker = new node.Worker(WORKER_SOURCE, { eval: true, execArgv: [] });
+  const worker = new threads.Worker(WORKER_SOURCE, { eval: true, execArgv: [] });
   worker.on("message", (message) => listener.message(message as DoneMessage));
   worker.on("error", (error) => listener.died(error instanceof Error ? error.message : String(error)));
   worker.on("exit", () => listener.died("it has ended"));
@@ -40,6 +43,9 @@ function startWorker(listener: Listener): WorkerHandle {
     post: (message) => worker.postMessage(message),
     terminate: () => worker.terminate(),
     hold: (held) => (held ? worker.ref() : worker.unref()),
+    // Node answers −1 for a worker that is stopped, 0 for one that it does not know yet; Linux knows all threads.
+    gone: (systemThread) =>
+      worker.performance.eventLoopUtilization().idle < 0 || (systemThread > 0 && !node.fs.existsSync(`/proc/self/task/${systemThread}`)),
   };
 }
 
@@ -59,11 +65,15 @@ function startBrowserWorker(listener: Listener): WorkerHandle {
       return new Promise(() => {});
     },
     hold: () => {},
+    gone: () => false,
   };
 }
 
 /** After so many, no more are started: something outside kills them. */
 const MOST_DEATHS = 20;
+
+/** How often the device looks for workers that are gone, in milliseconds. */
+const LOOK_EVERY = 100;
 
 export interface TeamOptions {
   readonly heap: Heap;
@@ -88,6 +98,7 @@ export class Team {
   private deaths = 0;
   /** Whether all workers have been seen at work since they were started. */
   private met = false;
+  private looked = 0;
   private ended: ((outcome: number) => void) | undefined;
 
   constructor(options: TeamOptions) {
@@ -104,11 +115,13 @@ export class Team {
 
   /** Whether all workers have everything they were sent; waits for that up to so many milliseconds. */
   ready(milliseconds: number): boolean {
+    const start = performance.now();
+    const end = start + milliseconds;
+    if (start - this.looked > LOOK_EVERY) this.deserted();
     if (this.death !== undefined) {
       if (this.deaths > MOST_DEATHS) return false;
       this.restart();
     }
-    const end = performance.now() + milliseconds;
     const all = this.posted * this.workers.length;
     for (;;) {
       const handled = Atomics.load(this.cells, CONTROL.handled >> 2);
@@ -118,9 +131,9 @@ export class Team {
       }
       const left = end - performance.now();
       // A browser starts no worker while the one that asked for it blocks.
-      if (left <= 0 || (!this.met && !inNode())) return false;
+      if (left <= 0 || (!this.met && !inNode()) || this.deserted()) return false;
       try {
-        Atomics.wait(this.cells, CONTROL.handled >> 2, handled, left);
+        Atomics.wait(this.cells, CONTROL.handled >> 2, handled, Math.min(left, LOOK_EVERY));
       } catch {
         // A browser's main thread must not wait.
         return false;
@@ -130,18 +143,49 @@ export class Team {
 
   /** Has all workers walk a table; they must be ready. `tell`: thread 0 is to resolve `outcomeLater`. */
   begin(table: number, tell = false): void {
-    if (this.cells[CONTROL.epoch >> 2]! > 2 ** 30)
-      this.cells.fill(0, CONTROL.counters >> 2).fill(0, CONTROL.epoch >> 2, (CONTROL.epoch >> 2) + 1);
+    if (this.cells[CONTROL.epoch >> 2]! > 2 ** 30) this.countAgain();
     this.cells[CONTROL.table >> 2] = table;
     this.cells[CONTROL.outcome >> 2] = 0;
     this.command(tell ? COMMAND.runAndTell : COMMAND.run);
   }
 
+  private countAgain(): void {
+    this.cells[CONTROL.epoch >> 2] = 0;
+    for (let thread = 0; thread < this.options.threads; thread++) {
+      const counter = (CONTROL.counters + 64 * thread) >> 2;
+      this.cells.fill(0, counter, counter + 2);
+    }
+  }
+
   /** How the workers' run ended, where one of them is thread 0. */
   outcome(): number {
     const at = CONTROL.outcome >> 2;
-    while (Atomics.load(this.cells, at) === 0) Atomics.wait(this.cells, at, 0);
+    while (Atomics.load(this.cells, at) === 0) {
+      if (Atomics.wait(this.cells, at, 0, LOOK_EVERY) !== "timed-out" || !this.deserted()) continue;
+      this.abort();
+      return OUTCOME.aborted;
+    }
     return this.cells[at]! - 1;
+  }
+
+  /**
+   * Whether a worker is dead. For a thread that waits: events that would tell it arrive only when it goes back to its event loop.
+   * A run that has lost a thread never ends by itself.
+   */
+  deserted(): boolean {
+    this.looked = performance.now();
+    if (this.death === undefined && this.workers.some((worker, i) => worker.gone(this.systemThread(this.options.firstThread + i))))
+      this.bury("it has ended");
+    return this.death !== undefined;
+  }
+
+  private systemThread(thread: number): number {
+    return this.cells[(CONTROL.counters + 64 * thread + CONTROL.systemThread) >> 2]!;
+  }
+
+  private bury(why: string): void {
+    if (this.death === undefined) this.deaths++;
+    this.death ??= why;
   }
 
   /** The same without waiting; to be called before `begin`. */
@@ -193,7 +237,13 @@ export class Team {
     this.death = undefined;
     this.met = false;
     this.posted = 0;
-    for (let thread = firstThread; thread < threads; thread++) this.workers.push(this.startOne(this.control));
+    try {
+      for (let thread = firstThread; thread < threads; thread++) this.workers.push(this.startOne(this.control));
+    } catch (error) {
+      // The system has no more threads. Programs run on the calling one.
+      this.bury(error instanceof Error ? error.message : String(error));
+      this.deaths = MOST_DEATHS + 1;
+    }
     this.post((i) => ({ start: { memory: heap.memory, stepper, control: this.control, thread: firstThread + i, threads } }));
   }
 
@@ -205,8 +255,7 @@ export class Team {
       died: (why) => {
         // Those of an earlier team were sent away.
         if (this.control !== control || this.workers.length === 0) return;
-        this.death ??= why;
-        this.deaths++;
+        this.bury(why);
         this.abort();
         this.ended?.(OUTCOME.aborted);
       },

@@ -175,7 +175,7 @@ export class WasmDevice implements Device {
   }
 
   private imports(): WebAssembly.Imports {
-    return { env: { memory: this.heap.memory, table: this.table } };
+    return { env: { memory: this.heap.memory, table: this.table, deserted: () => Number(this.team?.deserted() ?? false) } };
   }
 
   private checkOpen(): void {

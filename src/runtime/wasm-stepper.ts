@@ -35,6 +35,8 @@ export const CONTROL = {
   messageLength: 260,
   message: 264,
   counters: 512,
+  /** In a thread's counter line: the number the system gives the thread, 0 where that is unknown. */
+  systemThread: 8,
 } as const;
 export const MESSAGE_BYTES = CONTROL.counters - CONTROL.message;
 export const controlBytes = (threads: number): number => CONTROL.counters + 64 * threads;
@@ -54,9 +56,13 @@ export interface Stepper {
   readonly idle: (control: number, seen: number) => number;
 }
 
-/** The stepper's module: it imports "env" "memory" and "table" and exports `run` and `idle`. Unshared memory: one thread, no `idle`. */
+/**
+ * The stepper's module: it imports "env" "memory" and "table" and exports `run` and `idle`. Unshared memory: one thread, no `idle`.
+ * Shared memory: it imports "env" "deserted" too, asked ten times a second by a thread that waits for others: whether one of them is dead.
+ */
 export function renderStepper(shared: boolean): Uint8Array<ArrayBuffer> {
-  const module = new ModuleWriter({ memory: { shared }, table: true });
+  const deserted = { name: "deserted", parameters: [], results: [TYPE.i32] };
+  const module = new ModuleWriter({ memory: { shared }, table: true, functions: shared ? [deserted] : [] });
   const kernel = module.type([TYPE.i32, TYPE.i32, TYPE.i32, TYPE.i32]);
   const run = module.function([TYPE.i32, TYPE.i32, TYPE.i32, TYPE.i32], [TYPE.i32], "run");
   const functions: Functions = {
@@ -79,6 +85,9 @@ interface Functions {
   readonly together?: number;
   readonly barrier?: number;
 }
+
+/** The imported function. */
+const DESERTED = 0;
 
 const get = local.get;
 const one = i32.const(1);
@@ -299,7 +308,10 @@ function writeBarrier(module: ModuleWriter, failed: number): number {
   return f.index;
 }
 
-/** (control, threads, generation): sleeps until the generation changes or the run is aborted; aborts it after too many sleeps in which no counter moved. */
+/**
+ * (control, threads, generation): sleeps until the generation changes or the run is aborted; aborts it when another thread is known to be dead,
+ * or after too many sleeps in which no counter moved.
+ */
 function writeStuck(module: ModuleWriter): number {
   const f = module.function([TYPE.i32, TYPE.i32, TYPE.i32]);
   const [control, threads, generation] = [0, 1, 2];
@@ -326,7 +338,7 @@ function writeStuck(module: ModuleWriter): number {
     progress,
     local.set(sleeps, i32.mul(i32.add(get(sleeps), one), i32.eq(get(now), get(before)))),
     local.set(before, get(now)),
-    when(i32.ltU(i32.load(get(control), CONTROL.patience), get(sleeps)), giveUp),
+    when(i32.or(call(DESERTED), i32.ltU(i32.load(get(control), CONTROL.patience), get(sleeps))), giveUp),
     branch(0),
   );
   f.emit(

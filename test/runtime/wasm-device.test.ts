@@ -18,6 +18,12 @@ const count = (device: WasmDevice): void => {
   expect(single.words(0, 1)[0]).toBe(1);
 };
 
+/** What tests reach into a device for. */
+interface Team {
+  looked: number;
+  readonly workers: readonly { terminate(): Promise<unknown> }[];
+}
+
 describe("a WebAssembly device that met trouble", () => {
   test.each([1, 2, 3])("explains a trap and goes on, on %i threads", (threads) => {
     const device = new WasmDevice({ threads });
@@ -52,6 +58,41 @@ describe("a WebAssembly device that met trouble", () => {
     await (device as unknown as { team: { workers: { terminate(): Promise<unknown> }[] } }).team.workers.at(-1)!.terminate();
     await new Promise((resolve) => setTimeout(resolve, 20));
     count(device);
+    device.close();
+  });
+
+  // The default patience is 30 s; these pass only where a death is seen without it, and fail by the limit of time.
+  test.each([
+    ["works", 0],
+    ["waits", 0],
+    ["waits", 1],
+  ] as const)(
+    "notices at once that a worker died, in a run that blocks the caller, who %s (worker %i)",
+    { timeout: 15_000 },
+    async (caller, which) => {
+      const device = new WasmDevice({ threads: 2, caller });
+      const loaded = loadOn(device, counting);
+      await device.ready();
+      const { team } = device as unknown as { team: Team };
+      // It must not be seen before the run.
+      team.looked = Number.POSITIVE_INFINITY;
+      void team.workers.at(which)!.terminate();
+      expect(() => loaded.run()).toThrow(/one of its workers died: it has ended/);
+      count(device);
+      device.close();
+    },
+  );
+
+  test("replaces a worker that died before a run, though no event has said so yet", { timeout: 15_000 }, async () => {
+    const device = new WasmDevice({ threads: 2 });
+    const loaded = loadOn(device, counting);
+    await device.ready();
+    void (device as unknown as { team: Team }).team.workers[0]!.terminate();
+    const end = performance.now() + 300;
+    while (performance.now() < end);
+    loaded.words(0, 1)[0] = 0;
+    expect(loaded.run()).toEqual({ ok: true });
+    expect(loaded.words(0, 1)[0]).toBe(100);
     device.close();
   });
 

@@ -9,6 +9,7 @@ import { lowerKernel } from "../../src/kernel/lower/index.ts";
 import * as o from "../../src/ops/index.ts";
 import type { Device } from "../../src/runtime/device.ts";
 import { gradients } from "../../src/transform/gradients.ts";
+import { loadGraph } from "../schedule/run.ts";
 import { expectSame, type TargetCase } from "./harness.ts";
 import { onTarget } from "./suite.ts";
 
@@ -27,9 +28,7 @@ export function wideSuite(target: TargetCase): void {
         const { got, wanted } = manyAxes(device(), count);
         expect(got).toEqual(wanted);
       });
-    });
 
-    describe("A program", () => {
       test.for([2, 3])("whose tensors lie above %i GiB gives the interpreter's numbers.", (gigabytes, context) => {
         const fresh = target.open();
         try {
@@ -40,6 +39,28 @@ export function wideSuite(target: TargetCase): void {
           expectSame(fresh, everyKindOfKernel(), numbers(kinds), { threads: target.threads, levels: target.levels, slack: 16 });
         } finally {
           fresh.close();
+        }
+      });
+    });
+
+    describe("A program", () => {
+      test("of 70 gathers says which of them had an index outside its axis.", () => {
+        const count = 70;
+        const at = o.argument(0, { shape: [count], dtype: "int32" });
+        const gathers = Array.from({ length: count }, (_, i) => o.gather(o.iota([i + 2], 0), o.sliceAxis(at, 0, i, 1)));
+        const loaded = loadGraph(device(), [o.concat(gathers, 0)]);
+        try {
+          for (const bad of [0, 31, 32, 69]) {
+            loaded.set(
+              0,
+              Array.from({ length: count }, (_, i) => (i === bad ? i + 2 : i + 1)),
+            );
+            const status = loaded.run();
+            expect(status).toMatchObject({ ok: false, value: bad + 2 });
+            expect(loaded.scheduled.program.checks[(status as { check: number }).check]!.bound).toBe(bad + 2);
+          }
+        } finally {
+          loaded.dispose();
         }
       });
     });

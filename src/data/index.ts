@@ -5,4 +5,6 @@ export { type DigitImages, drawDigits } from "./digits.ts";
 export { DownloadError, type DownloadProgress, type SourceOptions } from "./download.ts";
 export { type DigitsOptions, digits, FASHION_CLASSES, fashionMnist, type ImagesOptions, mnist } from "./images.ts";
 export { HostRandom } from "./random.ts";
-export { IRIS_CLASSES, type IrisOptions, iris, type Table, type TableOptions, tableFrom } from "./tabular.ts";
+export { type ColumnRef, type Table, type TableOptions, tableFrom } from "./table.ts";
+export { type InputColumn, type InputRow, inputNames, inputWidth, type TableSchema, tableInputs, tableSchema } from "./table-schema.ts";
+export { IRIS_CLASSES, type IrisOptions, iris } from "./tabular.ts";

@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { FormatError } from "../../src/core/errors.ts";
 import { dataFile, type RemoteFile } from "../../src/data/download.ts";
-import { DownloadError, type DownloadProgress, fashionMnist, iris, mnist, tableFrom } from "../../src/data/index.ts";
+import { DownloadError, type DownloadProgress, fashionMnist, iris, mnist } from "../../src/data/index.ts";
 import { sha256 } from "../../src/io/index.ts";
 
 const DATA = process.env.GRADUS_DATA ?? new URL("../../../shared/data", import.meta.url).pathname;
@@ -152,33 +152,7 @@ describe("downloads", () => {
   });
 });
 
-describe("tables", () => {
-  test("numbers and classes come apart, wherever the class stands", async () => {
-    const { data, classes } = tableFrom("a,b,kind\n1,2,x\n3,4,y\n5,6,x\n");
-    expect(classes).toEqual(["x", "y"]);
-    expect([...data.x.data]).toEqual([1, 2, 3, 4, 5, 6]);
-    expect([...data.y.data]).toEqual([0, 1, 0]);
-    expect([...tableFrom("kind,a\nx,1\ny,2\n", "t", { target: "kind" }).data.x.data]).toEqual([1, 2]);
-    expect([...tableFrom("7,1.5\n8,2.5\n", "t", { target: 0 }).data.x.data]).toEqual([1.5, 2.5]);
-  });
-
-  test.each<[string, string, string]>([
-    ["a cell that is no number", "1,2,x\n3,oops,y\n", "line 2, column 2"],
-    ["an empty cell", "1,2,x\n3,,y\n", "line 2, column 2: an empty cell"],
-    ["a number beyond every float", "1,1e400,x\n", "line 1, column 2"],
-    ["a hexadecimal number", "1,0x10,x\n", "line 1, column 2"],
-    ["one column", "1\n2\n", "only one column"],
-    ["nothing", "\n\n", "no rows"],
-  ])("%s is refused with its place", (_, text, message) => {
-    expect(() => tableFrom(text, "t.csv")).toThrow(FormatError);
-    expect(() => tableFrom(text, "t.csv")).toThrow(message);
-  });
-
-  test("an unknown class and an unknown column are named", () => {
-    expect(() => tableFrom("1,z\n", "t", { classes: ["x", "y"] })).toThrow(/"z"[\s\S]*x, y/);
-    expect(() => tableFrom("a,b\n1,2\n", "t", { target: "c" })).toThrow(/"c"[\s\S]*a, b/);
-  });
-
+describe("sets of tables", () => {
   test.skipIf(!hasData)("iris has 105 flowers for training and 45 for testing, a third of each species", async () => {
     const dir = `${DATA}/tabular`;
     const [train, held] = [await iris({ dir }), await iris({ dir, train: false })];

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { ArgumentError, NonFiniteError } from "../../src/core/errors.ts";
 import { ArrayDataset } from "../../src/data/index.ts";
 import { Generator, type Tensor } from "../../src/index.ts";
-import { crossEntropy, init, Linear, mse, Sequential, tanh } from "../../src/nn/index.ts";
+import { crossEntropy, Dropout, init, Linear, mse, Sequential, tanh } from "../../src/nn/index.ts";
 import { adam, sgd } from "../../src/optim/index.ts";
 import { accuracy, type FitOptions, fit as learn, type Progress, score } from "../../src/train/index.ts";
 import { circle, setUp } from "./fixtures.ts";
@@ -57,6 +57,57 @@ describe("fit", () => {
     const { trainer } = setUp({ signal: stop.signal, onStep: ({ step }) => void (step === 8 && stop.abort()) });
     expect(await trainer.run()).toHaveLength(1);
     expect([trainer.ended, trainer.step, trainer.epoch, trainer.batch]).toEqual(["aborted", 8, 2, 2]);
+  });
+
+  /** Which examples each batch had, in order. */
+  class Spy extends ArrayDataset {
+    readonly seen: string[] = [];
+    override gather(rows: Uint32Array) {
+      this.seen.push(String(rows));
+      return super.gather(rows);
+    }
+  }
+  /** Orders of the examples and sums of the dropout masks, for several calls of fit with what `rng` answers. */
+  async function calls(rng: () => Generator | number, fresh = false): Promise<{ orders: string[]; masks: number[] }> {
+    const ones = { data: new Float32Array(64).fill(1), shape: [8] };
+    const data = new Spy(ones, { data: new Float32Array(8), shape: [1], dtype: "float32" });
+    const model = init(new Sequential(new Dropout(0.5), new Linear(8, 1)), 0) as Sequential;
+    const make = () => sgd(model.parameters(), { lr: 0 });
+    let optimizer = make();
+    const losses: number[] = [];
+    for (let call = 0; call < 3; call++) {
+      if (fresh) optimizer = make();
+      const onStep = ({ loss }: Progress): void => void losses.push(loss);
+      await learn(model, data, { loss: mse, optimizer, rng: rng(), epochs: 1, batchSize: 4, onStep });
+    }
+    return { orders: [0, 2, 4].map((i) => data.seen.slice(i, i + 2).join()), masks: losses };
+  }
+
+  test("called again with one generator it goes on: another order, other masks, and the generator has moved", async () => {
+    const rng = new Generator(7);
+    const { orders, masks } = await calls(() => rng);
+    expect(new Set(orders).size).toBe(3);
+    expect(new Set(masks).size).toBe(6);
+    expect(rng.state).toEqual({ seed: 7, calls: 3 });
+    const again = new Generator(7);
+    expect(await calls(() => again)).toEqual({ orders, masks });
+  });
+
+  test("called again with one seed it goes on as far as the optimiser has come; a new optimiser begins anew", async () => {
+    const { orders, masks } = await calls(() => 7);
+    expect(new Set(orders).size).toBe(3);
+    expect(new Set(masks).size).toBe(6);
+    expect(await calls(() => 7)).toEqual({ orders, masks });
+    const fresh = await calls(() => 7, true);
+    expect(new Set(fresh.orders)).toEqual(new Set([orders[0]]));
+  });
+
+  test("one generator for several models gives each its own parameters, the first those of the seed", async () => {
+    const rng = new Generator(3);
+    const weights = async (from: Generator | number) => String(await init(new Linear(2, 2), from).weight.data());
+    const [first, second, third] = [await weights(rng), await weights(rng), await weights(rng)];
+    expect(first).toBe(await weights(3));
+    expect(new Set([first, second, third]).size).toBe(3);
   });
 
   test("timers run while it trains", async () => {

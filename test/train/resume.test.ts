@@ -3,10 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { ArgumentError, FormatError } from "../../src/core/errors.ts";
+import type { Tensor } from "../../src/index.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/io/index.ts";
 import { crossEntropy, Dropout, Linear, Sequential, tanh } from "../../src/nn/index.ts";
 import { adam } from "../../src/optim/index.ts";
-import { accuracy, openRun, type Recipe, recipe, type TrainSettings, trainRecipe } from "../../src/train/index.ts";
+import { accuracy, f1, openRun, type Recipe, recipe, type TrainSettings, trainRecipe } from "../../src/train/index.ts";
 import { positionFromText, positionToText } from "../../src/train/training-state.ts";
 import { circle, setUp } from "./fixtures.ts";
 
@@ -41,6 +42,37 @@ describe("a trainer", () => {
       expect(records).toHaveLength(3);
       expect(await everything(second)).toEqual(expected);
     }
+  });
+
+  test("interrupted within an epoch, metrics that need all outputs or sums have the same values", async () => {
+    const share = (o: Tensor, t: Tensor): Tensor<[]> => o.argmax(-1).eq(t).mean().div(t.cast("float32").mean()) as Tensor<[]>;
+    const metrics = { "f1/a": f1, share, accuracy };
+    const whole = setUp({ metrics });
+    await whole.trainer.run();
+    const stop = new AbortController();
+    const first = setUp({ metrics, signal: stop.signal, onStep: ({ step }) => void (step === 9 && stop.abort()) });
+    await first.trainer.run();
+    const second = setUp({ metrics });
+    second.trainer.restore(await throughFile(first));
+    await second.trainer.run();
+    expect(second.trainer.records).toEqual(whole.trainer.records);
+  });
+
+  test("a position as it was once written, with sums of batch means, is taken: that epoch's metrics begin anew", async () => {
+    const stop = new AbortController();
+    const first = setUp({ signal: stop.signal, onStep: ({ step }) => void (step === 9 && stop.abort()) });
+    await first.trainer.run();
+    const { tensors, position } = await throughFile(first);
+    const { sums, ...rest } = position;
+    const old = positionFromText(JSON.stringify({ ...rest, sums: { ...sums, metrics: { accuracy: 1.5 } } }), "test");
+    const second = setUp();
+    second.trainer.restore({ tensors: new Map([...tensors].filter(([name]) => !name.startsWith("tally."))), position: old });
+    const whole = setUp();
+    await whole.trainer.run();
+    await second.trainer.run();
+    const losses = ({ trainer }: typeof whole) => trainer.records.map(({ loss }) => loss);
+    expect(losses(second)).toEqual(losses(whole));
+    expect(second.trainer.records[2]).toEqual(whole.trainer.records[2]);
   });
 
   test("two interruptions, one of them across an epoch's end, change nothing either", async () => {

@@ -1,7 +1,7 @@
 import { FormatError } from "../core/errors.ts";
 import { Tensor, type Tree, Variable, withContents } from "../index.ts";
 import { cellsOf, type Module } from "./module.ts";
-import { matchState, resolvePath } from "./state.ts";
+import { matchState } from "./state.ts";
 
 /**
  * Runs `f` with the model's variables replaced by these tensors: gradients flow to them, and what `f` assigns stays inside it.
@@ -13,15 +13,14 @@ import { matchState, resolvePath } from "./state.ts";
  */
 export function functionalCall<R extends Tree>(model: Module, state: Readonly<Record<string, Tensor>>, f: () => R): R {
   const cells = cellsOf(model);
-  const found = matchState("functionalCall", cells, state, { strict: false });
-  const unknown = Object.keys(state).filter((name) => resolvePath(cells, name) === undefined);
-  if (unknown.length > 0)
-    throw new FormatError(`functionalCall: the model has no variable ${unknown.join(", ")}`, {
+  const { values, unexpected } = matchState("functionalCall", cells, state, { strict: false });
+  if (unexpected.length > 0)
+    throw new FormatError(`functionalCall: the model has no variable ${unexpected.join(", ")}`, {
       why: `it has ${[...cells.named.keys()].join(", ") || "none"}`,
       help: "name them as model.stateDict() does",
     });
   // A variable stands for its content, read now and here, so that gradients with respect to it go through.
-  const contents = [...found].map(
+  const contents = [...values].map(
     ([cell, value]) => [cell, value instanceof Variable ? new Tensor(value.node(), { tracked: true }) : value] as const,
   );
   return withContents(contents, f);

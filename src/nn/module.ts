@@ -1,6 +1,18 @@
+import { checkOptions } from "../core/options.ts";
 import type { Tensor, Variable } from "../index.ts";
+import { takeSite } from "../tensor/site.ts";
 import { nameCell, noValue } from "./parameter.ts";
-import { assignAll, type Cells, findCells, type LoadOptions, matchState, type Searchable, snapshot } from "./state.ts";
+import {
+  assignAll,
+  type Cells,
+  findCells,
+  type LoadOptions,
+  type LoadReport,
+  matchState,
+  nothingFits,
+  type Searchable,
+  snapshot,
+} from "./state.ts";
 
 /**
  * Something with parameters: a layer, or a model made of layers.
@@ -44,12 +56,18 @@ export abstract class Module implements Searchable {
   }
 
   /**
-   * Assigns all or nothing; a shared variable may come under any of its paths.
+   * Assigns all or nothing; a shared variable may come under any of its paths. Floats are rounded to the variable's kind. Answers what was left
+   * as it was, which is nothing unless `strict` is false.
    *
-   * @throws FormatError that lists everything missing, unexpected, of another shape or another dtype
+   * @throws FormatError that lists everything missing, unexpected, of another shape or another kind; with strict: false, if no name fits
    */
-  loadStateDict(state: Readonly<Record<string, Tensor>>, options?: LoadOptions): void {
-    assignAll(matchState("loadStateDict", cellsOf(this), state, options));
+  loadStateDict(state: Readonly<Record<string, Tensor>>, options?: LoadOptions): LoadReport {
+    checkOptions("loadStateDict", options, ["strict"], takeSite);
+    const cells = cellsOf(this);
+    const { values, missing, unexpected } = matchState("loadStateDict", cells, state, { ...options, rounded: true });
+    if (values.size === 0 && unexpected.length > 0) throw nothingFits("loadStateDict", cells, unexpected);
+    assignAll(values);
+    return { missing, unexpected };
   }
 }
 

@@ -1,4 +1,5 @@
 /** Finding the cells of a model, naming them, and filling them all or not at all. */
+import { isFloat } from "../core/dtype.ts";
 import { ArgumentError, FormatError } from "../core/errors.ts";
 import { sameShape, showShape } from "../core/shape.ts";
 import { Generator, Tensor, Variable } from "../index.ts";
@@ -120,8 +121,26 @@ function withoutAlias({ aliases }: Cells, path: string): string | undefined {
 }
 
 export interface LoadOptions {
-  /** False: names missing in the state keep their values, names it has too many are ignored. Shapes and dtypes must fit anyway. Default true. */
+  /**
+   * False: names missing in the state keep their values, names it has too many are left out, and the answer says which. At least one name must fit;
+   * shapes must in any case. Default true.
+   */
   readonly strict?: boolean;
+}
+
+/** What loading left as it was: names of the model that the state lacks, and names of the state that the model lacks. */
+export interface LoadReport {
+  readonly missing: readonly string[];
+  readonly unexpected: readonly string[];
+}
+
+export interface Match extends LoadReport {
+  readonly values: ReadonlyMap<Variable, Tensor>;
+}
+
+interface MatchOptions extends LoadOptions {
+  /** Floats of another width are rounded to the cell's. */
+  readonly rounded?: boolean;
 }
 
 /**
@@ -129,41 +148,69 @@ export interface LoadOptions {
  *
  * @throws FormatError with all missing, unexpected and mis-shaped names
  */
-export function matchState(
-  who: string,
-  cells: Cells,
-  state: Readonly<Record<string, Tensor>>,
-  options: LoadOptions = {},
-): Map<Variable, Tensor> {
-  const { strict = true } = options;
-  const found = new Map<Variable, Tensor>();
-  const problems: string[] = [];
+export function matchState(who: string, cells: Cells, state: Readonly<Record<string, Tensor>>, options: MatchOptions = {}): Match {
+  const { strict = true, rounded = false } = options;
+  const values = new Map<Variable, Tensor>();
+  const misfits: string[] = [];
+  const unexpected: string[] = [];
   for (const [name, value] of Object.entries(state)) {
     const path = resolvePath(cells, name);
     if (path === undefined) {
-      if (strict) problems.push(`unexpected: ${name}`);
+      unexpected.push(name);
       continue;
     }
     const cell = cells.named.get(path)!;
-    const problem = misfit(name, cell, value);
-    if (problem) problems.push(problem);
+    const problem = misfit(name, cell, value, rounded);
+    if (problem) misfits.push(problem);
     // A shared cell may come under several names: the first path wins.
-    if (!found.has(cell) || path === name) found.set(cell, value);
+    else if (!values.has(cell) || path === name) values.set(cell, value.dtype === cell.dtype ? value : value.cast(cell.dtype));
   }
-  if (strict) for (const [path, cell] of cells.named) if (!found.has(cell)) problems.push(`missing: ${path} ${showShape(cell.shape)}`);
-  if (problems.length === 0) return found;
-  throw new FormatError(`${who}: ${problems.length} ${problems.length === 1 ? "entry does" : "entries do"} not fit; nothing was changed`, {
+  const missing = [...cells.named].filter(([, cell]) => !values.has(cell)).map(([path]) => path);
+  if (misfits.length > 0 || (strict && missing.length + unexpected.length > 0))
+    throw doesNotFit(who, cells, strict ? { misfits, missing, unexpected } : { misfits, missing: [], unexpected: [] });
+  return { values, missing, unexpected };
+}
+
+function doesNotFit(who: string, cells: Cells, { misfits, missing, unexpected }: LoadReport & { misfits: readonly string[] }): FormatError {
+  // What is there but does not fit is not missing too.
+  const there = new Set(misfits.map((problem) => problem.split(" ")[1]));
+  const problems = [
+    ...unexpected.map((name) => `unexpected: ${name}`),
+    ...misfits,
+    ...missing.filter((path) => !there.has(path)).map((path) => `missing: ${path} ${showShape(cells.named.get(path)!.shape)}`),
+  ];
+  const help = [
+    ...(misfits.some((problem) => problem.startsWith("dtype")) ? ['cast what has another dtype, as in state.step.cast("float32")'] : []),
+    ...(misfits.some((problem) => problem.startsWith("shape")) ? ["build the model with the sizes of the state"] : []),
+    ...(misfits.length === 0 ? ["load what stateDict() of the same model gave, or pass { strict: false } to take the names that fit"] : []),
+  ];
+  return new FormatError(`${who}: ${problems.length} ${problems.length === 1 ? "entry does" : "entries do"} not fit; nothing was changed`, {
     why: problems.join("\n       "),
-    help: strict
-      ? "load what stateDict() of the same model gave, or pass { strict: false } to take the names that fit"
-      : "reshape or cast these",
+    help: help.join("; "),
   });
 }
 
-function misfit(name: string, cell: Variable, value: unknown): string | undefined {
+/** The complaint that no name fits, with those of both sides, and the prefix that may keep them apart: `module.fc.weight` for `fc.weight`. */
+export function nothingFits(who: string, cells: Cells, unexpected: readonly string[]): FormatError {
+  const list = (names: readonly string[]): string =>
+    names.length > 4 ? `${names.slice(0, 4).join(", ")}, …` : names.join(", ") || "nothing";
+  const inner = (name: string): string => name.slice(name.indexOf(".") + 1);
+  const prefix = unexpected[0]?.split(".")[0];
+  const prefixed =
+    unexpected.length > 0 && unexpected.every((name) => name.startsWith(`${prefix}.`) && resolvePath(cells, inner(name)) !== undefined);
+  return new FormatError(`${who}: not one name fits; nothing was changed`, {
+    why: `the model has ${list([...cells.named.keys()])}; the state has ${list(unexpected)}`,
+    help: prefixed
+      ? `the names fit without ${JSON.stringify(`${prefix}.`)} in front`
+      : "rename the entries, or build the model that they are of",
+  });
+}
+
+function misfit(name: string, cell: Variable, value: unknown, rounded: boolean): string | undefined {
   if (!(value instanceof Tensor)) return `no tensor: ${name} is ${typeof value}`;
   if (!sameShape(cell.shape, value.shape)) return `shape: ${name} is ${showShape(value.shape)}, should be ${showShape(cell.shape)}`;
-  if (cell.dtype !== value.dtype) return `dtype: ${name} is ${value.dtype}, should be ${cell.dtype}`;
+  if (cell.dtype !== value.dtype && !(rounded && isFloat(cell.dtype) && isFloat(value.dtype)))
+    return `dtype: ${name} is ${value.dtype}, should be ${cell.dtype}`;
   return undefined;
 }
 

@@ -119,8 +119,7 @@ class RuleOptimizer implements Optimizer {
 
   loadStateDict(state: Readonly<Record<string, Tensor>>): void {
     const cells = { named: this.#cells(), aliases: new Map<string, string>() };
-    const found = matchState(`${this.#rule.name}.loadStateDict`, cells, state);
-    assignAll(found);
+    assignAll(matchState(`${this.#rule.name}.loadStateDict`, cells, state).values);
   }
 
   #cells(): Map<string, Variable> {

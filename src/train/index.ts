@@ -5,7 +5,7 @@ export { curvesSvg } from "./curves.ts";
 export type { EarlyStoppingOptions } from "./early-stopping.ts";
 export { drawGraph, exampleBatch } from "./graph.ts";
 export { type Additive, type Direction, type Loss, type Metric, type MetricOptions, type Metrics, metric } from "./metric.ts";
-export { loadModel, type ModelFile, readModelFile, saveModel } from "./model-file.ts";
+export { type LoadedModel, loadModel, type ModelFile, readModelFile, saveModel } from "./model-file.ts";
 export { openRun, type Run } from "./open-run.ts";
 export { type Options, resolveOptions } from "./options.ts";
 export { type Predictions, predict } from "./predict.ts";

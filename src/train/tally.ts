@@ -62,6 +62,11 @@ export class Tally {
         const values = await x.data();
         const total = totals.get(key) ?? { shape: [...x.shape], totals: new Float64Array(values.length) };
         totals.set(key, total);
+        // Sums that were restored may be of another program.
+        if (total.totals.length !== values.length)
+          throw new ShapeError(`${this.who}: ${key} of ${name} is ${showShape(x.shape)} after ${showShape(total.shape)}`, {
+            why: "the sums of a metric have the same shape for every batch",
+          });
         for (let i = 0; i < values.length; i++) total.totals[i]! += values[i]!;
       }
     }

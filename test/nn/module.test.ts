@@ -96,14 +96,15 @@ describe("stateDict and loadStateDict", () => {
     const state = {
       "0.weight": zeros([3, 2]),
       "0.bias": zeros([4]),
-      "2.weight": zeros([1, 3], { dtype: "float64" }),
+      "2.weight": zeros([1, 3], { dtype: "int32" }),
       "9.weight": zeros([1]),
     };
     const load = () => model.loadStateDict(state);
     expect(load).toThrow(/4 entries do not fit/);
     for (const part of [
       /0\.bias is \[4\], should be \[3\]/,
-      /2\.weight is float64, should be float32/,
+      /2\.weight is int32, should be float32/,
+      /cast/,
       /unexpected: 9\.weight/,
       /missing: 2\.bias \[1\]/,
     ])
@@ -113,9 +114,30 @@ describe("stateDict and loadStateDict", () => {
 
   test("strict: false takes the names that fit, and still refuses other shapes", async () => {
     const model = init(new Linear(2, 1), 0);
-    model.loadStateDict({ bias: tensor([7]), other: zeros([1]) }, { strict: false });
+    const left = model.loadStateDict({ bias: tensor([7]), other: zeros([1]) }, { strict: false });
+    expect(left).toEqual({ missing: ["weight"], unexpected: ["other"] });
     expect(await model.bias!.item()).toBe(7);
     expect(() => model.loadStateDict({ bias: zeros([2]) }, { strict: false })).toThrow(/bias is \[2\]/);
+  });
+
+  test("floats of another width are rounded; everything fits, so nothing is left out", async () => {
+    const model = init(new Linear(2, 1), 0);
+    const left = model.loadStateDict({ weight: tensor([[0.1, 2]], { dtype: "float64" }), bias: tensor([3], { dtype: "float64" }) });
+    expect(left).toEqual({ missing: [], unexpected: [] });
+    expect(model.weight.value.dtype).toBe("float32");
+    expect(await model.weight.array()).toEqual([[Math.fround(0.1), 2]]);
+  });
+
+  test("strict: false where no name fits is an error with both sides' names, and the prefix between them", async () => {
+    const model = init(new Sequential(new Linear(2, 1)), 0);
+    const before = await model.stateDict()["0.bias"]!.item();
+    const load = (state: Record<string, Tensor>) => () => model.loadStateDict(state, { strict: false });
+    expect(load({ "module.0.weight": zeros([1, 2]), "module.0.bias": zeros([1]) })).toThrow(
+      /not one name fits[\s\S]*0\.weight, 0\.bias[\s\S]*without "module\." in front/,
+    );
+    expect(load({ "fc.weight": zeros([1, 2]) })).toThrow(/rename/);
+    expect(() => model.loadStateDict({}, { stict: false } as never)).toThrow(/did you mean strict/);
+    expect(await model.stateDict()["0.bias"]!.item()).toBe(before);
   });
 
   test("names like __proto__ reach no prototype", () => {

@@ -2,7 +2,8 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { tensor } from "gradus";
-import { init, Linear, relu, Sequential } from "gradus/nn";
+import { encodeSafetensors, writeAtomically } from "gradus/io";
+import { init, Linear, Module, relu, Sequential } from "gradus/nn";
 import { loadModel, readModelFile, saveModel } from "gradus/train";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
@@ -50,4 +51,36 @@ test("a model of another shape is refused as it was, and a damaged file by name"
   expect(await model.forward(x).data()).toEqual(before);
   await writeFile(path, (await readFile(path)).subarray(0, 60));
   await expect(loadModel(model, path)).rejects.toThrow(/other\.safetensors/);
+});
+
+test("weights of other types are taken where the model can hold them, and what it cannot hold is named", async () => {
+  const write = async (dtype: "float64" | "int32", weight: number[]): Promise<string> => {
+    const path = join(folder, "types.safetensors");
+    const data = dtype === "float64" ? Float64Array.from(weight) : Int32Array.from(weight);
+    const bias = { dtype: "float64", shape: [1], data: Float64Array.of(1) } as const;
+    await writeAtomically(path, await encodeSafetensors({ "0.weight": { dtype, shape: [1, 2], data }, "0.bias": bias })); // biome-ignore format: one line
+    return path;
+  };
+  const weights = async (path: string) => {
+    const model = new Sequential(new Linear(2, 1));
+    expect(await loadModel(model, path)).toMatchObject({ missing: [], unexpected: [] });
+    return model.stateDict()["0.weight"]!.array();
+  };
+  expect(await weights(await write("float64", [0.1, -0.25]))).toEqual([[Math.fround(0.1), -0.25]]);
+  expect(await weights(await write("int32", [3, -4]))).toEqual([[3, -4]]);
+  await expect(write("float64", [0.5, 1e300]).then(weights)).rejects.toThrow(/0\.weight: 1e\+300 \(element 1\) does not fit into float32/);
+  await expect(write("int32", [2 ** 24 + 1, 0]).then(weights)).rejects.toThrow(/16777217 \(element 0\) does not fit/);
+});
+
+test("strict: false answers what was left out, and is an error where nothing fits", async () => {
+  const path = join(folder, "loose.safetensors");
+  await saveModel(init(new Sequential(new Linear(3, 4)), 5), path);
+  const model = init(network(), 6);
+  expect(await loadModel(model, path, { strict: false })).toMatchObject({ missing: ["2.weight", "2.bias"], unexpected: [] });
+  class Other extends Module {
+    readonly fc = new Linear(3, 4);
+  }
+  await expect(loadModel(new Other(), path, { strict: false })).rejects.toThrow(/not one name fits/);
+  await expect(loadModel(model, path, { stric: true } as never)).rejects.toThrow(/did you mean strict/);
+  await expect(saveModel(model, path, { metdata: {} } as never)).rejects.toThrow(/did you mean metadata/);
 });

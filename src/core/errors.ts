@@ -16,6 +16,8 @@ export interface Site {
  * });
  */
 export class GradusError extends Error {
+  // Said in each class, since a minifier renames classes.
+  override readonly name: string = "GradusError";
   readonly what: string;
   readonly why: string | undefined;
   readonly help: string | undefined;
@@ -23,7 +25,6 @@ export class GradusError extends Error {
 
   constructor(what: string, details: ErrorDetails = {}) {
     super(layOut(what, details), details.cause === undefined ? undefined : { cause: details.cause });
-    this.name = new.target.name;
     this.what = what;
     this.why = details.why;
     this.help = details.help;
@@ -66,13 +67,21 @@ export function show(x: unknown): string {
 }
 
 /** Shapes, axes or sizes that do not fit. */
-export class ShapeError extends GradusError {}
+export class ShapeError extends GradusError {
+  override readonly name = "ShapeError";
+}
 /** Element types that do not fit. */
-export class DTypeError extends GradusError {}
+export class DTypeError extends GradusError {
+  override readonly name = "DTypeError";
+}
 /** An argument outside what the operation means: a stride of 0, a probability of 2. */
-export class ArgumentError extends GradusError {}
+export class ArgumentError extends GradusError {
+  override readonly name = "ArgumentError";
+}
 /** An index outside its axis, found while a program ran. */
-export class OutOfRangeError extends GradusError {}
+export class OutOfRangeError extends GradusError {
+  override readonly name = "OutOfRangeError";
+}
 /** What every target says about an index outside its axis; an index of −size … size − 1 is inside. */
 export function outOfRange(label: string, index: number, bound: number, site?: Site): OutOfRangeError {
   return new OutOfRangeError(`${label}: index ${index} is outside an axis of size ${bound}`, {
@@ -81,15 +90,25 @@ export function outOfRange(label: string, index: number, bound: number, site?: S
   });
 }
 /** A graph that cannot be differentiated, traced or run as asked. */
-export class GraphError extends GradusError {}
+export class GraphError extends GradusError {
+  override readonly name = "GraphError";
+}
 /** A loss or gradient that is not a finite number. */
-export class NonFiniteError extends GradusError {}
+export class NonFiniteError extends GradusError {
+  override readonly name = "NonFiniteError";
+}
 /** More memory than there is. */
-export class MemoryError extends GradusError {}
+export class MemoryError extends GradusError {
+  override readonly name = "MemoryError";
+}
 /** A file that is not what it should be. */
-export class FormatError extends GradusError {}
+export class FormatError extends GradusError {
+  override readonly name: string = "FormatError";
+}
 /** A device that cannot do what was asked: no compiler, a worker that died. */
-export class DeviceError extends GradusError {}
+export class DeviceError extends GradusError {
+  override readonly name = "DeviceError";
+}
 /** Something that only a mistake in gradus itself can cause. */
 export class InternalError extends GradusError {
   constructor(what: string, details: ErrorDetails = {}) {

@@ -1,8 +1,11 @@
 import { FormatError, GradusError } from "../core/errors.ts";
+import { environment, needModule } from "../core/host.ts";
 import { gunzip, readBytes, sha256, writeAtomically } from "../io/index.ts";
 
 /** A file could not be fetched. */
-export class DownloadError extends GradusError {}
+export class DownloadError extends GradusError {
+  override readonly name = "DownloadError";
+}
 
 export interface DownloadProgress {
   readonly file: string;
@@ -32,8 +35,6 @@ export interface SourceOptions {
 /** The names of `SourceOptions`. */
 export const SOURCE_OPTIONS = ["dir", "cache", "url", "onProgress", "signal"] as const;
 
-const environment = (name: string): string | undefined => globalThis.process?.env?.[name] || undefined;
-
 /**
  * The unpacked bytes of one file of a data set: from `dir`; else from GRADUS_DATA, if it is there; else from the cache; else downloaded,
  * checked, and kept.
@@ -55,7 +56,7 @@ export async function dataFile(set: string, file: RemoteFile, options: SourceOpt
 
 /** The file under its name, with or without .gz, in the folder or in the set's folder within it. */
 async function findIn(dir: string, set: string, name: string): Promise<string | undefined> {
-  const { stat } = await import("node:fs/promises");
+  const { stat } = needModule("node:fs/promises");
   const plain = name.replace(/\.gz$/, "");
   for (const path of [dir, `${dir}/${set}`])
     for (const candidate of [`${path}/${plain}.gz`, `${path}/${plain}`])
@@ -70,7 +71,7 @@ async function findIn(dir: string, set: string, name: string): Promise<string | 
 }
 
 async function cached(set: string, file: RemoteFile, options: SourceOptions): Promise<Uint8Array> {
-  const { mkdir } = await import("node:fs/promises");
+  const { mkdir } = needModule("node:fs/promises");
   const folder = `${options.cache ?? (await defaultCache())}/${set}`;
   const path = `${folder}/${file.name}`;
   const kept = await readBytes(path)
@@ -95,7 +96,7 @@ async function cached(set: string, file: RemoteFile, options: SourceOptions): Pr
 }
 
 async function defaultCache(): Promise<string> {
-  const { homedir } = await import("node:os");
+  const { homedir } = needModule("node:os");
   return environment("GRADUS_CACHE") ?? `${environment("XDG_CACHE_HOME") ?? `${homedir()}/.cache`}/gradus`;
 }
 

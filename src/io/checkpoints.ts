@@ -1,6 +1,8 @@
 import { FormatError } from "../core/errors.ts";
+import { needModule } from "../core/host.ts";
 import { cannot, codeOf, reason, toConsole } from "./failures.ts";
 import { type FileCalls, nodeFiles, type WriteOptions, writeAtomically } from "./files.ts";
+import { lockFolder } from "./lock.ts";
 import { checkpointName, isTemporary, stepInName } from "./names.ts";
 import { isRealFolder, MAX_FILE, readBytes } from "./read.ts";
 import { decodeSafetensors, encodeSafetensors, NewerFormatError, type StoredTensor, type TensorFile } from "./safetensors.ts";
@@ -48,8 +50,7 @@ export class CheckpointFolder {
    * @throws FormatError for a path that is a link or no folder; ArgumentError if it cannot be made, or another process writes there
    */
   static async open(path: string, options: WriteOptions & { keep?: number } = {}): Promise<CheckpointFolder> {
-    const { mkdir, readdir, rm } = await import("node:fs/promises");
-    const { lockFolder } = await import("./lock.ts");
+    const { mkdir, readdir, rm } = needModule("node:fs/promises");
     if (!(await isRealFolder(path)))
       await mkdir(path, { recursive: true }).catch((cause: unknown) => {
         throw cannot(`make the folder ${path}`, cause);
@@ -88,7 +89,7 @@ export class CheckpointFolder {
 
 /** Steps of the checkpoints in a folder, newest first; none where there is no folder. */
 export async function checkpointSteps(path: string): Promise<number[]> {
-  const { readdir } = await import("node:fs/promises");
+  const { readdir } = needModule("node:fs/promises");
   const names = await readdir(path).catch((cause: unknown) => {
     if (codeOf(cause) === "ENOENT") return [];
     throw new FormatError(`cannot read ${path}: ${reason(cause)}`, { cause });

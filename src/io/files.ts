@@ -1,3 +1,4 @@
+import { needModule } from "../core/host.ts";
 import { cannot, codeOf, reason, toConsole } from "./failures.ts";
 import { temporaryName } from "./names.ts";
 import { openRegular } from "./read.ts";
@@ -26,7 +27,7 @@ export interface WriteOptions {
 
 /** The real file system. */
 export async function nodeFiles(): Promise<FileCalls> {
-  const { open, rename, rm } = await import("node:fs/promises");
+  const { open, rename, rm } = needModule("node:fs/promises");
   return {
     create: async (path) => {
       const file = await open(path, "wx");
@@ -62,7 +63,7 @@ export async function nodeFiles(): Promise<FileCalls> {
  * @throws ArgumentError that says what failed; what stood at `path` is untouched.
  */
 export async function writeAtomically(path: string, bytes: Uint8Array | string, options: WriteOptions = {}): Promise<void> {
-  const { dirname } = await import("node:path");
+  const { dirname } = needModule("node:path");
   const { calls: files = await nodeFiles(), warn = toConsole } = options;
   const temporary = temporaryName(path);
   try {
@@ -97,7 +98,7 @@ async function writeNew(files: FileCalls, path: string, bytes: Uint8Array): Prom
  * @throws ArgumentError if the text is longer than the file
  */
 export async function overwrite(path: string, text: string): Promise<void> {
-  const { constants } = await import("node:fs");
+  const { constants } = needModule("node:fs");
   const file = await openRegular(path, constants.O_RDWR, "refuse");
   try {
     const { size } = await file.stat();

@@ -1,5 +1,6 @@
 import { type DType, type TypedArray, viewOf } from "../core/dtype.ts";
 import { FormatError } from "../core/errors.ts";
+import { needModule } from "../core/host.ts";
 import { MAX_RANK } from "../core/shape.ts";
 import type { StoredTensor } from "./safetensors.ts";
 
@@ -19,7 +20,7 @@ const MAX_BYTES = 2 ** 28;
 /** Unpacks gzip, told by its first two bytes; other bytes come back as they are. */
 export async function gunzip(bytes: Uint8Array, who: string, limit = MAX_BYTES): Promise<Uint8Array> {
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
-  const { gunzip: unzip } = await import("node:zlib");
+  const { gunzip: unzip } = needModule("node:zlib");
   return new Promise((resolve, reject) => {
     unzip(bytes, { maxOutputLength: limit }, (error, out) => {
       if (!error) return resolve(new Uint8Array(out.buffer, out.byteOffset, out.byteLength));

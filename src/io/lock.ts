@@ -1,9 +1,12 @@
-import { type FileHandle, link, open, readdir, rm } from "node:fs/promises";
-import { hostname } from "node:os";
+import type { FileHandle } from "node:fs/promises";
 import { ArgumentError, FormatError } from "../core/errors.ts";
+import { needModule } from "../core/host.ts";
 import { cannot, codeOf } from "./failures.ts";
 import { isLockTemporary, numberOfLock } from "./names.ts";
 import { readBytes } from "./read.ts";
+
+const files = () => needModule("node:fs/promises");
+const hostname = (): string => needModule("node:os").hostname();
 
 interface Owner {
   readonly pid: number;
@@ -41,7 +44,7 @@ async function ownerOf(lock: string): Promise<Owner | undefined> {
 
 const HIGHEST = 999_999_999;
 
-const generations = async (path: string): Promise<number[]> => (await readdir(path)).flatMap((name) => numberOfLock(name) ?? []);
+const generations = async (path: string): Promise<number[]> => (await files().readdir(path)).flatMap((name) => numberOfLock(name) ?? []);
 
 /**
  * Takes a folder for this process, and answers the function that gives it back. `lock-7` names the owner; the highest number counts.
@@ -55,7 +58,7 @@ export async function lockFolder(path: string): Promise<() => Promise<void>> {
   const temporary = `${path}/lock.${process.pid}-${crypto.randomUUID()}.tmp`;
   let file: FileHandle | undefined;
   try {
-    file = await open(temporary, "wx");
+    file = await files().open(temporary, "wx");
     await file.writeFile(JSON.stringify(mine));
     const lock = await take(path, temporary);
     await removeStale(path, temporary);
@@ -66,7 +69,9 @@ export async function lockFolder(path: string): Promise<() => Promise<void>> {
     if (cause instanceof ArgumentError || cause instanceof FormatError) throw cause;
     throw cannot(`lock ${path}`, cause, "a run's folder is locked, so that two runs cannot mix their checkpoints");
   } finally {
-    await rm(temporary, { force: true }).catch(() => undefined);
+    await files()
+      .rm(temporary, { force: true })
+      .catch(() => undefined);
   }
 }
 
@@ -80,15 +85,19 @@ async function take(path: string, temporary: string): Promise<string> {
     if (owner && (await isAlive(owner))) throw inUse(path, owner, highest);
     const lock = `${path}/lock-${highest + 1}`;
     try {
-      await link(temporary, lock);
+      await files().link(temporary, lock);
     } catch (error) {
       if (codeOf(error) === "EEXIST") continue;
       throw error;
     }
     const now = await generations(path);
-    if (now.some((n) => n > highest + 1)) await rm(lock, { force: true });
+    if (now.some((n) => n > highest + 1)) await files().rm(lock, { force: true });
     else {
-      for (const n of now) if (n <= highest) await rm(`${path}/lock-${n}`, { force: true }).catch(() => undefined);
+      for (const n of now)
+        if (n <= highest)
+          await files()
+            .rm(`${path}/lock-${n}`, { force: true })
+            .catch(() => undefined);
       return lock;
     }
   }
@@ -96,18 +105,25 @@ async function take(path: string, temporary: string): Promise<string> {
 
 /** Removes what processes left that were killed while they took or released this lock; those of living ones stay. */
 async function removeStale(path: string, own: string): Promise<void> {
-  for (const name of await readdir(path)) {
+  for (const name of await files().readdir(path)) {
     const file = `${path}/${name}`;
     if (!isLockTemporary(name) || file === own) continue;
     const pid = Number(/^lock\.(\d+)-/.exec(name)?.[1] ?? 0);
     const owner = (await ownerOf(file)) ?? { pid, host: hostname(), began: "" };
-    if (pid === 0 || !(await isAlive(owner))) await rm(file, { force: true }).catch(() => undefined);
+    if (pid === 0 || !(await isAlive(owner)))
+      await files()
+        .rm(file, { force: true })
+        .catch(() => undefined);
   }
 }
 
 /** Needs no space on the disk, and never throws: a lock that cannot be emptied ends with its process. */
 async function release(file: FileHandle, lock: string): Promise<void> {
-  await file.truncate(0).catch(() => rm(lock, { force: true }).catch(() => undefined));
+  await file.truncate(0).catch(() =>
+    files()
+      .rm(lock, { force: true })
+      .catch(() => undefined),
+  );
   await file.close().catch(() => undefined);
 }
 

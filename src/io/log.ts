@@ -1,5 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { FormatError } from "../core/errors.ts";
+import { needModule } from "../core/host.ts";
 import { cannot, reason } from "./failures.ts";
 import { openRegular } from "./read.ts";
 
@@ -22,7 +23,7 @@ export class LogFile {
 
   /** Opens for writing at the end; creates the file if there is none. @throws FormatError for what is no regular file of its own */
   static async open(path: string): Promise<LogFile> {
-    const { constants } = await import("node:fs");
+    const { constants } = needModule("node:fs");
     const file = await openRegular(path, constants.O_RDWR | constants.O_CREAT | constants.O_APPEND, "refuse");
     const { size, nlink } = await file.stat();
     if (nlink <= 1) return new LogFile(path, file, size);

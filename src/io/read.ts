@@ -1,5 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { FormatError } from "../core/errors.ts";
+import { needModule } from "../core/host.ts";
 import { codeOf, reason } from "./failures.ts";
 
 /** Whether the last part of a path may be a symbolic link: a file that the user names may, one that stands in a stranger's folder may not. */
@@ -14,8 +15,8 @@ export const MAX_FILE = 2 ** 31 - 1;
  * @throws FormatError that says what the path is instead
  */
 export async function openRegular(path: string, flags: number, links: Links = "follow"): Promise<FileHandle> {
-  const { constants } = await import("node:fs");
-  const { open, lstat } = await import("node:fs/promises");
+  const { constants } = needModule("node:fs");
+  const { open, lstat } = needModule("node:fs/promises");
   const refuse = links === "refuse";
   try {
     // Not waiting: opening a pipe that nobody writes to would hang.
@@ -58,7 +59,7 @@ function kindOf(found: Kind): string {
  * @throws FormatError for what is no regular file, and for more than `limit` bytes
  */
 export async function readBytes(path: string, limit = MAX_FILE, links: Links = "follow"): Promise<Uint8Array> {
-  const { constants } = await import("node:fs");
+  const { constants } = needModule("node:fs");
   const file = await openRegular(path, constants.O_RDONLY, links);
   try {
     const { size } = await file.stat();
@@ -93,7 +94,7 @@ const tooLarge = (path: string, limit: number, size?: number): FormatError =>
 
 /** True for a folder that is there and is no link; false where there is nothing. @throws FormatError for anything else */
 export async function isRealFolder(path: string): Promise<boolean> {
-  const { lstat } = await import("node:fs/promises");
+  const { lstat } = needModule("node:fs/promises");
   const found = await lstat(path).catch((cause: unknown) => {
     if (codeOf(cause) === "ENOENT") return undefined;
     throw new FormatError(`cannot read ${path}: ${reason(cause)}`, { cause });

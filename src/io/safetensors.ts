@@ -28,7 +28,9 @@ export interface TensorFile {
 }
 
 /** A file of a format that this gradus cannot know. */
-export class NewerFormatError extends FormatError {}
+export class NewerFormatError extends FormatError {
+  override readonly name = "NewerFormatError";
+}
 
 const MAX_HEADER = 100_000_000;
 const FORMAT_KEY = "gradus.format";

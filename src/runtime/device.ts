@@ -32,6 +32,8 @@ export interface Device {
   readonly target: Target;
   readonly heap: Heap;
   readonly threads: number;
+  /** Why it has fewer threads than were asked for; "" or nothing where it has them. */
+  readonly note?: string;
   /**
    * `addresses` gives the address of every buffer that is not scratch; it is asked again when the scratch arena has moved.
    * Throws DeviceError if a kernel cannot be compiled, MemoryError if scratch or table do not fit.

@@ -2,6 +2,7 @@
 import { bytesOf, type DType, type TypedArray, viewOf } from "../core/dtype.ts";
 import { ArgumentError, InternalError, MemoryError } from "../core/errors.ts";
 import { SLACK } from "../kernel/loop.ts";
+import { needWebAssembly } from "./wasm-features.ts";
 
 const PAGE = 65_536;
 const ALIGNMENT = 64;
@@ -33,7 +34,9 @@ export class Heap {
   private readonly owned = new Map<number, number>();
   private taken = 0;
 
+  /** @throws DeviceError where there is no WebAssembly, MemoryError where nothing can be reserved */
   constructor({ maximumBytes, shared = typeof SharedArrayBuffer !== "undefined" }: HeapOptions = {}) {
+    needWebAssembly();
     const sizes = maximumBytes === undefined ? [4, 2, 1].map((gigabytes) => gigabytes * 2 ** 30) : [maximumBytes];
     const reserved = reserve(sizes, shared);
     this.memory = reserved.memory;

@@ -2,12 +2,12 @@
  * Compiled libraries on disk, one name per kernel. Files appear under their name complete (written elsewhere, then renamed), carry
  * a checksum behind their last byte (which loaders ignore), and several names may be links to one file.
  */
-import { node } from "./node.ts";
+import { node, variables } from "./node.ts";
 
 const CHECKSUM_BYTES = 32;
 
 /** Where the cache is unless said: GRADUS_CACHE, or gradus/ in XDG_CACHE_HOME or ~/.cache. */
-export function defaultCacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
+export function defaultCacheDirectory(environment = variables("GRADUS_CACHE", "XDG_CACHE_HOME")): string {
   return environment.GRADUS_CACHE || node.path.join(environment.XDG_CACHE_HOME || node.path.join(node.os.homedir(), ".cache"), "gradus");
 }
 

@@ -5,7 +5,7 @@ import { renderC } from "../render/c.ts";
 import { NativeCache } from "./native-cache.ts";
 import { SHIM_SOURCE, type Shim } from "./native-shim.ts";
 import { findToolchain, type Toolchain } from "./native-toolchain.ts";
-import { inNode, node } from "./node.ts";
+import { node, whyNoNode } from "./node.ts";
 
 /** What is compiled: an exported symbol (also the library's name in the cache), and its size for a fair division. */
 interface Unit {
@@ -113,7 +113,7 @@ export class NativeCompiler {
       if (!this.cache.find(name)) this.compileTexts([SHIM_SOURCE], [[name]]);
       const file = this.cache.find(name)!;
       try {
-        return node.module.createRequire(import.meta.url)(file) as Shim;
+        return node.module.createRequire(file)(file) as Shim;
       } catch (cause) {
         failure = cause;
         this.cache.drop(file);
@@ -135,8 +135,7 @@ export function nativeAvailable(
   return typeof toolchain === "string" ? { available: false, reason: toolchain } : { available: true };
 }
 
-const toolchainHere = (cache: NativeCache | undefined): Toolchain | string =>
-  inNode() ? findToolchain(cache ?? new NativeCache()) : "only Node can load machine code";
+const toolchainHere = (cache: NativeCache | undefined): Toolchain | string => whyNoNode() || findToolchain(cache ?? new NativeCache());
 
 function unavailable(reason: string): DeviceError {
   return new DeviceError("the native device is not available here", {

@@ -1,5 +1,6 @@
 /** The native device: kernels as machine code from the system's C compiler, run by a pool of threads over the shared heap. */
 import { ArgumentError, DeviceError } from "../core/errors.ts";
+import { cores } from "../core/host.ts";
 import type { Buffer, Program, Target } from "../kernel/program.ts";
 import { type Device, type LoadedProgram, type LoadOptions, type Status, WORK_FOR_THREADS } from "./device.ts";
 import { Heap } from "./heap.ts";
@@ -7,7 +8,6 @@ import { LinkedProgram, ScratchArena } from "./link.ts";
 import type { NativeCache } from "./native-cache.ts";
 import { NativeCompiler } from "./native-compiler.ts";
 import { ABORTED, FINISHED } from "./native-shim.ts";
-import { cores } from "./wasm-features.ts";
 
 export interface NativeDeviceOptions {
   readonly heap?: Heap | undefined;

@@ -1,6 +1,6 @@
 /** The system's C compiler: which one, for which machine. */
 import type { NativeCache } from "./native-cache.ts";
-import { node } from "./node.ts";
+import { node, variables } from "./node.ts";
 
 export interface Toolchain {
   /** The program and what always comes first on its command line. */
@@ -25,7 +25,7 @@ const FLAGS = ["-O1", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-mat
 const NO_PATTERNS = { gcc: "-fno-tree-loop-distribute-patterns", clang: "-fno-builtin-memcpy" };
 
 /** Finds GRADUS_CC, cc, gcc or clang and asks it about the machine (once: the answer is cached). Otherwise says why there is none. */
-export function findToolchain(cache: NativeCache, environment: NodeJS.ProcessEnv = process.env): Toolchain | string {
+export function findToolchain(cache: NativeCache, environment = variables("GRADUS_CC", "PATH")): Toolchain | string {
   if (process.platform === "win32") return "the native target needs a Unix shell and a C compiler called as cc";
   const asked = environment.GRADUS_CC;
   for (const name of asked ? [asked] : ["cc", "gcc", "clang"]) {
@@ -39,7 +39,7 @@ export function findToolchain(cache: NativeCache, environment: NodeJS.ProcessEnv
 }
 
 /** The words of a command ("gcc", "/opt/my cc", "zig cc"), its program as a path. */
-function locate(name: string, environment: NodeJS.ProcessEnv): string[] | undefined {
+function locate(name: string, environment: Readonly<Record<string, string | undefined>>): string[] | undefined {
   for (const words of [[name], name.trim().split(/\s+/)]) {
     const program = words[0]!;
     const places = node.path.isAbsolute(program)

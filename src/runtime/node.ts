@@ -1,36 +1,35 @@
-/** Modules of Node, reached without an import, so that browsers and their bundlers never meet one. */
+/** The modules of Node that native code needs. */
+import { environment, granted, nodeModule } from "../core/host.ts";
 
-interface NodeProcess {
-  getBuiltinModule?(name: string): unknown;
+/** Why machine code cannot be made here, "" where this is Node, so that the modules below are there. */
+export function whyNoNode(): string {
+  if (!nodeModule("node:module")) return "only Node can load machine code";
+  const missing = (["env", "read", "write", "run", "ffi", "sys"] as const).filter((name) => !granted({ name }));
+  return missing.length ? `it needs Deno's permissions ${missing.map((name) => `--allow-${name}`).join(" ")}` : "";
 }
 
-/** A module of Node, or undefined in a browser. */
-export function nodeModule<T>(name: string): T | undefined {
-  const node = (globalThis as { process?: NodeProcess }).process;
-  return node?.getBuiltinModule?.(name) as T | undefined;
-}
+/** Variables of the environment, as far as they may be read. */
+export const variables = (...names: readonly string[]): Readonly<Record<string, string | undefined>> =>
+  Object.fromEntries(names.map((name) => [name, environment(name)]));
 
-/** Whether this is Node, so that the modules below are there. */
-export const inNode = (): boolean => nodeModule("node:module") !== undefined;
-
-/** The modules that native code needs. To be touched in Node only. */
+/** To be touched in Node only. */
 export const node = {
   get childProcess() {
-    return nodeModule<typeof import("node:child_process")>("node:child_process")!;
+    return nodeModule("node:child_process")!;
   },
   get crypto() {
-    return nodeModule<typeof import("node:crypto")>("node:crypto")!;
+    return nodeModule("node:crypto")!;
   },
   get fs() {
-    return nodeModule<typeof import("node:fs")>("node:fs")!;
+    return nodeModule("node:fs")!;
   },
   get module() {
-    return nodeModule<typeof import("node:module")>("node:module")!;
+    return nodeModule("node:module")!;
   },
   get os() {
-    return nodeModule<typeof import("node:os")>("node:os")!;
+    return nodeModule("node:os")!;
   },
   get path() {
-    return nodeModule<typeof import("node:path")>("node:path")!;
+    return nodeModule("node:path")!;
   },
 };

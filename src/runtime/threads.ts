@@ -1,7 +1,7 @@
 /** The workers of a WebAssembly device: started, told what to do through the control block, and replaced when one has died. */
 import { DeviceError } from "../core/errors.ts";
+import { nodeModule, milliseconds as now } from "../core/host.ts";
 import type { Heap } from "./heap.ts";
-import { inNode, node, nodeModule } from "./node.ts";
 import { COMMAND, CONTROL, controlBytes, OUTCOME } from "./wasm-stepper.ts";
 import { type DoneMessage, type KernelsMessage, WORKER_SOURCE, type WorkerMessage } from "./wasm-worker.ts";
 
@@ -21,17 +21,8 @@ interface Listener {
   readonly died: (why: string) => void;
 }
 
-interface NodeWorker {
-  postMessage(message: unknown): void;
-  terminate(): Promise<number>;
-  ref(): void;
-  unref(): void;
-  readonly performance: { eventLoopUtilization(): { readonly idle: number } };
-  on(event: string, listener: (value: unknown) => void): void;
-}
-
 function startWorker(listener: Listener): WorkerHandle {
-  const threads = nodeModule<{ Worker: new (code: string, options: object) => NodeWorker }>("node:worker_threads");
+  const threads = nodeModule("node:worker_threads");
   if (!threads) return startBrowserWorker(listener);
   // Without execArgv a worker would load what the process was started with, as a TypeScript loader.
   const worker = new threads.Worker(WORKER_SOURCE, { eval: true, execArgv: [] });
@@ -45,7 +36,8 @@ function startWorker(listener: Listener): WorkerHandle {
     hold: (held) => (held ? worker.ref() : worker.unref()),
     // Node answers −1 for a worker that is stopped, 0 for one that it does not know yet; Linux knows all threads.
     gone: (systemThread) =>
-      worker.performance.eventLoopUtilization().idle < 0 || (systemThread > 0 && !node.fs.existsSync(`/proc/self/task/${systemThread}`)),
+      worker.performance.eventLoopUtilization().idle < 0 ||
+      (systemThread > 0 && !nodeModule("node:fs")?.existsSync(`/proc/self/task/${systemThread}`)),
   };
 }
 
@@ -98,13 +90,30 @@ export class Team {
   private deaths = 0;
   /** Whether all workers have been seen at work since they were started. */
   private met = false;
+  /** Whether that was so at any time. */
+  private worked = false;
   private looked = 0;
   private ended: ((outcome: number) => void) | undefined;
 
   constructor(options: TeamOptions) {
     this.options = options;
     [this.control, this.cells] = this.makeControl();
-    this.startWorkers();
+    try {
+      this.startWorkers();
+    } catch (error) {
+      this.stop();
+      throw error;
+    }
+  }
+
+  /** A page whose workers die before they were ever seen at work forbids them: its policy would be broken, and reported, again and again. */
+  private get hopeless(): boolean {
+    return !this.worked && !nodeModule("node:worker_threads");
+  }
+
+  /** Why no worker runs, "" while they may. */
+  get trouble(): string {
+    return this.death ?? "";
   }
 
   /** Gives kernels to all workers. */
@@ -115,23 +124,23 @@ export class Team {
 
   /** Whether all workers have everything they were sent; waits for that up to so many milliseconds. */
   ready(milliseconds: number): boolean {
-    const start = performance.now();
+    const start = now();
     const end = start + milliseconds;
     if (start - this.looked > LOOK_EVERY) this.deserted();
     if (this.death !== undefined) {
-      if (this.deaths > MOST_DEATHS) return false;
+      if (this.hopeless || this.deaths > MOST_DEATHS) return false;
       this.restart();
     }
     const all = this.posted * this.workers.length;
     for (;;) {
       const handled = Atomics.load(this.cells, CONTROL.handled >> 2);
       if (handled === all) {
-        this.met = true;
+        this.met = this.worked = true;
         return true;
       }
-      const left = end - performance.now();
+      const left = end - now();
       // A browser starts no worker while the one that asked for it blocks.
-      if (left <= 0 || (!this.met && !inNode()) || this.deserted()) return false;
+      if (left <= 0 || (!this.met && !nodeModule("node:worker_threads")) || this.deserted()) return false;
       try {
         Atomics.wait(this.cells, CONTROL.handled >> 2, handled, Math.min(left, LOOK_EVERY));
       } catch {
@@ -173,7 +182,7 @@ export class Team {
    * A run that has lost a thread never ends by itself.
    */
   deserted(): boolean {
-    this.looked = performance.now();
+    this.looked = now();
     if (this.death === undefined && this.workers.some((worker, i) => worker.gone(this.systemThread(this.options.firstThread + i))))
       this.bury("it has ended");
     return this.death !== undefined;

@@ -1,12 +1,13 @@
 /** The WebAssembly device: runs anywhere, on as many threads as the memory can be shared with. */
 import { ArgumentError, DeviceError, type GradusError } from "../core/errors.ts";
+import { cores } from "../core/host.ts";
 import type { Buffer, Code, Program, Target } from "../kernel/program.ts";
 import { entryName, renderWasm } from "../render/wasm.ts";
 import { type Device, type LoadedProgram, type LoadOptions, type Status, WORK_FOR_THREADS } from "./device.ts";
 import { Heap } from "./heap.ts";
 import { LinkedProgram, ScratchArena } from "./link.ts";
-import { Team } from "./threads.ts";
-import { cores, hasRelaxedSimd, mayBlock } from "./wasm-features.ts";
+import { Team, type TeamOptions } from "./threads.ts";
+import { hasRelaxedSimd, whyOneThread } from "./wasm-features.ts";
 import { controlBytes, OUTCOME, renderStepper, type Stepper } from "./wasm-stepper.ts";
 
 export interface WasmDeviceOptions {
@@ -40,6 +41,8 @@ export class WasmDevice implements Device {
   private readonly numbers = new Map<string, number>();
   private readonly stepper: Stepper;
   private readonly team: Team | undefined;
+  /** Why there is one thread, where more were asked for. */
+  private reason: string;
   /** Control block of runs on the calling thread alone. */
   private readonly control: number;
   private last: Promise<unknown> = Promise.resolve();
@@ -49,16 +52,31 @@ export class WasmDevice implements Device {
   constructor({ heap = new Heap(), threads = cores(), caller = "works", relaxed = true, patience = PATIENCE }: WasmDeviceOptions = {}) {
     if (!Number.isInteger(threads) || threads < 1) throw new ArgumentError(`wasm: ${threads} is not a number of threads`);
     this.heap = heap;
-    this.threads = heap.shared && (caller === "waits" || mayBlock()) ? threads : 1;
-    this.caller = heap.shared ? caller : "works";
+    this.reason = threads > 1 || caller === "waits" ? whyOneThread(heap.shared, caller === "waits") : "";
     this.relaxed = relaxed && hasRelaxedSimd();
-    this.arena = new ScratchArena(heap, this.threads);
     this.control = heap.allocate(controlBytes(1), "a control block");
     heap.clear(this.control, controlBytes(1));
     const stepper = new WebAssembly.Module(renderStepper(heap.shared));
     this.stepper = new WebAssembly.Instance(stepper, this.imports()).exports as unknown as Stepper;
-    const firstThread = this.caller === "works" ? 1 : 0;
-    if (this.threads > firstThread) this.team = new Team({ heap, stepper, threads: this.threads, firstThread, patience });
+    const firstThread = caller === "works" ? 1 : 0;
+    if (this.reason === "" && threads > firstThread) this.team = this.startTeam({ heap, stepper, threads, firstThread, patience });
+    this.threads = this.team ? threads : 1;
+    this.caller = this.team ? caller : "works";
+    this.arena = new ScratchArena(heap, this.threads);
+  }
+
+  /** Workers, or undefined where the host lets none start: then everything runs on this thread, to the same bits. */
+  private startTeam(options: TeamOptions): Team | undefined {
+    try {
+      return new Team(options);
+    } catch (error) {
+      this.reason = `no worker can be started: ${error instanceof Error ? error.message : String(error)}`;
+      return undefined;
+    }
+  }
+
+  get note(): string {
+    return this.reason || this.team?.trouble || "";
   }
 
   load(program: Program, addresses: (buffer: Buffer) => number, options: LoadOptions = {}): LoadedProgram {

@@ -1,5 +1,6 @@
 /** The devices of this process: one heap, one WASM device, one native device where there is a C compiler. */
 import { ArgumentError, GraphError } from "../core/errors.ts";
+import { environment } from "../core/host.ts";
 import type { Device as Runner } from "../runtime/device.ts";
 import { Heap } from "../runtime/heap.ts";
 import { type OpenedNative, openNative } from "../runtime/native.ts";
@@ -13,7 +14,7 @@ export interface EngineOptions {
   readonly threads?: number;
 }
 
-let chosen: EngineOptions = fromEnvironment();
+let given: EngineOptions | undefined;
 let started = false;
 let heap: Heap | undefined;
 const runners = new Map<string, Runner>();
@@ -33,8 +34,11 @@ export function configure(options: EngineOptions): void {
       why: "one process stays on one device",
       help: "call it first, or use compile(f, { device })",
     });
-  chosen = checked({ ...chosen, ...options }, "configure");
+  given = checked({ ...chosen(), ...options }, "configure");
 }
+
+/** The environment is asked when somebody needs to know: loading asks for no permission. */
+const chosen = (): EngineOptions => (given ??= fromEnvironment());
 
 /** @throws ArgumentError for a device or a number of threads that does not exist */
 export function checked(options: EngineOptions, from = "configure", names = { device: "device", threads: "threads" }): EngineOptions {
@@ -51,11 +55,8 @@ export function checked(options: EngineOptions, from = "configure", names = { de
 }
 
 function fromEnvironment(): EngineOptions {
-  // Pages have no process, some bundlers give them half of one.
-  const env: Record<string, string | undefined> = (typeof process === "undefined" ? undefined : process.env) ?? {};
-  const options: { device?: Device; threads?: number } = {};
-  if (env.GRADUS_DEVICE) options.device = env.GRADUS_DEVICE as Device;
-  if (env.GRADUS_THREADS) options.threads = Number(env.GRADUS_THREADS);
+  const [device, threads] = [environment("GRADUS_DEVICE"), environment("GRADUS_THREADS")];
+  const options = { ...(device && { device: device as Device }), ...(threads && { threads: Number(threads) }) };
   return checked(options, "environment", { device: "GRADUS_DEVICE", threads: "GRADUS_THREADS" });
 }
 
@@ -63,11 +64,11 @@ export const theHeap = (): Heap => (heap ??= new Heap());
 
 /** What the process runs compiled functions on unless they say otherwise. */
 export function defaultDevice(): Device {
-  return chosen.device ?? "auto";
+  return chosen().device ?? "auto";
 }
 
 /** The device of this name with this many threads; "auto" chooses. Starting it ends the time for `configure`. */
-export function runnerFor(device: Exclude<Device, "interpreter">, threads = chosen.threads): Runner {
+export function runnerFor(device: Exclude<Device, "interpreter">, threads = chosen().threads): Runner {
   started = true;
   if (device !== "wasm") {
     const native = nativeRunner(threads);
@@ -91,4 +92,19 @@ function known(key: string, make: () => Runner): Runner {
   const runner = runners.get(key) ?? make();
   runners.set(key, runner);
   return runner;
+}
+
+export interface HostDescription {
+  /** What was chosen: `configure`, or GRADUS_DEVICE. */
+  readonly device: Device;
+  /** What has started so far, its threads, and why those are fewer than were asked for. */
+  readonly running: readonly { readonly name: "wasm" | "native"; readonly threads: number; readonly note?: string }[];
+  /** Why there is no machine code; told once something has looked for a compiler. */
+  readonly noNative?: string;
+}
+
+/** What programs run on here, and why on nothing better. Starts nothing. */
+export function describe(): HostDescription {
+  const running = [...runners.values()].map(({ name, threads, note }) => ({ name, threads, ...(note ? { note } : {}) }));
+  return { device: defaultDevice(), running, ...(missing ? { noNative: missing.reason } : {}) };
 }

@@ -8,7 +8,7 @@ export { type Compiled, type CompileOptions, compile, type FeedOf as Feed } from
 export type { Device } from "./context.ts";
 export * from "./create.ts";
 export { type DrawOptions, toDot, toText } from "./dot.ts";
-export { configure, type EngineOptions } from "./engine.ts";
+export { configure, describe, type EngineOptions, type HostDescription } from "./engine.ts";
 export { evaluate } from "./evaluate-tree.ts";
 export { type Explanation, explain } from "./explain.ts";
 export * from "./functions.ts";

@@ -4,13 +4,37 @@ import { withSite } from "../graph/op.ts";
 /** Frames looked at: those of the library above the user's line, and one more. */
 const DEPTH = 12;
 
-/** The folders of the library's own code, with which the frames to be skipped begin; as URLs and as paths. */
-const OWN = ownFolders(new URL("..", import.meta.url));
+/** What is found in frames of the library's own code: its folder or file, as URLs and as paths. */
+const OWN = ownPlaces(fileHere());
 
-/** Where source maps are followed, as tsx does, frames of dist/src/ are told as frames of src/. */
-export function ownFolders(here: URL): string[] {
-  const sources = new URL(here.href.replace(/\/dist\/src\/$/, "/src/"));
-  return [here, sources].flatMap((folder) => [folder.href, decodeURIComponent(folder.pathname)]);
+/** The file this code is in, "" where the host does not tell. A bundle has no `import.meta.url`, but a frame names its file. */
+function fileHere(): string {
+  const limit = Error.stackTraceLimit;
+  limitFrames(1);
+  const { stack } = new Error();
+  limitFrames(limit);
+  return /(?:\bat (?:[^()]*? \()?|^[^@\n]*@)(\S.*?)(?:\?.*)?:\d+:\d+\)?$/m.exec(typeof stack === "string" ? stack : "")?.[1] ?? "";
+}
+
+/**
+ * The library's folder for a file in it, or the file alone where a bundler has put everything into one. Where source maps are followed,
+ * as tsx does, frames of dist/src/ are told as frames of src/.
+ */
+export function ownPlaces(file: string): string[] {
+  const folder = /^(.*\/src\/)(?:tensor|parts)\/[^/]+$/.exec(file)?.[1];
+  if (!folder) return file ? [file] : [];
+  return [folder, folder.replace(/\/dist\/src\/$/, "/src/")].flatMap((place) => {
+    if (!place.startsWith("file://")) return [place, `file://${encodeURI(place)}`];
+    return [place, decodeURIComponent(place.slice("file://".length))];
+  });
+}
+
+function limitFrames(count: number): void {
+  try {
+    Error.stackTraceLimit = count;
+  } catch {
+    // Where Error is frozen its limit stays.
+  }
 }
 
 /** A captured stack; turned into text only when somebody looks, because that takes a hundred times as long. */
@@ -20,23 +44,24 @@ class CapturedSite implements Site {
 
   constructor(below: () => unknown) {
     const limit = Error.stackTraceLimit;
-    Error.stackTraceLimit = DEPTH;
+    limitFrames(DEPTH);
     // Only V8 has it; elsewhere an Error is made, which has the library's own frames first.
     if (Error.captureStackTrace) Error.captureStackTrace(this.captured, below);
     else this.captured = new Error();
-    Error.stackTraceLimit = limit;
+    limitFrames(limit);
   }
 
   toString(): string {
-    this.text ??= userLine(this.captured.stack ?? "");
+    const { stack } = this.captured;
+    this.text ??= typeof stack === "string" ? userLine(stack) : "";
     return this.text;
   }
 }
 
-/** "train.ts:14" for the first frame outside the library; "" where there is none. */
+/** "train.ts:14" for the first frame outside the library, Node and installed packages; "" where there is none. */
 export function userLine(stack: string): string {
   for (const frame of stack.split("\n").slice(1)) {
-    if (OWN.some((folder) => frame.includes(folder)) || frame.includes("node:internal")) continue;
+    if (OWN.some((place) => frame.includes(place)) || /node:internal|[/\\]node_modules[/\\]/.test(frame)) continue;
     const place = /([^/\\()\s]+?):(\d+):\d+\)?$/.exec(frame.trim());
     if (place) return `${place[1]!.replace(/\?.*$/, "")}:${place[2]}`;
   }

@@ -600,7 +600,7 @@ export class Tensor<out S extends Shape = any> {
   // ---- what JavaScript asks of objects: a description, never a value
 
   toString(): string {
-    return `${this.constructor.name}(${this.dtype} ${showShape(this.shape)})`;
+    return `Tensor(${this.dtype} ${showShape(this.shape)})`;
   }
   toJSON(): string {
     return this.toString();

@@ -1,19 +1,16 @@
 /** Letting others in: a loop that only awaits results would starve timers, signals and sockets, since promises alone never leave the microtask queue. */
+import { milliseconds } from "../core/host.ts";
 
 /** Milliseconds of work after which the event loop gets a turn. */
 const SLICE = 10;
-let last = now();
-
-function now(): number {
-  return performance.now();
-}
+let last = milliseconds();
 
 /** Undefined where the event loop had its turn a moment ago, else a promise for after its next one. */
 export function pause(): Promise<void> | undefined {
-  if (now() - last < SLICE) return undefined;
+  if (milliseconds() - last < SLICE) return undefined;
   return new Promise((resolve) => {
     macrotask(() => {
-      last = now();
+      last = milliseconds();
       resolve();
     });
   });
@@ -21,6 +18,7 @@ export function pause(): Promise<void> | undefined {
 
 function macrotask(f: () => void): void {
   if (typeof setImmediate === "function") setImmediate(f);
+  else if (typeof MessageChannel === "undefined") setTimeout(f, 0);
   else {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {

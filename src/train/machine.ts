@@ -1,3 +1,5 @@
+import { needModule } from "../core/host.ts";
+
 export interface Machine {
   readonly cpu: string;
   /** The instruction sets that matter to kernels. */
@@ -26,8 +28,8 @@ const FEATURES = [
 
 /** The machine a run is made on: results are the same bits only on the same target. */
 export async function describeMachine(): Promise<Machine> {
-  const os = await import("node:os");
-  const { readFile } = await import("node:fs/promises");
+  const os = needModule("node:os");
+  const { readFile } = needModule("node:fs/promises");
   const text = await readFile("/proc/cpuinfo", "utf8").catch(() => "");
   const flags = new Set((/^(?:flags|Features)\s*:\s*(.*)$/m.exec(text)?.[1] ?? "").split(" "));
   return {

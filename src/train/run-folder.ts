@@ -1,5 +1,6 @@
-import { z } from "zod";
+import type { z } from "zod";
 import { ArgumentError, FormatError } from "../core/errors.ts";
+import { needModule } from "../core/host.ts";
 import {
   type Checkpoint,
   CheckpointFolder,
@@ -18,29 +19,7 @@ import {
   writeAtomically,
 } from "../io/index.ts";
 import { RunLog } from "./run-log.ts";
-
-const INFO = z.strictObject({
-  /** Of this file. */
-  version: z.literal(1),
-  gradus: z.string(),
-  recipe: z.string(),
-  options: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
-  seed: z.int().min(0),
-  epochs: z.int().min(0),
-  batchSize: z.int().min(1),
-  /** The share of the training data kept for validation; 0: the test set is scored after each epoch. */
-  validation: z.number().min(0).max(1),
-  patience: z.int().min(1).nullable(),
-  data: z.string().nullable(),
-  device: z.enum(["auto", "wasm", "native", "interpreter"]),
-  threads: z.int().min(1).max(1024).nullable(),
-  machine: z.record(z.string(), z.unknown()),
-  started: z.string(),
-  finished: z.string().nullable(),
-  status: z.enum(["running", "done", "stopped early", "interrupted", "failed"]),
-  seconds: z.number().min(0),
-  scores: z.record(z.string(), z.number().nullable()),
-});
+import type { INFO } from "./schemas.ts";
 
 /** What `run.json` holds: configuration, versions, machine, outcome. */
 export type RunInfo = Readonly<z.infer<typeof INFO>>;
@@ -114,7 +93,7 @@ export class RunFolder {
 
   /** A new name in a folder of runs: recipe and time, and a number if that is taken. */
   static async newName(parent: string, recipe: string): Promise<string> {
-    const { lstat } = await import("node:fs/promises");
+    const { lstat } = needModule("node:fs/promises");
     const stamp = new Date().toISOString().slice(0, 19).replace("T", "-").replaceAll(":", "");
     for (let n = 1; ; n++) {
       const path = `${parent}/${recipe}-${stamp}${n > 1 ? `-${n}` : ""}`;
@@ -173,13 +152,13 @@ const textOf = (info: RunInfo): string => `${JSON.stringify(info, null, 2)}\n`;
 
 /** Removes what a write of `run.json` or a picture left that was cut off. */
 async function removeTemporary(path: string): Promise<void> {
-  const { readdir, rm } = await import("node:fs/promises");
+  const { readdir, rm } = needModule("node:fs/promises");
   for (const name of await readdir(path)) if (isTemporary(name)) await rm(`${path}/${name}`, { force: true }).catch(() => undefined);
 }
 
 /** True if nothing came about in a folder: it is empty, or a run was killed there before it wrote its `run.json`. */
 async function holdsNothing(path: string): Promise<boolean> {
-  const { lstat, readdir } = await import("node:fs/promises");
+  const { lstat, readdir } = needModule("node:fs/promises");
   for (const name of await readdir(path)) {
     const found = await lstat(`${path}/${name}`);
     if (found.isFile() && (isTemporary(name) || (name === "metrics.jsonl" && found.size === 0))) continue;
@@ -191,7 +170,7 @@ async function holdsNothing(path: string): Promise<boolean> {
 
 /** Removes a folder that holds no more than a run that made no step: the parameters as they were drawn are no loss. */
 async function removeUnused(path: string): Promise<void> {
-  const { readdir, rm } = await import("node:fs/promises");
+  const { readdir, rm } = needModule("node:fs/promises");
   try {
     const files = await readdir(path);
     const saved = (await readdir(`${path}/checkpoints`)).filter((name) => !isLockName(name) && name !== checkpointName(0));
@@ -204,7 +183,7 @@ async function removeUnused(path: string): Promise<void> {
 
 /** A folder with nothing in it. @throws ArgumentError if it cannot be made, or holds something */
 export async function makeFolder(path: string, help: string): Promise<void> {
-  const { mkdir } = await import("node:fs/promises");
+  const { mkdir } = needModule("node:fs/promises");
   const made = await mkdir(path, { recursive: true }).catch((cause: unknown) => {
     throw cannot(`make the folder ${path}`, cause);
   });
@@ -215,7 +194,7 @@ export async function makeFolder(path: string, help: string): Promise<void> {
 /** `run.json` of a folder, checked. */
 export async function readInfo(path: string): Promise<RunInfo> {
   const file = `${path}/run.json`;
-  const { lstat } = await import("node:fs/promises");
+  const { lstat } = needModule("node:fs/promises");
   await lstat(file).catch((cause: unknown) => {
     throw new FormatError(`${path} is no run`, {
       why: `there is no ${file}`,
@@ -239,6 +218,7 @@ export async function readInfo(path: string): Promise<RunInfo> {
       why: "this one reads version 1",
       help: "update gradus",
     });
+  const { INFO } = await import("./schemas.ts");
   const result = INFO.safeParse(json);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;

@@ -1,6 +1,6 @@
-import { z } from "zod";
 import { LogFile, writeAtomically } from "../io/index.ts";
-import type { LogNote, Progress } from "./training-state.ts";
+import type { LogNote } from "./schemas.ts";
+import type { Progress } from "./training-state.ts";
 
 /** The line of an epoch. */
 export const epochLine = ({ epoch, step, loss, metrics, validation }: Progress, checkedOn: string): Record<string, unknown> => ({
@@ -10,18 +10,6 @@ export const epochLine = ({ epoch, step, loss, metrics, validation }: Progress, 
   ...metrics,
   [checkedOn]: validation,
 });
-
-const STEP_LINE = z.strictObject({ step: z.int().min(1), loss: z.number().nullable() });
-
-/** The step and the loss in a line; undefined for a line of an epoch, or one that is damaged. */
-function stepIn(line: string): { step: number; loss: number } | undefined {
-  try {
-    const { success, data } = STEP_LINE.safeParse(JSON.parse(line));
-    return success ? { step: data.step, loss: data.loss ?? Number.NaN } : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 /** Most characters of step lines that are kept when a log is written anew. */
 const MOST_KEPT = 2 ** 26;
@@ -97,6 +85,7 @@ export class RunLog {
   private async stepLines(last: number): Promise<{ step: number; line: string }[]> {
     const kept: { step: number; line: string }[] = [];
     let [before, characters] = [0, 0];
+    const { stepIn } = await import("./schemas.ts");
     for await (const line of this.file.lines()) {
       const step = stepIn(line)?.step;
       if (step === undefined || step <= before) continue;
@@ -111,6 +100,7 @@ export class RunLog {
   /** Step and loss of its lines, at most about 20,000: beyond that neighbours become their mean. Damaged lines are passed over. */
   async losses(): Promise<(readonly [step: number, loss: number])[]> {
     let points: (readonly [number, number])[] = [];
+    const { stepIn } = await import("./schemas.ts");
     let share = 1;
     let [count, steps, losses] = [0, 0, 0];
     for await (const line of this.file.lines()) {

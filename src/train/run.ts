@@ -1,4 +1,5 @@
 import { ArgumentError, FormatError, NonFiniteError } from "../core/errors.ts";
+import { milliseconds } from "../core/host.ts";
 import type { DownloadProgress } from "../data/index.ts";
 import { type Device, Generator } from "../index.ts";
 import { type Damaged, newestCheckpoint, toConsole } from "../io/index.ts";
@@ -14,7 +15,7 @@ import { isUnbegun, RunFolder, type RunInfo, readCheckpoint, readInfo } from "./
 import { epochLine } from "./run-log.ts";
 import { score, type Trainable } from "./score.ts";
 import { type Progress, Trainer } from "./trainer.ts";
-import { logNoteFromText, positionFromText, positionToText, storeAll } from "./training-state.ts";
+import { positionToText, storeAll } from "./training-state.ts";
 
 export interface TrainSettings {
   readonly recipe: Recipe;
@@ -93,12 +94,12 @@ export function prepare(
 
 /** Trains a recipe in a run folder: a new one, or one to go on with. */
 export async function trainRecipe(settings: TrainSettings, events: TrainEvents = {}): Promise<TrainOutcome> {
-  const begun = performance.now();
+  const begun = milliseconds();
   const isNew = settings.resume === undefined;
   const folder = isNew ? await newRun(settings, events) : await oldRun(settings.resume, settings, events);
   let failed = false;
   const seconds = folder.info.seconds;
-  const elapsed = (): number => seconds + (performance.now() - begun) / 1000;
+  const elapsed = (): number => seconds + (milliseconds() - begun) / 1000;
   try {
     const result = settings.recipe.run ? await runOwn(folder, settings, events) : await runFit(folder, settings, events, elapsed);
     const status = result.status;
@@ -242,7 +243,7 @@ async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainE
       log: JSON.stringify({ bytes: folder.log.length, ...window }),
     });
   };
-  let saved = performance.now();
+  let saved = milliseconds();
   const trainer: Trainer = new Trainer(model, train, {
     loss,
     optimizer: recipe.optimizer(model, options, batches * info.epochs),
@@ -264,16 +265,16 @@ async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainE
         Object.assign(window, { count: 0, loss: 0 });
       }
       events.step?.(progress);
-      if (performance.now() - saved < 1000 * checkpointSeconds) return;
+      if (milliseconds() - saved < 1000 * checkpointSeconds) return;
       await save();
-      saved = performance.now();
+      saved = milliseconds();
     },
     onEpoch: async (progress) => {
       await folder.log.add(epochLine(progress, checkedOn));
       // Epochs of milliseconds need not all be kept; the last one must be, before early stopping puts older parameters back.
-      if (trainer.finished || performance.now() - saved > Math.min(2, checkpointSeconds) * 1000) {
+      if (trainer.finished || milliseconds() - saved > Math.min(2, checkpointSeconds) * 1000) {
         await save();
-        saved = performance.now();
+        saved = milliseconds();
         await folder.update({ seconds: elapsed() });
       }
       events.epoch?.(progress);
@@ -341,6 +342,7 @@ async function goBack(
   events: TrainEvents,
 ): Promise<void> {
   const { path, step, tensors, metadata } = await readCheckpoint(folder.path, events.damaged);
+  const { logNoteFromText, positionFromText } = await import("./schemas.ts");
   const position = positionFromText(metadata.get("training"), path);
   const log = logNoteFromText(metadata.get("log"), path);
   if (position.step !== step)

@@ -1,4 +1,5 @@
 import { ArgumentError, GradusError } from "../core/errors.ts";
+import { milliseconds } from "../core/host.ts";
 import { suggestion } from "../core/options.ts";
 import { type DownloadProgress, HostRandom } from "../data/index.ts";
 import { type Device, Generator } from "../index.ts";
@@ -170,8 +171,8 @@ function decidingScore(recipe: Recipe, by: string | undefined): string {
  * const { trials } = await search({ recipe, name: "mine", tries: ["lr=0.03,0.1,0.3"], signal, version });
  */
 export async function search(asked: SearchSettings, events: SearchEvents = {}): Promise<SearchOutcome> {
-  const begun = performance.now();
-  const seconds = (): number => (performance.now() - begun) / 1000;
+  const begun = milliseconds();
+  const seconds = (): number => (milliseconds() - begun) / 1000;
   const plan = planOf(asked);
   const settings = { ...asked, recipe: { ...asked.recipe, data: sharedData(asked.recipe) } };
   const path = settings.out ?? (await RunFolder.newName("runs", `search-${shortName(settings.name)}`));
@@ -268,12 +269,12 @@ interface TrialPlan {
 }
 
 async function oneTrial(plan: TrialPlan, settings: SearchSettings, events: SearchEvents): Promise<Trial> {
-  const begun = performance.now();
+  const begun = milliseconds();
   const { trial, setting, epochs, path } = plan;
   const lines: string[] = [];
   const done = (result: Pick<Trial, "training" | "validation" | "failed">): Trial => ({
     ...{ trial, setting, epochs, ...result },
-    seconds: (performance.now() - begun) / 1000,
+    seconds: (milliseconds() - begun) / 1000,
   });
   try {
     const records = await train(plan, settings, (progress) => {

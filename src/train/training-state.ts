@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { FormatError } from "../core/errors.ts";
 import { type Tensor, tensor } from "../index.ts";
 import type { StoredTensor } from "../io/index.ts";
@@ -64,67 +63,7 @@ export function groupOf(stored: ReadonlyMap<string, StoredTensor>, group: string
 export const loadGroup = (stored: ReadonlyMap<string, StoredTensor>, group: string): Record<string, Tensor> =>
   Object.fromEntries([...groupOf(stored, group)].map(([name, { data, shape, dtype }]) => [name, tensor(data, [...shape], { dtype })]));
 
-const count = z.int().min(0);
-/** JSON has no infinities and no NaN: they come as null, and mean NaN. */
-const number = z
-  .number()
-  .nullable()
-  .transform((value) => value ?? Number.NaN);
-const scores = z.record(z.string(), number);
-const POSITION = z.strictObject({
-  epoch: count,
-  batch: count,
-  step: count,
-  skipped: count,
-  batchSize: count,
-  examples: count,
-  seed: count,
-  noise: z.strictObject({ seed: count, calls: count }),
-  // Sums of batch means, as they were once kept: the metrics of that epoch then begin anew.
-  sums: z.strictObject({ count, loss: number, metrics: scores.optional() }).transform(({ metrics: _, ...sums }) => sums),
-  records: z.array(
-    z.strictObject({
-      epoch: count,
-      step: count,
-      loss: number,
-      metrics: scores,
-      validation: z.object({ loss: number }).catchall(number).optional(),
-      bestEpoch: count.optional(),
-    }),
-  ),
-  stopping: z.strictObject({ best: z.number().nullable(), bestEpoch: count, waited: count }).optional(),
-});
-
-const LOG = z.strictObject({ bytes: count, count, loss: z.number() });
-
-/** What a checkpoint says of `metrics.jsonl`: its bytes, and the steps since its last line: how many, and the sum of their losses. */
-export type LogNote = Readonly<z.infer<typeof LOG>>;
-
 export const positionToText = (position: Position): string => JSON.stringify(position);
-
-/** @throws FormatError for text that is no position */
-export function positionFromText(text: string | undefined, who: string): Position {
-  if (text === undefined)
-    throw new FormatError(`${who}: holds no training state`, { why: "it is a model file, not a checkpoint of a training" });
-  return fromText(POSITION, text, `${who}: its training state`) as Position;
-}
-
-/** @throws FormatError for text that is no such note */
-export const logNoteFromText = (text: string | undefined, who: string): LogNote =>
-  fromText(LOG, text ?? "", `${who}: what it says of the log`);
-
-function fromText<T>(schema: z.ZodType<T>, text: string, what: string): T {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw new FormatError(`${what} is not valid JSON`, { cause });
-  }
-  const result = schema.safeParse(json);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
-  throw new FormatError(`${what} is damaged`, { why: `${issue.path.join(".")}: ${issue.message}` });
-}
 
 /**
  * Checks that a position can be one of this training: every number follows from the others, or is bounded by them. A checksum only says

@@ -1,14 +1,16 @@
+import { milliseconds } from "../core/host.ts";
+
 /**
  * Gives the event loop a turn about every 30 ms: awaiting a promise that is resolved already does not let signals, timers or
  * requests in, a macrotask does.
  */
 export class Yielding {
-  private last = performance.now();
+  private last = milliseconds();
 
   async now(): Promise<void> {
-    if (performance.now() - this.last < 30) return;
+    if (milliseconds() - this.last < 30) return;
     await macrotask();
-    this.last = performance.now();
+    this.last = milliseconds();
   }
 }
 

@@ -259,7 +259,7 @@ describe("mistakes", () => {
 });
 
 describe("the built command", () => {
-  const built = here("../../dist/src/cli/recipes.js");
+  const built = here("../../dist/src/cli/main.js");
   const fresh = existsSync(built) && statSync(built).mtimeMs > statSync(here("../../src/cli/recipes.ts")).mtimeMs;
 
   // An old build would show old faults.

@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import { einsum, evaluate, gradients, print, ShapeError, stopGradient, tensor, toDot, toText, variable, zeros } from "gradus";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { showElements } from "../../src/tensor/print.ts";
-import { ownFolders, userLine } from "../../src/tensor/site.ts";
+import { ownPlaces, userLine } from "../../src/tensor/site.ts";
 import { flatten, structureKey, unflatten } from "../../src/tensor/tree.ts";
 
 afterEach(() => {
@@ -93,11 +93,21 @@ describe("the user's line", () => {
   });
 
   test("frames of the built library that source maps have moved to its sources are its own, too", () => {
-    const own = ownFolders(new URL("file:///home/me/gra%20dus/dist/src/"));
+    const own = ownPlaces("file:///home/me/gra%20dus/dist/src/tensor/site.js");
     expect(own).toContain("/home/me/gra dus/dist/src/");
     expect(own).toContain("/home/me/gra dus/src/");
     expect(own).toContain("file:///home/me/gra%20dus/src/");
-    expect(ownFolders(new URL("file:///x/src/"))).not.toContain("/x/");
+    expect(ownPlaces("/home/me/gra dus/src/tensor/site.ts")).toContain("file:///home/me/gra%20dus/src/");
+    expect(ownPlaces("https://here/src/parts/core-AB12.js")).toContain("https://here/src/");
+  });
+
+  test("in a bundle the file that holds everything is its own, and no file beside it", () => {
+    expect(ownPlaces("https://here/assets/index-AB12.js")).toEqual(["https://here/assets/index-AB12.js"]);
+    expect(ownPlaces("")).toEqual([]);
+  });
+
+  test("frames of installed packages are passed over: a line there is nobody's own", () => {
+    expect(userLine("Error\n    at f (/home/me/node_modules/other/x.js:1:2)\n    at g (/home/me/app.js:3:4)")).toBe("app.js:3");
   });
 
   test("taking it costs microseconds", () => {

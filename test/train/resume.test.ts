@@ -8,7 +8,8 @@ import { decodeSafetensors, encodeSafetensors } from "../../src/io/index.ts";
 import { crossEntropy, Dropout, Linear, Sequential, tanh } from "../../src/nn/index.ts";
 import { adam } from "../../src/optim/index.ts";
 import { accuracy, f1, openRun, type Recipe, recipe, type TrainSettings, trainRecipe } from "../../src/train/index.ts";
-import { positionFromText, positionToText } from "../../src/train/training-state.ts";
+import { positionFromText } from "../../src/train/schemas.ts";
+import { positionToText } from "../../src/train/training-state.ts";
 import { circle, setUp } from "./fixtures.ts";
 
 const everything = async (setup: ReturnType<typeof setUp>): Promise<unknown> => {

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
+import { visible } from "../core/visible.ts";
 import { compile, type Device, explain, Generator, gradients, type Tensor, toDot } from "../index.ts";
 import { summary, training } from "../nn/index.ts";
 import { exampleBatch, prepare, type Recipe, readInfo } from "../train/index.ts";
@@ -43,7 +44,7 @@ export function addExplain(program: Command): void {
       if (flags.dot) {
         const value = loss(model.forward(x, training(rng)), y);
         const slopes = gradients(value, model.parameters());
-        process.stdout.write(toDot({ loss: value, gradients: slopes }, { highlight: slopes }));
+        process.stdout.write(visible(toDot({ loss: value, gradients: slopes }, { highlight: slopes })));
         return;
       }
       const optimizer = (recipe as Recipe).optimizer(model, options, 1000);

@@ -44,10 +44,17 @@ export const firstThatFits = (ways: readonly string[], columns: number): string 
 export const labelled = (label: string, path: string, columns: number): string =>
   widthOf(label) + 1 + widthOf(path) <= columns ? `${label} ${path}` : `${wrap(label, columns)}\n${path}`;
 
-/** A label and a command to be typed; where that is too long, its last word stands on a line of its own, as a shell allows it. */
+/** A label and a command to be typed; where that is too long, it goes on on the next line between two words, as a shell allows it. */
 export function toType(label: string, words: readonly string[], columns: number): string {
   const line = words.join(" ");
-  return labelled(label, line.length <= columns ? line : `${words.slice(0, -1).join(" ")} \\\n  ${words.at(-1)}`, columns);
+  if (line.length <= columns) return labelled(label, line, columns);
+  const lines: string[] = [];
+  for (const word of words) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + word.length + 3 <= columns) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(last === undefined ? word : `  ${word}`);
+  }
+  return `${wrap(label, columns)}\n${lines.join(" \\\n")}`;
 }
 
 /** The first facts, and ever fewer of them: what a line that is drawn over itself can do without comes last. */

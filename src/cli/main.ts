@@ -1,8 +1,13 @@
+import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { GradusError } from "../core/errors.ts";
+import { ArgumentError, GradusError } from "../core/errors.ts";
+import { visible } from "../core/visible.ts";
+import { reason } from "../io/index.ts";
 import { addExplain } from "./explain.ts";
 import { helpLayout } from "./help.ts";
+import { message } from "./output.ts";
 import { addSearch } from "./search.ts";
+import { codeOfLostOutput } from "./signals.ts";
 import { addTrain } from "./train.ts";
 import { addEvaluate, addPredict } from "./use.ts";
 import { packageVersion } from "./version.ts";
@@ -17,6 +22,10 @@ async function makeProgram(words: readonly string[]): Promise<Command> {
     .showSuggestionAfterError()
     .showHelpAfterError("(--help shows what there is)")
     .configureHelp(helpLayout)
+    .configureOutput({
+      writeOut: (text) => void process.stdout.write(visible(text)),
+      writeErr: (text) => void process.stderr.write(message(text)),
+    })
     .exitOverride();
   await addTrain(program, words);
   addEvaluate(program);
@@ -46,25 +55,74 @@ function addBench(program: Command): void {
 
 /** Runs a command line; the process's exit code says how it went. */
 export async function main(words: readonly string[]): Promise<void> {
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exitCode = 141;
-  });
+  const output = watchOutput();
   try {
+    refuseBroken(words);
     const program = await makeProgram(words);
     if (words.length === 0) program.outputHelp();
     else await program.parseAsync(words as string[], { from: "user" });
   } catch (error) {
     process.exitCode = report(error);
   }
+  const lost = await output();
+  if (!lost) return;
+  process.exitCode = codeOfLostOutput(lost);
+  if (lost.code !== "EPIPE")
+    report(
+      new ArgumentError(`cannot write to standard output: ${reason(lost)}`, {
+        why: "what was to be said there is lost",
+        help: "send it to where there is room, and ask again",
+      }),
+    );
+}
+
+let isWatched = false;
+let lostOutput: NodeJS.ErrnoException | undefined;
+
+/** Answers a function that waits until all is written, and tells what went wrong. */
+function watchOutput(): () => Promise<NodeJS.ErrnoException | undefined> {
+  const { stdout, stderr } = process;
+  if (!isWatched) {
+    isWatched = true;
+    stdout.on("error", (error) => {
+      lostOutput ??= error;
+    });
+    // There is no place left to say it.
+    stderr.on("error", () => undefined);
+  }
+  return async () => {
+    if (stdout.writableNeedDrain) await new Promise((resolve) => stdout.once("drain", resolve).once("error", resolve));
+    // Errors of what was written are told after the present turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    return lostOutput;
+  };
+}
+
+/**
+ * Names whose bytes are not UTF-8 come from Node with U+FFFD in their place: another name than the user's.
+ *
+ * @throws ArgumentError for such a word
+ */
+function refuseBroken(words: readonly string[]): void {
+  const broken = words.find((word) => word.includes("\ufffd"));
+  if (broken === undefined) return;
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(readFileSync("/proc/self/cmdline"));
+  } catch {
+    throw new ArgumentError(`${broken} is not UTF-8`, {
+      why: "a file would get another name than this one",
+      help: "rename it, or go to its folder and use a name in UTF-8",
+    });
+  }
 }
 
 /** Errors go to standard error: a user's in words, ours with a stack. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
-  if (error instanceof GradusError) process.stderr.write(`error: ${error.message}\n`);
-  else
-    process.stderr.write(
-      `error: ${error instanceof Error ? error.stack : String(error)}\n  help: this is a bug in gradus, or in the recipe\n`,
-    );
+  const text =
+    error instanceof GradusError
+      ? `error: ${error.message}`
+      : `error: ${error instanceof Error ? error.stack : String(error)}\n  help: this is a bug in gradus, or in the recipe`;
+  process.stderr.write(message(text));
   return 1;
 }

@@ -1,4 +1,6 @@
 import pc from "picocolors";
+import { visible } from "../core/visible.ts";
+import { wrap } from "./layout.ts";
 
 /** Where a command writes: answers go to `out`, all else (errors, warnings) to `err`. */
 export interface Output {
@@ -19,11 +21,29 @@ export interface Output {
 
 export type Colours = ReturnType<typeof pc.createColors>;
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: terminal colours begin with the escape character
+const OWN_COLOURS = /(\x1b\[(?:1|2|22|36|39)m)/;
+
+/** Text for a terminal: our own colours stay, all else that would steer it is written as an escape. */
+const onTerminal = (text: string): string =>
+  text
+    .split(OWN_COLOURS)
+    .map((part, i) => (i % 2 === 1 ? part : visible(part)))
+    .join("");
+
+/** Lines of a message for standard error, within the terminal's width. */
+export function message(text: string): string {
+  const columns = process.stderr.columns ?? Number.POSITIVE_INFINITY;
+  const lines = visible(text).trimEnd().split("\n");
+  return `${lines.map((line) => wrap(line, columns, `${/^ */.exec(line)![0]}  `)).join("\n")}\n`;
+}
+
 /** Standard output and error. Colours only on a terminal, and never with NO_COLOR (https://no-color.org). */
 export function standardOutput(json: boolean): Output {
   const { stdout, stderr } = process;
   const plain = process.env.NO_COLOR !== undefined && process.env.NO_COLOR !== "";
   const live = !json && stdout.isTTY === true && process.env.TERM !== "dumb";
+  const colours = live && !plain;
   let drawn = false;
   const clear = (): void => {
     if (drawn) stdout.write("\r\x1b[2K");
@@ -35,23 +55,24 @@ export function standardOutput(json: boolean): Output {
     get columns() {
       return stdout.columns ?? Number.POSITIVE_INFINITY;
     },
-    colour: pc.createColors(live && !plain),
+    colour: pc.createColors(colours),
     line: (text = "") => {
       if (json) return;
       clear();
-      stdout.write(`${text}\n`);
+      stdout.write(`${colours ? onTerminal(text) : visible(text)}\n`);
     },
     event: (event, fields) => {
-      if (json) stdout.write(`${JSON.stringify({ event, ...fields })}\n`);
+      // JSON leaves some characters that steer terminals as they are; as escapes they mean the same.
+      if (json) stdout.write(`${visible(JSON.stringify({ event, ...fields }))}\n`);
     },
     redraw: (text) => {
       if (!live) return;
-      stdout.write(`\r\x1b[2K${text}`);
+      stdout.write(`\r\x1b[2K${onTerminal(text)}`);
       drawn = true;
     },
     warn: (text) => {
       clear();
-      stderr.write(`${text}\n`);
+      stderr.write(message(text));
     },
   };
 }

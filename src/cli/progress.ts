@@ -51,6 +51,7 @@ export function reportTraining(output: Output): TrainEvents & { curve(): string 
       const what = `${output.colour.bold(p.name)}: ${thousands(p.parameters)} parameters, ${thousands(p.trainExamples)} examples, ${times}`;
       output.line(wrap(what, output.columns, "  "));
       output.line(output.colour.dim(labelled("run folder:", p.path, output.columns)));
+      if (p.epochs === 0) output.line(wrap("0 epochs train nothing: the model is saved and scored as it is", output.columns, "  "));
       if (p.startStep > 0) output.line(output.colour.dim(`going on after step ${p.startStep}`));
     },
     download: ({ file, received, total }) => {

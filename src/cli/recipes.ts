@@ -17,7 +17,43 @@ export const BUILT_IN: Readonly<Record<string, () => Promise<{ default: Recipe }
 
 export const DEFAULT_RECIPE = "digits-mlp";
 
-const isFile = (name: string): boolean => /\.[cm]?[jt]s$/.test(name);
+/** True for the name of a module. */
+export const isFile = (name: string): boolean => /\.[cm]?[jt]s$/.test(name);
+
+/** A word as a shell takes it. */
+export const shellWord = (word: string): string => (/^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+
+/** What to type to go on with a run. Its recipe is named if it is a module: what a run's folder names is not started by itself. */
+export const resumeWords = (recipe: string, path: string): string[] => [
+  ...(process.env.npm_command === "exec" ? ["npx", "gradus", "train"] : ["gradus", "train"]),
+  ...(isFile(recipe) ? [shellWord(recipe)] : []),
+  "--resume",
+  shellWord(path),
+];
+
+/** The recipe, but that it refuses to load its data if it does not look at the folder that --data names. */
+export function needingFolder(recipe: Recipe, name: string, dir: string | undefined): Recipe {
+  if (dir === undefined || recipe.run) return recipe;
+  return {
+    ...recipe,
+    data: async (options, where) => {
+      let looked = false;
+      const watched = Object.defineProperty({ ...where }, "dir", {
+        enumerable: true,
+        get: () => {
+          looked = true;
+          return where.dir;
+        },
+      });
+      const parts = await recipe.data(options, watched);
+      if (looked) return parts;
+      throw new ArgumentError(`--data ${dir}: ${name} looks for no data files`, {
+        why: "it makes its examples itself",
+        help: "leave --data out",
+      });
+    },
+  };
+}
 
 /** A built-in recipe by its name, or the default export of the user's own module by its path. */
 export async function findRecipe(name: string): Promise<Recipe> {
@@ -26,12 +62,12 @@ export async function findRecipe(name: string): Promise<Recipe> {
 }
 
 /** A built-in recipe only: what a run's folder names is never imported as code. */
-export async function builtIn(name: string): Promise<Recipe> {
+export async function builtIn(name: string, help = `if you trust it, say so: --recipe ${shellWord(name)}`): Promise<Recipe> {
   if (Object.hasOwn(BUILT_IN, name)) return (await BUILT_IN[name]!()).default;
   if (isFile(name))
     throw new ArgumentError(`the run was made with ${name}`, {
       why: "a run's folder may come from anybody, so the program it names is not started by itself",
-      help: `if you trust it, say so: --recipe ${name}`,
+      help,
     });
   throw new ArgumentError(`there is no recipe ${JSON.stringify(name)}`, {
     why: `built in: ${Object.keys(BUILT_IN).join(", ")}`,

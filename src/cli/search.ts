@@ -2,12 +2,12 @@ import { type Command, Option } from "commander";
 import type { Device } from "../index.ts";
 import { type SearchEvents, type SearchOutcome, type SearchPlan, type Setting, search, type Trial } from "../train/index.ts";
 import { dataOption, deviceOption, givenOptions, jsonOption, recipeIn, recipeOptions, share, threadsOption, whole } from "./arguments.ts";
-import { fewer, firstThatFits, flow, labelled, table, wrap } from "./layout.ts";
+import { fewer, firstThatFits, flow, labelled, table, toType, wrap } from "./layout.ts";
 import { clock, duration, type Output, showScore, showScores, standardOutput, thousands } from "./output.ts";
 import { reportTraining } from "./progress.ts";
-import { BUILT_IN, DEFAULT_RECIPE, findRecipe } from "./recipes.ts";
+import { BUILT_IN, DEFAULT_RECIPE, findRecipe, needingFolder, resumeWords } from "./recipes.ts";
 import { stopOnSignals } from "./signals.ts";
-import { isName, resumeHint } from "./train.ts";
+import { INTERRUPTED, isName } from "./train.ts";
 import { packageVersion } from "./version.ts";
 
 interface Flags {
@@ -61,7 +61,7 @@ export async function addSearch(program: Command, words: readonly string[]): Pro
     const stop = stopOnSignals(output);
     const outcome = await search(
       {
-        recipe: recipe!,
+        recipe: needingFolder(recipe!, name, flags.data),
         name,
         tries: flags.try,
         options: givenOptions(own, flags),
@@ -81,7 +81,7 @@ export async function addSearch(program: Command, words: readonly string[]): Pro
       },
       reportSearch(output, stop.signal),
     );
-    sayOutcome(output, outcome);
+    sayOutcome(output, outcome, name);
     process.exitCode = outcome.status === "interrupted" ? stop.exitCode : 0;
   });
 }
@@ -170,12 +170,12 @@ function sayTable(output: Output, trials: readonly Trial[], { tried, by }: Searc
   for (const line of table({ head, rows, style }, output.columns)) output.line(line);
 }
 
-function sayOutcome(output: Output, { path, status, by, best, retrained, seconds }: SearchOutcome): void {
+function sayOutcome(output: Output, { path, status, by, best, retrained, seconds }: SearchOutcome, recipe: string): void {
   output.event("end", { status, path, by, best: best ?? null, test: retrained?.scores ?? null, run: retrained?.path ?? null, seconds });
   const { columns, colour } = output;
   if (best)
     output.line(`\n${wrap(`best: ${colour.bold(showSetting(best.setting))}, validation: ${showScores(best.validation)}`, columns, "  ")}`);
-  if (retrained?.status === "interrupted") output.line(resumeHint(retrained.path, columns));
+  if (retrained?.status === "interrupted") output.line(toType(INTERRUPTED, resumeWords(recipe, retrained.path), columns));
   else if (retrained) output.line(colour.bold(wrap(`test: ${showScores(retrained.scores)}`, columns, "  ")));
   else if (status === "interrupted") output.line("interrupted: other trials might have been better");
   output.line(colour.dim(labelled(`${duration(seconds)},`, path, columns)));

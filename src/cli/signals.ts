@@ -4,7 +4,12 @@ export interface Stop {
   readonly signal: AbortSignal;
   /** What the process should exit with when it was stopped: 128 + the signal's number. */
   readonly exitCode: number;
+  /** True if standard output cannot be written, although somebody wants it. */
+  readonly isMute: boolean;
 }
+
+/** 141 is what the signal SIGPIPE would give: who read our output has gone. Anything else is a failure. */
+export const codeOfLostOutput = (error: NodeJS.ErrnoException): number => (error.code === "EPIPE" ? 141 : 1);
 
 const CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
@@ -19,16 +24,20 @@ export function stopOnSignals(output: Output): Stop {
     controller.abort();
   };
   for (const [name, code] of Object.entries(CODES)) process.on(name, () => stop(code, name));
-  // Who reads our output has gone: 141 is what the signal SIGPIPE would give.
+  // Nobody hears what comes of the work: it is saved, and ends.
+  let isMute = false;
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    exitCode = 141;
+    isMute = error.code !== "EPIPE";
+    exitCode = codeOfLostOutput(error);
     controller.abort();
   });
   return {
     signal: controller.signal,
     get exitCode() {
       return exitCode;
+    },
+    get isMute() {
+      return isMute;
     },
   };
 }

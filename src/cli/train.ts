@@ -1,11 +1,12 @@
-import type { Command } from "commander";
+import { existsSync } from "node:fs";
+import { type Command, Option } from "commander";
 import type { Device } from "../index.ts";
 import { readInfo, type TrainOutcome, trainRecipe } from "../train/index.ts";
 import { dataOption, deviceOption, givenOptions, jsonOption, recipeIn, recipeOptions, share, threadsOption, whole } from "./arguments.ts";
 import { labelled, toType, wrap } from "./layout.ts";
 import { duration, type Output, showScores, standardOutput } from "./output.ts";
 import { reportTraining } from "./progress.ts";
-import { BUILT_IN, builtIn, DEFAULT_RECIPE, findRecipe } from "./recipes.ts";
+import { BUILT_IN, builtIn, DEFAULT_RECIPE, findRecipe, needingFolder, resumeWords } from "./recipes.ts";
 import { stopOnSignals } from "./signals.ts";
 import { packageVersion } from "./version.ts";
 
@@ -20,6 +21,7 @@ interface Flags {
   resume?: string;
   validation?: number;
   patience?: number;
+  checkpoint?: number;
   skipNonFinite?: boolean;
   json?: boolean;
 }
@@ -27,12 +29,8 @@ interface Flags {
 /** True for a word that can only be meant as a recipe. */
 export const isName = (word: string): boolean => Object.hasOwn(BUILT_IN, word) || /\.[cm]?[jt]s$/.test(word);
 
-/** How the user called us. */
-const calledAs = (): string[] => (process.env.npm_command === "exec" ? ["npx", "gradus"] : ["gradus"]);
-
-/** What to type to go on with a run that was interrupted. */
-export const resumeHint = (path: string, columns: number): string =>
-  toType("interrupted and saved; go on with:", [...calledAs(), "train", "--resume", path], columns);
+/** Stands before what to type to go on. */
+export const INTERRUPTED = "interrupted and saved; go on with:";
 
 /** `gradus train [RECIPE]`. The recipe is found first, because its options are flags. */
 export async function addTrain(program: Command, words: readonly string[]): Promise<void> {
@@ -47,7 +45,8 @@ export async function addTrain(program: Command, words: readonly string[]): Prom
     .addOption(deviceOption())
     .addOption(threadsOption())
     .option("--out <dir>", "the run's folder (default: runs/<recipe>-<time>)")
-    .option("--resume <dir>", "go on with the run in this folder")
+    .addOption(new Option("--resume <dir>", "go on with the run in this folder").conflicts("out"))
+    .option("--checkpoint <seconds>", "how often to save within an epoch (default: 60)", whole(0))
     .option("--validation <share>", "keep this share of the training data for validation", share)
     .option("--patience <n>", "stop after n epochs without a better validation loss, keep the best", whole(1))
     .option("--skip-non-finite", "leave out steps whose loss is not finite, instead of stopping")
@@ -55,7 +54,7 @@ export async function addTrain(program: Command, words: readonly string[]): Prom
   const resumed = words[0] === "train" ? resumeIn(words) : undefined;
   const named = words[0] === "train" ? recipeIn(words.slice(1), isName) : undefined;
   const name = named ?? (resumed === undefined ? DEFAULT_RECIPE : (await readInfo(resumed)).recipe);
-  const recipe = words[0] === "train" ? await (named ? findRecipe : builtIn)(name) : undefined;
+  const recipe = words[0] === "train" ? await (named ? findRecipe(name) : builtIn(name, howToResume(name, resumed))) : undefined;
   const own = recipe ? recipeOptions(recipe) : [];
   for (const { option } of own) command.addOption(option);
   command.action(async (_: string, flags: Flags & Record<string, unknown>) => {
@@ -64,7 +63,7 @@ export async function addTrain(program: Command, words: readonly string[]): Prom
     const report = reportTraining(output);
     const outcome = await trainRecipe(
       {
-        recipe: recipe!,
+        recipe: needingFolder(recipe!, name, flags.data),
         name,
         options: givenOptions(own, flags),
         seed: flags.seed,
@@ -77,13 +76,17 @@ export async function addTrain(program: Command, words: readonly string[]): Prom
         threads: flags.threads,
         out: flags.out,
         resume: flags.resume,
-        nonFinite: flags.skipNonFinite ? "skip" : "stop",
+        nonFinite: flags.skipNonFinite ? "skip" : undefined,
+        checkpointSeconds: flags.checkpoint,
         signal: stop.signal,
         version: packageVersion(),
       },
       report,
     );
+    const command = [...resumeWords(name, outcome.path), ...(flags.skipNonFinite ? ["--skip-non-finite"] : [])];
     sayOutcome(output, outcome, report.curve());
+    if (outcome.status === "interrupted") output[stop.isMute ? "warn" : "line"](toType(INTERRUPTED, command, output.columns));
+    sayPlace(output, outcome);
     process.exitCode = outcome.status === "interrupted" ? stop.exitCode : outcome.status === "failed" ? 1 : 0;
   });
 }
@@ -93,12 +96,22 @@ function resumeIn(words: readonly string[]): string | undefined {
   return at < 0 ? undefined : words[at]!.includes("=") ? words[at]!.slice("--resume=".length) : words[at + 1];
 }
 
+function howToResume(recipe: string, path = ""): string {
+  const command = resumeWords(recipe, path).join(" ");
+  return existsSync(recipe)
+    ? `if you trust it, name it: ${command}`
+    : `if you trust it, name it by its path; where the run was made that was: ${command}`;
+}
+
 function sayOutcome(output: Output, outcome: TrainOutcome, curve: string): void {
   const { path, status, scores, summary, records, seconds } = outcome;
   output.event("end", { status, path, scores, seconds });
   if (curve) output.line(`\nloss ${output.colour.cyan(curve)}`);
   const best = summary !== undefined || Object.keys(scores).length > 0 ? `: ${summary ?? showScores(scores)}` : "";
-  if (status === "interrupted") output.line(resumeHint(path, output.columns));
-  else output.line(output.colour.bold(wrap(`${records.length > 0 ? "test" : status}${best}`, output.columns, "  ")));
-  output.line(output.colour.dim(labelled(`${duration(seconds)},`, path, output.columns)));
+  if (status === "interrupted") return;
+  const untrained = records.length === 0 ? (scores.loss === undefined ? status : "test, untrained") : "test";
+  output.line(output.colour.bold(wrap(`${untrained}${best}`, output.columns, "  ")));
 }
+
+const sayPlace = (output: Output, { path, seconds }: TrainOutcome): void =>
+  output.line(output.colour.dim(labelled(`${duration(seconds)},`, path, output.columns)));

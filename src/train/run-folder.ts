@@ -55,7 +55,9 @@ export class RunFolder {
    * @throws ArgumentError if there is something in the folder already
    */
   static async create(path: string, info: RunInfo, warn: Warn): Promise<RunFolder> {
-    await makeFolder(path, `choose another folder with --out, or go on with it: gradus train --resume ${path}`);
+    const { recipe } = info;
+    const command = `gradus train ${/\.[cm]?[jt]s$/.test(recipe) ? `${recipe} ` : ""}--resume ${path}`;
+    await makeFolder(path, `choose another folder with --out, or go on with it: ${command}`);
     return RunFolder.inside(path, warn, async (parts) => {
       const folder = new RunFolder(path, info, parts, warn);
       await folder.update({}).catch(async (error: unknown) => {

@@ -36,8 +36,8 @@ export interface TrainSettings {
   /** Of gradus. */
   readonly version: string;
   /** Seconds between checkpoints within an epoch; there is one after each epoch in any case. Default 60. */
-  readonly checkpointSeconds?: number;
-  readonly nonFinite?: "stop" | "skip";
+  readonly checkpointSeconds?: number | undefined;
+  readonly nonFinite?: "stop" | "skip" | undefined;
   /** True: without validation, the test set is scored at the end only, not after each epoch. */
   readonly testOnce?: boolean;
 }
@@ -138,6 +138,7 @@ async function oldRun(path: string, settings: TrainSettings, events: TrainEvents
       why: "its recipe has a run(), which keeps nothing to go on from",
       help: "start a new run",
     });
+  checkOwn(settings);
   resumedInfo(info, settings);
   // A finished run whose checkpoints are gone still has its log.
   if (!ended || !(await isUnbegun(path))) return RunFolder.open(path, events.warn ?? toConsole);
@@ -147,12 +148,28 @@ async function oldRun(path: string, settings: TrainSettings, events: TrainEvents
   });
 }
 
+/** What a recipe with its own run() never sees is refused: it would do nothing and say nothing. */
+function checkOwn({ recipe, name, epochs, batchSize, validation, patience, dir, nonFinite, checkpointSeconds }: TrainSettings): void {
+  if (!recipe.run) return;
+  const flags = { epochs, batch: batchSize, validation, patience, data: dir, skipNonFinite: nonFinite, checkpoint: checkpointSeconds };
+  const ignored = Object.entries(flags).filter(([, value]) => value !== undefined);
+  if (ignored.length === 0) return;
+  throw new ArgumentError(
+    `${name} does not look at ${ignored.map(([flag]) => `--${flag === "skipNonFinite" ? "skip-non-finite" : flag}`).join(", ")}`,
+    {
+      why: "it trains in a way of its own",
+      help: `its options are ${Object.keys(recipe.options as Options).join(", ")}`,
+    },
+  );
+}
+
 /** "./mine/net.ts" → "net". */
 export const shortName = (recipe: string): string => recipe.replace(/^.*[\\/]/, "").replace(/\.[cm]?[jt]s$/, "");
 
 async function newRun(settings: TrainSettings, events: TrainEvents): Promise<RunFolder> {
   const { recipe, name, seed = 0, validation = 0, patience } = settings;
   // Options are checked before anything is written.
+  checkOwn(settings);
   const options = resolveOptions(recipe.options as Options, settings.options ?? {}, recipe.choices as Record<string, readonly string[]>);
   const path = settings.out ?? (await RunFolder.newName("runs", shortName(name)));
   const info: RunInfo = {

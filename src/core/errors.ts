@@ -82,10 +82,19 @@ export class ArgumentError extends GradusError {
 export class OutOfRangeError extends GradusError {
   override readonly name = "OutOfRangeError";
 }
-/** What every target says about an index outside its axis; an index of −size … size − 1 is inside. */
-export function outOfRange(label: string, index: number, bound: number, site?: Site): OutOfRangeError {
+/** Indices that were checked: what they index, the size of the axis, and whether negative ones count from the end. */
+export interface IndexCheck {
+  readonly label: string;
+  readonly bound: number;
+  readonly fromEnd?: boolean | undefined;
+}
+/** What every target says about an index outside its axis. */
+export function outOfRange({ label, bound, fromEnd }: IndexCheck, index: number, site?: Site): OutOfRangeError {
   return new OutOfRangeError(`${label}: index ${index} is outside an axis of size ${bound}`, {
-    why: bound === 0 ? "the axis is empty" : `indices go from 0 to ${bound - 1}, or from -${bound} counted from the end`,
+    why:
+      bound === 0 ? "the axis is empty" : `indices go from 0 to ${bound - 1}${fromEnd ? `, or from -${bound} counted from the end` : ""}`,
+    help:
+      !fromEnd && index < 0 && index >= -bound ? `only at() counts from the end; x.mod(${bound}) makes such indices positive` : undefined,
     site,
   });
 }

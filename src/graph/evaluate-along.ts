@@ -59,8 +59,8 @@ export function computeIndexed(v: Value, op: Indexed<any, any>, args: readonly F
   const perBatch = sizeOf(indices.shape.slice(batch));
   const result = op.mode === "gather" ? new Float64Array(sizeOf(v.shape)) : args[0]!.slice();
   args[1]!.forEach((index, i) => {
-    if (index < -bound || index >= bound) throw outOfRange(op.name, index, bound, v.site);
-    const inX = (Math.floor(i / perBatch) * bound + (index < 0 ? index + bound : index)) * row;
+    if (!(index >= 0 && index < bound)) throw outOfRange({ label: op.name, bound }, index, v.site);
+    const inX = (Math.floor(i / perBatch) * bound + index) * row;
     for (let r = 0; r < row; r++) {
       if (op.mode === "gather") result[i * row + r] = args[0]![inX + r]!;
       else result[inX + r] = result[inX + r]! + args[2]![i * row + r]!;

@@ -113,9 +113,9 @@ function computeLeaf(v: Value, inputs: Inputs): Numbers {
 }
 
 function computeElementwise(v: Value, args: readonly Numbers[]): Numbers {
-  const label = (v.attributes as { label?: string } | undefined)?.label ?? v.op.name;
+  const { label = v.op.name, fromEnd = false } = (v.attributes ?? {}) as { label?: string; fromEnd?: boolean };
   const f = scalarFunction(v, (index, bound) => {
-    throw outOfRange(label, index, bound, v.site);
+    throw outOfRange({ label, bound, fromEnd }, index, v.site);
   });
   const result = new Float64Array(sizeOf(v.shape));
   const element = new Array<number>(args.length);

@@ -33,7 +33,7 @@ function stepOf(e: Expr, position: ReadonlyMap<Expr, number>, report: Report): S
       const of = position.get(e.of)!;
       return (_, values) => {
         const i = values[of]!;
-        if (i < -e.bound || i >= e.bound) report(i, e.bound);
+        if (i < (e.fromEnd ? -e.bound : 0) || i >= e.bound) report(i, e.bound);
         return i < 0 ? i + e.bound : i;
       };
     }

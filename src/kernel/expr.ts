@@ -81,11 +81,12 @@ export interface LoadAt {
   readonly stride: number;
   readonly dtype: DType;
 }
-/** `of` where 0 ≤ of < bound (a negative one counts from the end: bound + of); anything else is reported under `check` and becomes 0. */
+/** `of` where 0 ≤ of < bound (with `fromEnd` a negative one is bound + of); anything else is reported under `check` and becomes 0. */
 export interface InRange {
   readonly op: "inRange";
   readonly of: Expr;
   readonly bound: number;
+  readonly fromEnd: boolean;
   readonly check: number;
   readonly dtype: "int32";
 }

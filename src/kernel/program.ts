@@ -60,6 +60,8 @@ export interface Check {
   readonly what: "index" | "finite";
   readonly label: string;
   readonly bound: number;
+  /** Of indices: negative ones count from the end. */
+  readonly fromEnd?: boolean | undefined;
   readonly site?: { toString(): string } | undefined;
 }
 

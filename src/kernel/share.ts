@@ -25,7 +25,7 @@ function ownFacts(e: Expr): string {
     case "loadAt":
       return `${accessKey(e.from)} ${e.stride}`;
     case "inRange":
-      return `${e.bound} ${e.check}`;
+      return `${e.bound} ${e.fromEnd} ${e.check}`;
     case "reduce":
       return `${e.combine} ${e.over.join(",")}`;
     case "parameter":

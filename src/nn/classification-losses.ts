@@ -3,9 +3,8 @@ import { isFloat, isInteger } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../core/errors.ts";
 import { checkAxis, sameShape, showShape } from "../core/shape.ts";
 import { oneHot, type Tensor, where } from "../index.ts";
-import { takeSite } from "../tensor/site.ts";
 import { checkProbability } from "./arguments.ts";
-import { checkSameShape, type LossOptions, type Reduced, type Reduction, reduce } from "./reduction.ts";
+import { checkSameShape, type LossOptions, loss, type Reduced, type Reduction, reduce } from "./reduction.ts";
 
 export interface BceOptions<R = Reduction> extends LossOptions<R> {
   /** Weight of the positive examples: above 1 favours recall. A number, or a tensor that broadcasts to the logits. Default 1. */
@@ -21,23 +20,20 @@ export interface BceOptions<R = Reduction> extends LossOptions<R> {
  * @throws ShapeError if the shapes differ
  * @example bceWithLogits(model.forward(x, inference), y)
  */
-export function bceWithLogits<R extends Reduction = "mean">(
-  logits: Tensor,
-  target: Tensor,
-  { posWeight, reduction }: BceOptions<R> = {},
-): Reduced<R> {
-  checkSameShape(logits, target, "bceWithLogits");
-  const t = target.cast(logits.dtype);
-  const losses =
-    posWeight === undefined
-      ? logits.relu().sub(logits.mul(t)).add(negativeAbs(logits).exp().log1p())
-      : logits.mul(t.neg().add(1)).add(
-          logits
-            .neg()
-            .softplus()
-            .mul(t.mul(weightMinusOne(posWeight)).add(1)),
-        );
-  return reduce(losses, reduction, "bceWithLogits");
+export function bceWithLogits<R extends Reduction = "mean">(logits: Tensor, target: Tensor, options: BceOptions<R> = {}): Reduced<R> {
+  return loss("bceWithLogits", { tensors: [logits, target], options, names: ["posWeight"] }, () => {
+    checkSameShape(logits, target, "bceWithLogits");
+    return reduce(bceOf(logits, target.cast(logits.dtype), options.posWeight), options.reduction, "bceWithLogits");
+  });
+}
+
+function bceOf(logits: Tensor, t: Tensor, posWeight: number | Tensor | undefined): Tensor {
+  if (posWeight === undefined) return logits.relu().sub(logits.mul(t)).add(negativeAbs(logits).exp().log1p());
+  const costs = logits
+    .neg()
+    .softplus()
+    .mul(t.mul(weightMinusOne(posWeight)).add(1));
+  return logits.mul(t.neg().add(1)).add(costs);
 }
 
 /** −|x| whose derivative at 0 counts as 1: with max(x, 0)' = 0 there, the gradient of the loss comes out as ½ − t. */
@@ -53,6 +49,7 @@ export interface ClassOptions<R = Reduction> extends LossOptions<R> {
   /** The axis of the classes. Default the last. */
   readonly axis?: number;
 }
+const CLASS_OPTIONS: readonly (keyof ClassOptions)[] = ["ignoreIndex", "weight", "axis"];
 export interface CrossEntropyOptions<R = Reduction> extends ClassOptions<R> {
   /** ε in [0, 1]: targets become (1 − ε) · target + ε / classes. Szegedy et al. 2016. Default 0. */
   readonly labelSmoothing?: number;
@@ -65,20 +62,23 @@ export interface CrossEntropyOptions<R = Reduction> extends ClassOptions<R> {
  * The class axis is the last unless `axis` says otherwise (PyTorch's is 1: the same for [n, classes]).
  * Values are PyTorch's for all options. The mean is over the examples; the mean of none is NaN.
  *
- * @throws ShapeError, DTypeError for targets that are neither; OutOfRangeError at run time for a class that does not exist
+ * @throws ShapeError, DTypeError for targets that are neither; OutOfRangeError at run time for a class outside 0 … classes − 1: mark examples without
+ * a class with `ignoreIndex`
  * @example crossEntropy(model.forward(x, mode), y, { labelSmoothing: 0.1 })
  */
 export function crossEntropy<R extends Reduction = "mean">(
   logits: Tensor,
   target: Tensor,
-  { labelSmoothing = 0, ...options }: CrossEntropyOptions<R> = {},
+  options: CrossEntropyOptions<R> = {},
 ): Reduced<R> {
-  checkProbability(labelSmoothing, "crossEntropy: labelSmoothing");
-  const axis = checkAxis(options.axis ?? -1, logits.shape.length, "crossEntropy");
-  const logProbabilities = logits.logSoftmax(axis);
-  return sameShape(target.shape, logits.shape)
-    ? softTargets(logProbabilities, target, axis, labelSmoothing, options)
-    : hardTargets("crossEntropy", logProbabilities, target, axis, labelSmoothing, options);
+  return loss("crossEntropy", { tensors: [logits, target], options, names: [...CLASS_OPTIONS, "labelSmoothing"] }, () => {
+    const smoothing = checkProbability(options.labelSmoothing ?? 0, "crossEntropy: labelSmoothing");
+    const axis = checkAxis(options.axis ?? -1, logits.shape.length, "crossEntropy");
+    const logProbabilities = logits.logSoftmax(axis);
+    return sameShape(target.shape, logits.shape)
+      ? softTargets(logProbabilities, target, axis, smoothing, options)
+      : hardTargets("crossEntropy", logProbabilities, target, axis, smoothing, options);
+  });
 }
 
 /**
@@ -89,8 +89,10 @@ export function crossEntropy<R extends Reduction = "mean">(
  * @throws ShapeError, DTypeError; OutOfRangeError at run time for a class that does not exist
  */
 export function nll<R extends Reduction = "mean">(logProbabilities: Tensor, target: Tensor, options: ClassOptions<R> = {}): Reduced<R> {
-  const axis = checkAxis(options.axis ?? -1, logProbabilities.shape.length, "nll");
-  return hardTargets("nll", logProbabilities, target, axis, 0, options);
+  return loss("nll", { tensors: [logProbabilities, target], options, names: CLASS_OPTIONS }, () => {
+    const axis = checkAxis(options.axis ?? -1, logProbabilities.shape.length, "nll");
+    return hardTargets("nll", logProbabilities, target, axis, 0, options);
+  });
 }
 
 /** −log p of the target's class, with smoothing, class weights and examples left out. */
@@ -130,7 +132,6 @@ function softTargets<R extends Reduction>(
 ): Reduced<R> {
   if (!isFloat(target.dtype))
     throw new DTypeError(`crossEntropy: the target has the logits' shape ${showShape(logs.shape)}, but is ${target.dtype}`, {
-      site: takeSite(),
       why: "a target of that shape is read as probabilities",
       help: `target.cast("${logs.dtype}"), or integer classes without the axis of the classes`,
     });
@@ -159,7 +160,6 @@ function checkClasses(who: string, logs: Tensor, target: Tensor, axis: number): 
   const expected = logs.shape.filter((_: number, i: number) => i !== axis);
   if (!sameShape(expected, target.shape))
     throw new ShapeError(`${who}: the target is ${showShape(target.shape)}, the scores are ${showShape(logs.shape)}`, {
-      site: takeSite(),
       why: `integer classes would be ${showShape(expected)}${who === "nll" ? "" : `, probabilities ${showShape(logs.shape)}`}: axis ${axis} holds the classes`,
       help:
         target.shape.at(-1) === 1 && target.shape.length === logs.shape.length
@@ -170,7 +170,6 @@ function checkClasses(who: string, logs: Tensor, target: Tensor, axis: number): 
     throw new DTypeError(`${who}: the classes are ${target.dtype}`, {
       why: "a class is a whole number",
       help: 'target.cast("int32")',
-      site: takeSite(),
     });
 }
 
@@ -178,7 +177,6 @@ function checkWeight(who: string, logs: Tensor, axis: number, weight: Tensor | u
   if (weight && !sameShape(weight.shape, [logs.shape[axis]!]))
     throw new ShapeError(`${who}: the weights are ${showShape(weight.shape)}`, {
       why: `one for each class: [${logs.shape[axis]}]`,
-      site: takeSite(),
     });
 }
 
@@ -205,14 +203,16 @@ export interface KlOptions<R = KlReduction> {
 export function klDivergence<R extends KlReduction = "mean">(
   logProbabilities: Tensor,
   target: Tensor,
-  { reduction, logTarget = false }: KlOptions<R> = {},
+  options: KlOptions<R> = {},
 ): Reduced<R> {
-  checkSameShape(logProbabilities, target, "klDivergence");
-  const losses = logTarget
-    ? target.exp().mul(target.sub(logProbabilities))
-    : target.mul(logOrZero(target)).sub(target.mul(logProbabilities));
-  if (reduction !== "batchMean") return reduce(losses, reduction, "klDivergence");
-  return losses.sum().div(losses.shape[0] ?? 1) as Reduced<R>;
+  return loss("klDivergence", { tensors: [logProbabilities, target], options, names: ["logTarget"] }, () => {
+    checkSameShape(logProbabilities, target, "klDivergence");
+    const losses = options.logTarget
+      ? target.exp().mul(target.sub(logProbabilities))
+      : target.mul(logOrZero(target)).sub(target.mul(logProbabilities));
+    if (options.reduction !== "batchMean") return reduce(losses, options.reduction, "klDivergence");
+    return losses.sum().div(losses.shape[0] ?? 1) as Reduced<R>;
+  });
 }
 
 /** log t, and 0 where t is 0: then 0 · log 0 = 0, and its gradient is finite. */

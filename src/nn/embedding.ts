@@ -1,7 +1,7 @@
 import { isInteger } from "../core/dtype.ts";
 import { DTypeError } from "../core/errors.ts";
 import type { DType, Tensor, Variable } from "../index.ts";
-import { takeSite } from "../tensor/site.ts";
+import { atUserLine } from "../tensor/site.ts";
 import { checkSize } from "./arguments.ts";
 import { normal } from "./initializers.ts";
 import { Module } from "./module.ts";
@@ -17,7 +17,7 @@ export interface EmbeddingOptions {
  *
  * Shapes: x [...] of integers, weight [count, features], result [..., features]. The table starts from N(0, 1), as PyTorch's `nn.Embedding`.
  *
- * @throws DTypeError if x does not hold integers; OutOfRangeError at run time for a symbol that does not exist
+ * @throws DTypeError if x does not hold integers; OutOfRangeError at run time for a symbol outside 0 … count − 1
  * @example
  * const embedding = init(new Embedding(65, 16), 0);
  * embedding.forward(tensor([[3, 1]], { dtype: "int32" })).shape;   // [1, 2, 16]
@@ -35,12 +35,10 @@ export class Embedding extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    if (!isInteger(x.dtype))
-      throw new DTypeError(`Embedding: the symbols are ${x.dtype}`, {
-        why: "a symbol is a row number",
-        help: 'x.cast("int32")',
-        site: takeSite(),
-      });
-    return this.weight.at(x);
+    return atUserLine(() => {
+      if (!isInteger(x.dtype))
+        throw new DTypeError(`Embedding: the symbols are ${x.dtype}`, { why: "a symbol is a row number", help: 'x.cast("int32")' });
+      return this.weight.gather(x);
+    }, "Embedding");
   }
 }

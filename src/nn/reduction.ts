@@ -1,6 +1,8 @@
-import { ArgumentError, ShapeError } from "../core/errors.ts";
+import { ArgumentError, DTypeError, ShapeError, show } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import { sameShape, showShape } from "../core/shape.ts";
-import type { Tensor } from "../index.ts";
+import { Tensor } from "../index.ts";
+import { atUserLine } from "../tensor/site.ts";
 
 /** What becomes of the losses of the elements: their mean, their sum, or all of them. */
 export type Reduction = "mean" | "sum" | "none";
@@ -11,6 +13,25 @@ export type Reduced<R> = R extends "none" ? Tensor : Tensor<[]>;
 export interface LossOptions<R = Reduction> {
   /** Default "mean". The mean of nothing is NaN. */
   readonly reduction?: R;
+}
+
+/** What a loss is called with. */
+interface LossCall {
+  readonly tensors: readonly unknown[];
+  readonly options: LossOptions<unknown>;
+  /** The options there are besides `reduction`. */
+  readonly names?: readonly string[];
+}
+
+/** A loss whose arguments are checked, and whose errors name it and the user's line. */
+export function loss<R>(who: string, { tensors, options, names = [] }: LossCall, build: () => R): R {
+  return atUserLine(() => {
+    for (const x of tensors)
+      if (!(x instanceof Tensor))
+        throw new DTypeError(`${who}: ${show(x)} is no tensor`, { help: `${who}(prediction, target), two tensors, then the options` });
+    checkOptions(who, options, ["reduction", ...names]);
+    return build();
+  }, who);
 }
 
 /** The losses reduced as asked. */

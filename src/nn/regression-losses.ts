@@ -1,6 +1,6 @@
 /** Losses for real numbers: negative log-likelihoods of Gaussian and Laplace noise, and what lies between. */
 import { type Tensor, where } from "../index.ts";
-import { checkPositive, checkSameShape, type LossOptions, type Reduced, type Reduction, reduce } from "./reduction.ts";
+import { checkPositive, checkSameShape, type LossOptions, loss, type Reduced, type Reduction, reduce } from "./reduction.ts";
 
 /**
  * (x − t)²: up to a factor the negative log-likelihood of Gaussian noise.
@@ -8,15 +8,19 @@ import { checkPositive, checkSameShape, type LossOptions, type Reduced, type Red
  * Shapes: equal. @throws ShapeError if they are not
  * @example mse(model.forward(x, inference), y)
  */
-export function mse<R extends Reduction = "mean">(x: Tensor, target: Tensor, { reduction }: LossOptions<R> = {}): Reduced<R> {
-  checkSameShape(x, target, "mse");
-  return reduce(x.sub(target).square(), reduction, "mse");
+export function mse<R extends Reduction = "mean">(x: Tensor, target: Tensor, options: LossOptions<R> = {}): Reduced<R> {
+  return loss("mse", { tensors: [x, target], options }, () => {
+    checkSameShape(x, target, "mse");
+    return reduce(x.sub(target).square(), options.reduction, "mse");
+  });
 }
 
 /** |x − t|, gradient 0 at 0: up to constants the negative log-likelihood of Laplace noise. Shapes: equal. */
-export function l1<R extends Reduction = "mean">(x: Tensor, target: Tensor, { reduction }: LossOptions<R> = {}): Reduced<R> {
-  checkSameShape(x, target, "l1");
-  return reduce(x.sub(target).abs(), reduction, "l1");
+export function l1<R extends Reduction = "mean">(x: Tensor, target: Tensor, options: LossOptions<R> = {}): Reduced<R> {
+  return loss("l1", { tensors: [x, target], options }, () => {
+    checkSameShape(x, target, "l1");
+    return reduce(x.sub(target).abs(), options.reduction, "l1");
+  });
 }
 
 /**
@@ -27,10 +31,12 @@ export function l1<R extends Reduction = "mean">(x: Tensor, target: Tensor, { re
 export function huber<R extends Reduction = "mean">(
   x: Tensor,
   target: Tensor,
-  { delta = 1, reduction }: LossOptions<R> & { delta?: number } = {},
+  options: LossOptions<R> & { delta?: number } = {},
 ): Reduced<R> {
-  checkSameShape(x, target, "huber");
-  return reduce(huberOf(x.sub(target), checkPositive(delta, "huber: delta")), reduction, "huber");
+  return loss("huber", { tensors: [x, target], options, names: ["delta"] }, () => {
+    checkSameShape(x, target, "huber");
+    return reduce(huberOf(x.sub(target), checkPositive(options.delta ?? 1, "huber: delta")), options.reduction, "huber");
+  });
 }
 
 /**
@@ -41,10 +47,13 @@ export function huber<R extends Reduction = "mean">(
 export function smoothL1<R extends Reduction = "mean">(
   x: Tensor,
   target: Tensor,
-  { beta = 1, reduction }: LossOptions<R> & { beta?: number } = {},
+  options: LossOptions<R> & { beta?: number } = {},
 ): Reduced<R> {
-  checkSameShape(x, target, "smoothL1");
-  return reduce(huberOf(x.sub(target), checkPositive(beta, "smoothL1: beta")).div(beta), reduction, "smoothL1");
+  return loss("smoothL1", { tensors: [x, target], options, names: ["beta"] }, () => {
+    checkSameShape(x, target, "smoothL1");
+    const beta = checkPositive(options.beta ?? 1, "smoothL1: beta");
+    return reduce(huberOf(x.sub(target), beta).div(beta), options.reduction, "smoothL1");
+  });
 }
 
 function huberOf(d: Tensor, delta: number): Tensor {
@@ -68,11 +77,14 @@ export function gaussianNll<R extends Reduction = "mean">(
   x: Tensor,
   target: Tensor,
   variance: Tensor,
-  { full = false, eps = 1e-6, reduction }: GaussianNllOptions<R> = {},
+  options: GaussianNllOptions<R> = {},
 ): Reduced<R> {
-  checkSameShape(x, target, "gaussianNll");
-  checkSameShape(x, variance, "gaussianNll (variance)");
-  const v = variance.maximum(checkPositive(eps, "gaussianNll: eps"));
-  const losses = v.log().add(x.sub(target).square().div(v)).mul(0.5);
-  return reduce(full ? losses.add(Math.log(2 * Math.PI) / 2) : losses, reduction, "gaussianNll");
+  return loss("gaussianNll", { tensors: [x, target, variance], options, names: ["full", "eps"] }, () => {
+    const { full = false, eps = 1e-6, reduction } = options;
+    checkSameShape(x, target, "gaussianNll");
+    checkSameShape(x, variance, "gaussianNll (variance)");
+    const v = variance.maximum(checkPositive(eps, "gaussianNll: eps"));
+    const losses = v.log().add(x.sub(target).square().div(v)).mul(0.5);
+    return reduce(full ? losses.add(Math.log(2 * Math.PI) / 2) : losses, reduction, "gaussianNll");
+  });
 }

@@ -1,6 +1,6 @@
 /** Reading and writing at computed indices. Every index is checked in the graph, by `bounded`. */
 import type { DType } from "../core/dtype.ts";
-import { DTypeError, ShapeError } from "../core/errors.ts";
+import { DTypeError, type IndexCheck, ShapeError } from "../core/errors.ts";
 import { checkAxis, type Shape, sameShape, showShape } from "../core/shape.ts";
 import { apply, type Binary, type Indexed, type IndexedAttributes, type Ternary, type Type, type Value } from "../graph/op.ts";
 import { iota, zerosLike } from "./leaf.ts";
@@ -15,18 +15,21 @@ export interface GatherOptions {
   readonly axis?: number;
   /** What an error about an index names. */
   readonly label?: string;
+  /** Negative indices count from the end. Default false: they are errors. */
+  readonly fromEnd?: boolean;
 }
 
 /**
  * out[b…, i…, r…] = x[b…, indices[b…, i…], r…], with int32 indices. With an `axis` after the batch, its place is taken by i….
- * Errors: while the program runs, an index outside the axis; negative ones count from the end.
+ * Errors: while the program runs, an index outside the axis.
  */
-export function gather(x: Value, indices: Value, { batch = 0, axis = batch, label = "gather" }: GatherOptions = {}): Value {
+export function gather(x: Value, indices: Value, options: GatherOptions = {}): Value {
+  const { batch = 0, axis = batch, label = "gather", fromEnd } = options;
   const rank = x.shape.length;
   const at = checkAxis(axis, rank, label);
   if (at < batch) throw new ShapeError(`${label}: axis ${at} is one of the ${batch} batch axes`);
   const moved = moveAxis(x, at, batch);
-  const out = apply(gatherOp, [moved, inside(indices, moved.shape[batch]!, label)], { batch });
+  const out = apply(gatherOp, [moved, inside(indices, { bound: moved.shape[batch]!, label, fromEnd })], { batch });
   const [found, before] = [indices.shape.length - batch, at - batch];
   const order = axesOf(out.shape.length);
   return transpose(out, [
@@ -57,10 +60,10 @@ export function scatterAdd(
   x: Value,
   indices: Value,
   updates: Value,
-  { batch = 0, label = "scatterAdd" }: { batch?: number; label?: string } = {},
+  { batch = 0, label = "scatterAdd", fromEnd }: Omit<GatherOptions, "axis"> = {},
 ): Value {
   if (batch >= x.shape.length) throw new ShapeError(`${label}: ${showShape(x.shape)} has no axis after ${batch} batch axes`);
-  return apply(scatterAddOp, [x, inside(indices, x.shape[batch]!, label), updates], { batch });
+  return apply(scatterAddOp, [x, inside(indices, { bound: x.shape[batch]!, label, fromEnd }), updates], { batch });
 }
 export const scatterAddOp: Indexed<Ternary, IndexedAttributes> = {
   kind: "indexed",
@@ -91,9 +94,9 @@ function checkIndexed(who: string, x: Type, indices: Type, batch: number): void 
 }
 
 /** The indices, checked once. */
-function inside(indices: Value, bound: number, label: string): Value {
+function inside(indices: Value, { bound, label, fromEnd = false }: IndexCheck): Value {
   const known = indices.op === boundedOp && (indices.attributes as Bounded).bound === bound;
-  return known ? indices : bounded(indices, { bound, label });
+  return known ? indices : bounded(indices, fromEnd ? { bound, label, fromEnd } : { bound, label });
 }
 
 /** out[…, i, …] = x[…, indices[…, i, …], …] along an axis; all other axes are equal. */
@@ -111,6 +114,6 @@ export function takeAlong(x: Value, indices: Value, axis: number, label = "takeA
 /** 1 where the new last axis' position is the index, 0 elsewhere: [2] of 3 classes → [[0, 0, 1]]. */
 export function oneHot(indices: Value, classes: number, dtype: DType, label = "oneHot"): Value {
   const shape = [...indices.shape, classes];
-  const along = broadcastTo(inside(indices, classes, label), shape, axesOf(indices.shape.length));
+  const along = broadcastTo(inside(indices, { bound: classes, label }), shape, axesOf(indices.shape.length));
   return cast(eq(along, iota(shape, shape.length - 1)), dtype);
 }

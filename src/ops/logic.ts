@@ -189,10 +189,12 @@ export interface Bounded {
   readonly bound: number;
   /** What the error names: the operation whose indices these are. */
   readonly label: string;
+  /** Negative ones count from the end. Default false: they are errors, because numbers that come from data were not meant so. */
+  readonly fromEnd?: boolean;
 }
 
 /**
- * int32 indices, checked while the program runs: −bound … bound − 1, where negative ones count from the end; others are reported.
+ * int32 indices, checked while the program runs: 0 … bound − 1, or with `fromEnd` −bound … bound − 1; others are reported.
  * The check number is −1 until the scheduler, which knows the Value, gives it one.
  */
 export function bounded(indices: Value, attributes: Bounded): Value {
@@ -206,7 +208,7 @@ export const boundedOp: Elementwise<Unary, Bounded> = elementwise<Unary, Bounded
     checkCount(label, "the bound", bound, 0);
     return { shape: x.shape, dtype: "int32" };
   },
-  lower: ([x], { bound }) => ({ op: "inRange", of: x, bound, check: -1, dtype: "int32" }),
+  lower: ([x], { bound, fromEnd = false }) => ({ op: "inRange", of: x, bound, fromEnd, check: -1, dtype: "int32" }),
 });
 
 export type FourWords = readonly [key0: Value, key1: Value, counter0: Value, counter1: Value];

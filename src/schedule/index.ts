@@ -144,15 +144,15 @@ class Scheduler {
     return known;
   }
 
-  private checkFor(v: Value, { label, bound }: { label: string; bound: number }): number {
+  private checkFor(v: Value, { label, bound, fromEnd }: { label: string; bound: number; fromEnd?: boolean }): number {
     const known = this.checkOf.get(v);
     if (known !== undefined) return known;
-    const check = this.addCheck({ what: "index", label, bound, site: v.site });
+    const check = this.addCheck({ what: "index", label, bound, fromEnd, site: v.site });
     this.checkOf.set(v, check);
     return check;
   }
 
-  private addCheck(check: { what: Check["what"]; label: string; bound: number; site: Site | undefined }): number {
+  private addCheck(check: Check & { readonly site: Site | undefined }): number {
     return this.checks.push(check) - 1;
   }
 

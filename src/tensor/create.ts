@@ -8,7 +8,7 @@ import * as ops from "../ops/index.ts";
 import { currentTrace, HostStorage } from "./context.ts";
 import { checkElements, shapeOfNested, writeNested } from "./nested.ts";
 import { castTo, defaultDType, derived, numberValue, positions, stretch } from "./operators/elementwise.ts";
-import { atUserLine } from "./site.ts";
+import { atUserLine, calledAs } from "./site.ts";
 import { Tensor } from "./tensor.ts";
 import type { TensorLike } from "./tensor-types.ts";
 import { describe } from "./tree.ts";
@@ -185,7 +185,10 @@ export function linspace(start: number, stop: number, count: number, options: DT
   });
 }
 
-/** 1 at the position each element names, along a new last axis: [n] → [n, classes]. A position outside is an error when it runs. */
+/** 1 at the position each element names, along a new last axis: [n] → [n, classes]. A position outside 0 … classes − 1 is an error when it runs. */
 export function oneHot<const C extends number>(x: Tensor, classes: C, options: DTypeOption = {}): Tensor {
-  return atUserLine(() => derived(ops.oneHot(positions(x, "oneHot"), classes, checkDType(options.dtype ?? "float32", "oneHot")), []));
+  return atUserLine(() => {
+    const label = calledAs("oneHot");
+    return derived(ops.oneHot(positions(x, label), classes, checkDType(options.dtype ?? "float32", label), label), []);
+  });
 }

@@ -128,7 +128,7 @@ export class Executable {
       return new DeviceError(`${this.runner.name}: the program was stopped before its end`, { why: "a thread died or was told to stop" });
     const check: Check = this.program.checks[status.check]!;
     const site = this.sites ? check.site : undefined;
-    if (check.what === "index") return outOfRange(check.label, status.value | 0, check.bound, site);
+    if (check.what === "index") return outOfRange(check, status.value | 0, site);
     return new NonFiniteError(`${check.label} is not a finite number`, {
       why: "an overflow, a division by zero or a logarithm of zero on the way to it",
       help: "no variable was changed by this step; try a smaller learning rate or clip the gradients",

@@ -74,28 +74,37 @@ export function takeSite(): Site {
 }
 
 let inside = false;
+let caller: string | undefined;
 
-/** Graph made by `build`, and errors it throws, belong to the line that called; a call within a call belongs to the outer one's line. */
-export function atUserLine<T>(build: () => T): T {
+/**
+ * Graph made by `build`, and errors it throws, belong to the line that called; a call within a call belongs to the outer one's line. With a name,
+ * errors about indices name it instead of the operation that it is made of.
+ */
+export function atUserLine<T>(build: () => T, name?: string): T {
   if (inside) return build();
   const site = takeSite();
   inside = true;
+  caller = name;
   try {
     return withSite(site, build);
   } catch (error) {
     throw error instanceof GradusError ? error.at(site) : error;
   } finally {
     inside = false;
+    caller = undefined;
   }
 }
 
+/** What the user called: the layer or loss that uses `operation`, or the operation itself. */
+export const calledAs = (operation: string): string => caller ?? operation;
+
 /** Runs a function of the user's from within the library: its lines are its own again. */
 export function inUserCode<T>(f: () => T): T {
-  const before = inside;
+  const before = { inside, caller };
   inside = false;
   try {
     return f();
   } finally {
-    inside = before;
+    ({ inside, caller } = before);
   }
 }

@@ -572,7 +572,7 @@ export class Tensor<out S extends Shape = any> {
     return move.split(this, parts, axis);
   }
   /**
-   * Python's brackets: numbers, slices as text, int32 positions.
+   * Python's brackets: numbers, slices as text, int32 positions. Negative ones count from the end, as in NumPy, those in tensors too.
    *
    * @example
    * x.at(0); x.at("1:"); x.at(":, ::-1"); x.at("...", 2); x.at(rows)
@@ -580,11 +580,11 @@ export class Tensor<out S extends Shape = any> {
   at(...index: types.Index[]): Tensor {
     return at(this, index);
   }
-  /** x[…, indices, …]: whole rows of an axis by their numbers. Negative ones count from the end; outside is an error when it runs. */
+  /** x[…, indices, …]: whole rows of an axis by their numbers, 0 … n − 1; others are an error when it runs (`at` counts negative ones from the end). */
   gather(indices: Tensor, axis = 0): Tensor {
     return move.gather(this, indices, axis);
   }
-  /** One position for each element of the result (PyTorch's `gather`). */
+  /** One position, 0 … n − 1, for each element of the result (PyTorch's `gather`). */
   takeAlong(indices: Tensor, axis = -1): Tensor {
     return move.takeAlong(this, indices, axis);
   }

@@ -18,6 +18,12 @@ describe("every loss", () => {
     expect(() => loss(zeros([3]), zeros([3]), { reduction: "average" as "mean" })).toThrow(/no reduction "average"/);
   });
 
+  test.each(Object.entries(pairs))("errors of %s name it and the user's line", (name, loss) => {
+    expect(() => loss(zeros([3, 1]), zeros([3]))).toThrow(new RegExp(`^${name}: .* at losses\\.test\\.ts:\\d+\n`));
+    expect(() => loss(zeros([3]), zeros([3]), { reduction: "average" as "mean" })).toThrow(/ at losses\.test\.ts:\d+\n/);
+    expect(() => loss("x" as unknown as Tensor, zeros([3]))).toThrow(new RegExp(`^${name}: .* at losses\\.test\\.ts:\\d+\n`));
+  });
+
   test("the mean of nothing is NaN, its sum 0", async () => {
     expect(await mse(zeros([0]), zeros([0])).item()).toBeNaN();
     expect(await mse(zeros([0]), zeros([0]), { reduction: "sum" }).item()).toBe(0);
@@ -52,8 +58,13 @@ describe("crossEntropy", () => {
   });
 
   test("a class that does not exist is an error with index and bound", async () => {
-    for (const wrong of [3, -4])
-      await expect(crossEntropy(zeros([1, 3]), classes([wrong])).item()).rejects.toThrow(new RegExp(`index ${wrong}.*size 3`));
+    for (const wrong of [3, -1, -3, -4]) {
+      const said = new RegExp(`index ${wrong} is outside an axis of size 3 +at losses.test.ts:\\d+`);
+      await expect(crossEntropy(zeros([1, 3]), classes([wrong])).item()).rejects.toThrow(new RegExp(`^crossEntropy: ${said.source}`));
+      await expect(nll(zeros([1, 3]), classes([wrong])).item()).rejects.toThrow(new RegExp(`^nll: ${said.source}`));
+      await expect(crossEntropy(zeros([1, 3, 2]), classes([0, wrong]).reshape([1, 2]), { axis: 1 }).item()).rejects.toThrow(said);
+      await expect(crossEntropy(zeros([1, 3]), classes([wrong]), { ignoreIndex: 1 }).item()).rejects.toThrow(said);
+    }
   });
 
   test("examples marked by ignoreIndex count neither in sum nor mean; none left gives NaN, and 0 for the sum", async () => {

@@ -103,7 +103,9 @@ test("An index outside its axis is an error with the index and the size, whoever
   const x = floats(5, 2);
   for (const [bad, build] of [
     [5, (i: Value) => o.gather(x, i)],
-    [-6, (i: Value) => o.gather(x, i)],
+    [-1, (i: Value) => o.gather(x, i)],
+    [-6, (i: Value) => o.gather(x, i, { fromEnd: true })],
+    [-1, (i: Value) => o.oneHot(i, 5, "float32")],
     [5, (i: Value) => o.scatterAdd(x, i, floats(2, 2))],
     [7, (i: Value) => o.oneHot(i, 5, "float32")],
   ] as const) {
@@ -111,7 +113,7 @@ test("An index outside its axis is an error with the index and the size, whoever
     expect(error).toBeInstanceOf(OutOfRangeError);
     expect(error.message).toContain(`: index ${bad} is outside an axis of size 5`);
   }
-  expect([...evaluate([o.gather(o.iota([5], 0), indices(-1, -5, 4))])[0]!]).toEqual([4, 0, 4]);
+  expect([...evaluate([o.gather(o.iota([5], 0), indices(-1, -5, 4), { fromEnd: true })])[0]!]).toEqual([4, 0, 4]);
 });
 
 test("Indices that were checked once are not checked again.", () => {

@@ -146,7 +146,10 @@ export const samples = {
     sample("int32 to uint32", [ints([9], 7, true)], (x) => o.bitcast(x, "uint32")),
     sample("float32 to int32", [{ shape: [9], dtype: "float32", domain: "any" }], (x) => o.bitcast(x, "int32")),
   ],
-  bounded: [sample("from the end too", [ints([9], 4, true)], (i) => o.bounded(i, { bound: 4, label: "sample" }))],
+  bounded: [
+    sample("from the end too", [ints([9], 4, true)], (i) => o.bounded(i, { bound: 4, label: "sample", fromEnd: true })),
+    sample("in range", [ints([9], 4)], (i) => o.bounded(i, { bound: 4, label: "sample" })),
+  ],
   threefry: [
     sample("first word", [uints([5]), uints([5]), uints([5]), uints([5])], (a, b, c, d) => o.threefry(a, b, c, d, { word: 0 })),
     sample("second word", [uints([5]), uints([5]), uints([5]), uints([5])], (a, b, c, d) => o.threefry(a, b, c, d, { word: 1 })),
@@ -227,14 +230,18 @@ export const samples = {
     sample("of int32", [ints([3, 4], 9, true), ints([4, 2], 9, true)], o.matmul),
   ],
   gather: [
-    sample("rows", [float([5, 3]), ints([4], 5, true)], (x, i) => o.gather(x, i)),
+    sample("rows", [float([5, 3]), ints([4], 5)], (x, i) => o.gather(x, i)),
+    sample("rows from the end too", [float([5, 3]), ints([4], 5, true)], (x, i) => o.gather(x, i, { fromEnd: true })),
     sample("with a batch axis", [float([2, 5]), ints([2, 3], 5)], (x, i) => o.gather(x, i, { batch: 1 })),
     sample("along the last axis", [float([2, 3, 5]), ints([4, 2], 5)], (x, i) => o.gather(x, i, { axis: 2 })),
     sample("by a scalar", [float([5, 3]), ints([], 5)], (x, i) => o.gather(x, i)),
     sample("along an axis", [float([3, 5]), ints([3, 2], 5)], (x, i) => o.takeAlong(x, i, 1)),
   ],
   scatterAdd: [
-    sample("rows", [float([5, 3]), ints([7], 5, true), float([7, 3])], (x, i, u) => o.scatterAdd(x, i, u)),
+    sample("rows", [float([5, 3]), ints([7], 5), float([7, 3])], (x, i, u) => o.scatterAdd(x, i, u)),
+    sample("rows from the end too", [float([5, 3]), ints([7], 5, true), float([7, 3])], (x, i, u) =>
+      o.scatterAdd(x, i, u, { fromEnd: true }),
+    ),
     sample("with a batch axis", [float([2, 5]), ints([2, 3], 5), float([2, 3])], (x, i, u) => o.scatterAdd(x, i, u, { batch: 1 })),
   ],
   cumulate: [
@@ -273,7 +280,7 @@ export const compositions: Record<string, Sample[]> = {
     sample("of rows", [float([3, 7])], (x) => o.logSoftmax(x, 1)),
     sample("of nothing", [float([3, 0])], (x) => o.logSoftmax(x, 1)),
   ],
-  oneHot: [sample("of three", [ints([2, 3], 3, true)], (i) => o.oneHot(i, 3, "float32"))],
+  oneHot: [sample("of three", [ints([2, 3], 3)], (i) => o.oneHot(i, 3, "float32"))],
   einsum: [
     sample("trace", [float([4, 4])], (x) => o.einsum("ii", x)),
     sample("diagonal", [float([3, 2, 3])], (x) => o.einsum("iji->ji", x)),

@@ -250,8 +250,8 @@ function indexTests(target: TargetCase, device: DeviceOf): void {
   const i = o.argument(1, { shape: [9], dtype: "int32" });
   const cell = {};
   const variable = o.variable(cell, { shape: [9, 3], dtype: "float32" });
-  const loss = o.add(o.gather(x, i, { label: "pick" }), variable);
-  const scattered = o.scatterAdd(x, i, variable, { label: "spread" });
+  const loss = o.add(o.gather(x, i, { label: "pick", fromEnd: true }), variable);
+  const scattered = o.scatterAdd(x, i, variable, { label: "spread", fromEnd: true });
   const matrix = Float32Array.from({ length: 15 }, (_, k) => k);
 
   describe("An index outside its axis", () => {
@@ -270,7 +270,7 @@ function indexTests(target: TargetCase, device: DeviceOf): void {
           const check = loaded.scheduled.program.checks[0]!;
           expect(status).toEqual({ ok: false, check: 0, position: at, value: index });
           const label = value === loss ? "pick" : "spread";
-          expect(outOfRange(check.label, index, check.bound).message).toBe(outOfRange(label, index, 5).message);
+          expect(outOfRange(check, index).message).toBe(outOfRange({ label, bound: 5, fromEnd: true }, index).message);
           expect(new Set(loaded.variable(cell))).toEqual(new Set([2]));
           // With good indices the same program runs, and commits.
           loaded.set(1, [0, 1, 2, 3, 4, -1, -5, 0, 4]);
@@ -278,6 +278,20 @@ function indexTests(target: TargetCase, device: DeviceOf): void {
           expect(new Set(loaded.variable(cell))).not.toEqual(new Set([2]));
           loaded.dispose();
         }
+    });
+
+    test("below 0 is outside where nobody asked to count from the end.", () => {
+      const strict = o.concat([o.gather(x, i, { label: "pick" }), o.scatterAdd(x, i, variable, { label: "spread" })], 0);
+      for (const optimize of target.levels) {
+        const loaded = loadGraph(device(), [strict], { optimize, assignments: [{ cell, value: variable }], threads: target.threads });
+        loaded.set(0, matrix);
+        loaded.set(1, [0, 1, 2, 3, 4, -1, 0, 0, 4]);
+        loaded.set(cell, new Float32Array(27));
+        expect(loaded.run()).toMatchObject({ ok: false, position: 5, value: -1 });
+        loaded.set(1, [0, 1, 2, 3, 4, 0, 0, 0, 4]);
+        expect(loaded.run()).toEqual({ ok: true });
+        loaded.dispose();
+      }
     });
 
     test("of several, the smallest position is named, however many threads look.", () => {

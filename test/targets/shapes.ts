@@ -29,9 +29,9 @@ export class Feeds {
     return v;
   }
 
-  /** Indices into an axis, some from the end. */
-  indices(shape: readonly number[], below: number): Value {
-    return this.tensor(shape, "int32", () => Math.floor(this.random() * 2 * below) - below);
+  /** Indices into an axis, with `fromEnd` some from the end. */
+  indices(shape: readonly number[], below: number, fromEnd = false): Value {
+    return this.tensor(shape, "int32", () => Math.floor(this.random() * (fromEnd ? 2 : 1) * below) - (fromEnd ? below : 0));
   }
 }
 
@@ -126,15 +126,15 @@ const FAMILIES: Record<string, Family> = {
         }),
   gather: (f, n) =>
     along(f, n, (x, axis) => [
-      o.gather(x, f.indices([4, 5], n), { axis }),
+      o.gather(x, f.indices([4, 5], n, true), { axis, fromEnd: true }),
       o.exp(o.takeAlong(x, f.indices(x.shape.with(axis, 3), n), axis)),
     ]),
   "gather of many": (f, n) => [
-    o.gather(f.tensor([7, 3]), f.indices([n], 7)),
+    o.gather(f.tensor([7, 3]), f.indices([n], 7, true), { fromEnd: true }),
     o.gather(f.tensor([2, 7]), f.indices([2, n], 7), { batch: 1 }),
   ],
   scatter: (f, n) => [
-    o.scatterAdd(f.tensor([n, 3]), f.indices([17], n), f.tensor([17, 3])),
+    o.scatterAdd(f.tensor([n, 3]), f.indices([17], n, true), f.tensor([17, 3]), { fromEnd: true }),
     o.scatterAdd(f.tensor([3, n]), f.indices([40], 3), f.tensor([40, n])),
     o.scatterAdd(f.tensor([2, n]), f.indices([2, 9], n), f.tensor([2, 9]), { batch: 1 }),
   ],

@@ -138,12 +138,15 @@ describe("tensors from numbers", () => {
     expect(() => arange(0, 1, 0)).toThrow(/a step other than 0/);
   });
 
-  test("one-hot rows count negative positions from the end and refuse others", async () => {
-    expect(await oneHot(tensor([0, 2, -1], { dtype: "int32" }), 3).array()).toEqual([
+  test("one-hot rows are of the positions that there are, and others are refused, negative ones too", async () => {
+    expect(await oneHot(tensor([0, 2, 1], { dtype: "int32" }), 3).array()).toEqual([
       [1, 0, 0],
       [0, 0, 1],
-      [0, 0, 1],
+      [0, 1, 0],
     ]);
+    await expect(oneHot(tensor([-1], { dtype: "int32" }), 3).array()).rejects.toThrow("oneHot: index -1 is outside an axis of size 3");
+    const beyond = oneHot(tensor([2 ** 32 - 1], { dtype: "uint32" }), 3);
+    await expect(beyond.array()).rejects.toThrow("oneHot: index 2147483647 is outside an axis of size 3");
     await expect(oneHot(tensor([3], { dtype: "int32" }), 3).array()).rejects.toThrow("oneHot: index 3 is outside an axis of size 3");
     expect(() => oneHot(tensor([0.5]), 3)).toThrow(/positions are int32/);
   });

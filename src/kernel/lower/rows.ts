@@ -226,8 +226,11 @@ class RowsEmitter {
     };
     const zero: Vec = { op: "splat", value: 0, lane: "i32" };
     const bind = (v: Vec): Vec => this.loops.letVec(v, scope);
-    const negative = bind({ op: "lt", args: [given, zero], lane: "mask32" });
-    const wrapped = bind({ op: "select", args: [negative, { op: "add", args: [given, bound], lane: "i32" }, given], lane: "i32" });
+    const wrap = (): Vec => {
+      const negative = bind({ op: "lt", args: [given, zero], lane: "mask32" });
+      return { op: "select", args: [negative, { op: "add", args: [given, bound], lane: "i32" }, given], lane: "i32" };
+    };
+    const wrapped = e.fromEnd ? bind(wrap()) : given;
     const bad = bind({
       op: "or",
       lane: "mask32",

@@ -3,7 +3,7 @@ import { ArgumentError, DTypeError, outOfRange, ShapeError, show } from "../../c
 import { broadcastShapes, showShape, stridesOf } from "../../core/shape.ts";
 import type { Value } from "../../graph/op.ts";
 import * as ops from "../../ops/index.ts";
-import { atUserLine } from "../site.ts";
+import { atUserLine, calledAs } from "../site.ts";
 import { Tensor } from "../tensor.ts";
 import type { Index } from "../tensor-types.ts";
 import { describe } from "../tree.ts";
@@ -94,7 +94,7 @@ function slices(v: Value, items: readonly Item[]): { starts: number[]; steps: nu
 function sliceOf(item: Item, n: number, axis: number): { start: number; step: number; size: number } {
   if (item.kind === "position") {
     if (!Number.isInteger(item.at)) throw new ArgumentError(`at: ${item.at} is not a whole number`);
-    if (item.at < -n || item.at >= n) throw outOfRange(`at (axis ${axis})`, item.at, n);
+    if (item.at < -n || item.at >= n) throw outOfRange({ label: `at (axis ${axis})`, bound: n, fromEnd: true }, item.at);
     return { start: item.at < 0 ? item.at + n : item.at, step: 1, size: 1 };
   }
   if (item.kind !== "slice") return { start: 0, step: 1, size: n };
@@ -112,7 +112,7 @@ function sliceOf(item: Item, n: number, axis: number): { start: number; step: nu
 function pick(x: Value, rows: readonly { readonly axis: number; readonly where: Tensor }[]): Value {
   if (rows.length === 0) return x;
   const first = rows[0]!.axis;
-  if (rows.length === 1) return ops.gather(x, positions(rows[0]!.where, "at"), { axis: first, label: "at" });
+  if (rows.length === 1) return ops.gather(x, positions(rows[0]!.where, "at"), { axis: first, label: calledAs("at"), fromEnd: true });
   if (rows.some((r, i) => r.axis !== first + i))
     throw new ArgumentError("at: tensors that index together must stand side by side", { help: "permute the axes first" });
   const lists = rows.map((r) => positions(r.where, "at"));
@@ -120,7 +120,7 @@ function pick(x: Value, rows: readonly { readonly axis: number; readonly where: 
   const sizes = x.shape.slice(first, first + rows.length);
   const strides = stridesOf(sizes);
   const terms = lists.map((list, i) => {
-    const inside = ops.bounded(stretch(list, shape), { bound: sizes[i]!, label: "at" });
+    const inside = ops.bounded(stretch(list, shape), { bound: sizes[i]!, label: calledAs("at"), fromEnd: true });
     return ops.mul(inside, ops.scalarLike(inside, strides[i]!));
   });
   const all = sizes.reduce((a, b) => a * b, 1);

@@ -154,5 +154,6 @@ export function positions(x: Tensor, who: string): Value {
   const value = x.node();
   if (isFloat(value.dtype) || value.dtype === "bool")
     throw new DTypeError(`${who}: positions are int32, not ${value.dtype}`, { help: 'x.cast("int32") if its numbers are whole' });
-  return castTo(value, "int32");
+  // Beyond int32 they are outside every axis, and must not become negative.
+  return castTo(value.dtype === "uint32" ? ops.minimum(value, ops.scalarLike(value, 2 ** 31 - 1)) : value, "int32");
 }

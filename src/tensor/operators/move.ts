@@ -5,7 +5,7 @@ import { broadcastShapes, checkAxes, checkAxis, checkShape, type Shape, sameShap
 import type { Value } from "../../graph/op.ts";
 import * as ops from "../../ops/index.ts";
 import { checkElements } from "../nested.ts";
-import { atUserLine } from "../site.ts";
+import { atUserLine, calledAs } from "../site.ts";
 import type { Tensor } from "../tensor.ts";
 import { castTo, derived, positions, stretch, unary } from "./elementwise.ts";
 
@@ -214,16 +214,16 @@ export function split(x: Tensor, parts: number | readonly number[], axis = 0): T
 /** out[…, i…, …] = x[…, indices[i…], …] along the axis: rows by number. */
 export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
   return atUserLine(() => {
-    const v = x.node();
-    return derived(ops.gather(v, positions(indices, "gather"), { axis: checkAxis(axis, v.shape.length, "gather") }), [x]);
+    const [v, label] = [x.node(), calledAs("gather")];
+    return derived(ops.gather(v, positions(indices, label), { axis: checkAxis(axis, v.shape.length, label), label }), [x]);
   });
 }
 
 /** out[…, i, …] = x[…, indices[…, i, …], …]: one position for each element of the result (PyTorch's `gather`). */
 export function takeAlong(x: Tensor, indices: Tensor, axis = -1): Tensor {
   return atUserLine(() => {
-    const v = x.node();
-    const at = checkAxis(axis, v.shape.length, "takeAlong");
-    return derived(ops.takeAlong(v, positions(indices, "takeAlong"), at), [x]);
+    const [v, label] = [x.node(), calledAs("takeAlong")];
+    const at = checkAxis(axis, v.shape.length, label);
+    return derived(ops.takeAlong(v, positions(indices, label), at, label), [x]);
   });
 }

@@ -1,5 +1,5 @@
 /** Optimisers and learning-rate schedules: `gradus/optim`. */
-export type { Common, Optimizer } from "./optimizer.ts";
+export type { Common, MinimizeOptions, Optimizer } from "./optimizer.ts";
 export * from "./optimizers.ts";
 export {
   type CosineOptions,

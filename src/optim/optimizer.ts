@@ -1,9 +1,10 @@
 import { isFloat } from "../core/dtype.ts";
-import { ArgumentError, DTypeError, GraphError, ShapeError } from "../core/errors.ts";
+import { ArgumentError, DTypeError, GraphError, ShapeError, show } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import { sameShape, showShape } from "../core/shape.ts";
-import { full, gradients, type Tensor, Variable, variable } from "../index.ts";
+import { full, type Tensor, Variable, variable } from "../index.ts";
 import { assignAll, matchState, snapshot } from "../nn/state.ts";
-import { guardFinite, knownNumber, reachedBy } from "../tensor/for-optimisers.ts";
+import { atUserLine, gradientsOf, guardFinite, knownNumber } from "../tensor/for-optimisers.ts";
 import { RateCell, rateAt, ShownRate, scalar } from "./rate.ts";
 import type { Rule } from "./rules.ts";
 import { checkRate, type Schedule } from "./schedules.ts";
@@ -20,6 +21,11 @@ export interface Common {
   readonly clipValue?: number;
 }
 
+export interface MinimizeOptions {
+  /** What to do about parameters that the loss does not reach. Default "error"; with "skip" they and their memory stay. */
+  readonly unused?: "error" | "skip";
+}
+
 /** Updates a list of variables from the gradients of a loss. */
 export interface Optimizer {
   readonly parameters: readonly Variable[];
@@ -33,7 +39,7 @@ export interface Optimizer {
    *
    * @throws GraphError for parameters that the loss does not reach, unless `unused` is "skip": then they and their memory stay
    */
-  minimize(loss: Tensor<[]>, options?: { readonly unused?: "error" | "skip" }): void;
+  minimize(loss: Tensor<[]>, options?: MinimizeOptions): void;
   /** The update for gradients made elsewhere, one for each of `parameters`, in order; clipping included. */
   apply(grads: readonly Tensor[]): void;
   /** Step number, rate and memory by name: a snapshot. */
@@ -84,28 +90,40 @@ class RuleOptimizer implements Optimizer {
     }));
   }
 
-  minimize(loss: Tensor<[]>, { unused = "error" }: { readonly unused?: "error" | "skip" } = {}): void {
-    const slots = this.#reached(loss, unused);
-    const grads = gradients(
-      loss,
-      slots.map(({ parameter }) => parameter),
-    ) as Tensor[];
-    guardFinite(loss, "the loss", "loss");
-    slots.forEach(({ parameter }, i) => {
-      guardFinite(grads[i]!, `the gradient of ${parameter.name || `parameter ${this.parameters.indexOf(parameter)}`}`, "gradients");
+  minimize(loss: Tensor<[]>, options: MinimizeOptions = {}): void {
+    atUserLine(() => {
+      const found = gradientsOf(loss, this.parameters, this.#names);
+      const reached = this.#slots.flatMap((slot, i) => (found[i] ? [{ slot, gradient: found[i], name: this.#names[i]! }] : []));
+      this.#checkReached(
+        this.#names.filter((_, i) => !found[i]),
+        checkUnused(options),
+      );
+      guardFinite(loss, "the loss", "loss");
+      for (const { gradient, name } of reached) guardFinite(gradient, `the gradient of ${name}`, "gradients");
+      this.#update(
+        reached.map((r) => r.slot),
+        reached.map((r) => r.gradient),
+      );
     });
-    this.#update(slots, grads);
   }
 
-  /** All parameters, or those that have a gradient. */
-  #reached(loss: Tensor<[]>, unused: "error" | "skip"): readonly Slot[] {
-    if (unused === "error") return this.#slots;
-    if (unused !== "skip") throw new ArgumentError(`minimize: unused is ${JSON.stringify(unused)}`, { help: '"error" or "skip"' });
-    const reached = reachedBy(loss, this.parameters);
-    if (reached.size > 0) return this.#slots.filter(({ parameter }) => reached.has(parameter));
-    throw new GraphError("minimize: the loss reaches none of the parameters", {
-      help: "build the loss from the model that the optimiser was made for",
-    });
+  get #names(): string[] {
+    return this.parameters.map((p, i) => p.name || `parameter ${i}`);
+  }
+
+  #checkReached(missing: readonly string[], unused: "error" | "skip"): void {
+    const { name } = this.#rule;
+    const all = this.parameters.length;
+    if (missing.length === all)
+      throw new GraphError(`minimize: the loss depends on none of the ${all} parameters of this ${name}: ${some(missing)}`, {
+        why: "the optimiser was made for another model, or the loss was cut from it by detach, a comparison or an assignment",
+        help: `${name}(model.parameters(), …) with the model whose forward gives the loss`,
+      });
+    if (missing.length > 0 && unused === "error")
+      throw new GraphError(`minimize: the loss does not depend on ${some(missing)}`, {
+        why: `${missing.length} of the ${all} parameters of this ${name} have no gradient: no path of the graph leads there, or detach, a comparison or an assignment cuts it`,
+        help: 'leave them out of the optimiser, or minimize(loss, { unused: "skip" })',
+      });
   }
 
   apply(grads: readonly Tensor[]): void {
@@ -152,6 +170,16 @@ class RuleOptimizer implements Optimizer {
     if (this.#schedule) this.#rate.assign(lr);
   }
 }
+
+function checkUnused(options: MinimizeOptions): "error" | "skip" {
+  checkOptions("minimize", options, ["unused"]);
+  const { unused = "error" } = options;
+  if (unused === "error" || unused === "skip") return unused;
+  throw new ArgumentError(`minimize: unused is ${show(unused)}`, { help: '"error" or "skip"' });
+}
+
+/** The first names of a list. */
+const some = (names: readonly string[]): string => names.slice(0, 5).join(", ") + (names.length > 5 ? `, … (${names.length})` : "");
 
 /** Scalars in a parameter's dtype, cast once for each dtype. */
 function inDTypes(scalars: readonly Tensor<[]>[]): (parameter: Variable) => readonly Tensor<[]>[] {

@@ -2,6 +2,7 @@
 import { ArgumentError } from "../core/errors.ts";
 import { showShape } from "../core/shape.ts";
 import { Tensor, type TensorLike, tensor, Variable } from "../index.ts";
+import { inUserCode } from "../tensor/for-optimisers.ts";
 import { checkRate, type Schedule } from "./schedules.ts";
 
 /** A float64 scalar: rates, counts and corrections are kept as exactly as PyTorch keeps them on the host. */
@@ -9,7 +10,7 @@ export const scalar = (value: number): Tensor<[]> => tensor(value, { dtype: "flo
 
 /** The schedule's rate after this many updates. */
 export function rateAt(schedule: Schedule, step: Tensor<[]>): Tensor<[]> {
-  const rate: unknown = schedule(step);
+  const rate: unknown = inUserCode(() => schedule(step));
   if (rate instanceof Tensor && rate.shape.length === 0) return rate.cast("float64");
   throw new ArgumentError("a schedule must answer a scalar tensor", {
     why: `this one answered ${rate instanceof Tensor ? showShape(rate.shape) : String(rate)}`,

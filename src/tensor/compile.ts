@@ -3,20 +3,20 @@ import type { DType, TypedArray } from "../core/dtype.ts";
 import { ArgumentError, GraphError, NonFiniteError } from "../core/errors.ts";
 import { showShape } from "../core/shape.ts";
 import type { ArgumentAttributes, Type, Value, VariableAttributes } from "../graph/op.ts";
-import { argument, variable as variableLeaf } from "../ops/index.ts";
+import { argument } from "../ops/index.ts";
 import { differenceOf } from "./compare-traces.ts";
-import { currentTrace, type Device, type Draw, runInTrace, type Storage, type Tap, type Trace } from "./context.ts";
+import { CompileTrace } from "./compile-trace.ts";
+import { currentTrace, type Device, runInTrace, type Storage } from "./context.ts";
 import { asTensor } from "./create.ts";
 import { checked, defaultDevice, runnerFor } from "./engine.ts";
-import { Executable, type Feed, type Guard, type Remains } from "./executable.ts";
+import { Executable, type Feed, type Remains } from "./executable.ts";
 import { InterpretedProgram, numbersOf } from "./interpreted.ts";
-import { firstNonFinite } from "./non-finite.ts";
-import type { Generator } from "./random.ts";
+import { explainNonFinite } from "./non-finite.ts";
 import { theProgramRuntime } from "./running.ts";
 import { FailedStorage, type Failure } from "./slots.ts";
 import { Tensor } from "./tensor.ts";
 import type { TensorLike } from "./tensor-types.ts";
-import { flatten, type Structure, structureKey, type Tree, unflatten } from "./tree.ts";
+import { type Flat, flatten, type Structure, structureKey, type Tree, unflatten } from "./tree.ts";
 import type { Variable } from "./variable.ts";
 
 /** What a call may pass where the function has a tensor: numbers and arrays too; they are inputs, never constants. */
@@ -94,6 +94,8 @@ interface Runnable {
 export interface Entry {
   readonly structure: string;
   readonly types: readonly Type[];
+  /** What messages call the arguments. */
+  readonly names: readonly string[];
   readonly trace: CompileTrace;
   readonly outputs: readonly Value[];
   readonly tree: Structure | undefined;
@@ -151,20 +153,25 @@ export class CompiledFunction {
     );
   }
 
-  /** An error about a number that is not finite, with the line where the first one arose. */
-  private located(error: Error, { trace, outputs }: Entry, feeds: readonly Feed[]): Error {
+  /** An error about a number that is not finite, with the input or the line where the first one arose. */
+  private located(error: Error, { trace, names }: Entry, feeds: readonly Feed[]): Error {
     if (!(error instanceof NonFiniteError)) return error;
-    const roots = [...outputs, ...trace.guards.map((g) => g.value)];
-    const culprit = firstNonFinite(roots, (leaf) => numbersOfLeaf(leaf, feeds));
-    if (!culprit) return error;
-    const input = culprit.op.kind === "leaf";
-    return new NonFiniteError(error.what, {
-      why: input
-        ? `${describeInput(culprit)} holds a number that is not finite`
-        : `the first such number came from ${culprit.op.name} ${showShape(culprit.shape)}`,
-      help: error.help,
-      site: culprit.site ?? error.site,
-    });
+    try {
+      return explainNonFinite(error, {
+        guards: this.guardsOf(trace).map((g) => g.value),
+        numbersOf: (leaf) => numbersOfLeaf(leaf, feeds),
+        nameOf: (leaf) => nameOfInput(leaf, names),
+        run: (outputs) => scalarsOf(outputs, feeds),
+      });
+    } catch {
+      // Only the explanation is missing then, as when there is no memory for it.
+      return error;
+    }
+  }
+
+  private guardsOf(trace: CompileTrace): CompileTrace["guards"] {
+    const { guard = "loss" } = this.options;
+    return trace.guards.filter((g) => guard === "gradients" || (guard === "loss" && g.kind === "loss"));
   }
 
   /** The arguments as tensors, and the program for them. */
@@ -188,13 +195,13 @@ export class CompiledFunction {
       this.entries.push(found);
       return { leaves: flat.leaves, entry: found };
     }
-    const entry = this.trace(flat.leaves, flat.structure, structure);
+    const entry = this.trace(flat, structure);
     this.entries.push(entry);
     if (this.entries.length === MANY) warnMany(this.entries);
     return { leaves: flat.leaves, entry };
   }
 
-  private trace(leaves: readonly Tensor[], structure: Structure, key: string): Entry {
+  private trace({ leaves, structure, paths }: Flat, key: string): Entry {
     const types = leaves.map(({ shape, dtype }) => ({ shape, dtype }));
     const traced = this.traceOnce(types, structure);
     if (this.options.check) {
@@ -204,7 +211,7 @@ export class CompiledFunction {
     }
     const { trace, outputs, tree } = traced;
     const program = this.build(trace, outputs);
-    return { structure: key, types, trace, outputs, tree, program };
+    return { structure: key, types, names: argumentNames(this.f, paths), trace, outputs, tree, program };
   }
 
   private traceOnce(
@@ -228,11 +235,11 @@ export class CompiledFunction {
   }
 
   private build(trace: CompileTrace, outputs: readonly Value[]): Runnable {
-    const { device = defaultDevice(), threads, optimize, guard = "loss" } = this.options;
+    const { device = defaultDevice(), threads, optimize } = this.options;
     const spec = {
       outputs: [...outputs, ...trace.taps.map((t) => t.value)],
       assignments: trace.assignments(),
-      guards: trace.guards.filter((g) => guard === "gradients" || (guard === "loss" && g.kind === "loss")),
+      guards: this.guardsOf(trace),
       optimize,
     };
     if (device === "interpreter") return new InterpretedProgram(spec);
@@ -261,9 +268,30 @@ function numbersOfLeaf(leaf: Value, feeds: readonly Feed[]): ArrayLike<number> |
   return leaf.op.source === "argument" ? numbersOf(feeds[(leaf.attributes as ArgumentAttributes).index]!) : undefined;
 }
 
-function describeInput(leaf: Value): string {
+function nameOfInput(leaf: Value, names: readonly string[]): string {
   if (leaf.op.kind === "leaf" && leaf.op.source === "variable") return ((leaf.attributes as VariableAttributes).cell as Variable).label();
-  return `argument ${(leaf.attributes as ArgumentAttributes).index}`;
+  return names[(leaf.attributes as ArgumentAttributes).index] ?? "a tensor from outside the function";
+}
+
+/** "argument 0 (x)", "argument 1 (batch.y)": the places of tensors in the arguments, with the parameters' names where the function's text has them. */
+function argumentNames(f: (...args: any[]) => unknown, paths: readonly string[]): string[] {
+  const [, list, single] = /^(?:function\s*[\w$]*\s*)?\(([^()]*)\)|^([\w$]+)\s*=>/.exec(String(f)) ?? [];
+  const parameters = (list ?? single ?? "").split(",").map((name) => /^[\w$]+$/.exec(name.trim())?.[0] ?? "");
+  return paths.map((path) => {
+    const [, index, rest] = /^\[(\d+)\](.*)$/.exec(path)!;
+    const name = `${parameters[Number(index)] ?? ""}${rest}`;
+    return name ? `argument ${index} (${name})` : `argument ${index}`;
+  });
+}
+
+/** Scalars computed from what a program was fed with, and the present cells. */
+function scalarsOf(outputs: readonly Value[], feeds: readonly Feed[]): number[] {
+  const program = new Executable(runnerFor("wasm"), { outputs, assignments: [], guards: [] });
+  try {
+    return program.run(feeds).map((storage) => numbersOf(storage)[0]!);
+  } finally {
+    program.dispose();
+  }
 }
 
 function throwPending(): void {
@@ -302,77 +330,4 @@ function warnMany(entries: readonly Entry[]): void {
   console.warn(
     `gradus: one compiled function has ${entries.length} programs, for arguments ${[...new Set(shapes)].slice(-3).join(" | ")} …; pad or drop what varies`,
   );
-}
-
-/** An input that is no argument: a captured tensor, or the two words of a generator's key (one entry each, the second one empty). */
-type Extra = { readonly tensor: Tensor } | { readonly generator: Generator | undefined };
-
-/** What a function being compiled has read, assigned, captured, drawn and reported. */
-export class CompileTrace implements Trace {
-  readonly name = "compile";
-  readonly outer = undefined;
-  closed = false;
-  readonly cells = new Map<Variable, { value: Value; assigned: boolean }>();
-  /** Inputs besides the arguments, in the order of their numbers. */
-  readonly extras: Extra[] = [];
-  readonly taps: { readonly value: Value; readonly tap: Tap }[] = [];
-  readonly guards: (Guard & { readonly kind: "loss" | "gradients" })[] = [];
-  private readonly captures = new Map<Tensor, Value>();
-  private readonly keys = new Map<Generator, { key0: Value; key1: Value }>();
-  private readonly arguments: number;
-  private sites = 0;
-
-  constructor(types: readonly Type[]) {
-    this.arguments = types.length;
-  }
-
-  readCell(cell: Variable): Value {
-    const known = this.cells.get(cell);
-    if (known) return known.value;
-    if (!cell.hasValue) cell.content();
-    const value = variableLeaf(cell, { shape: cell.shape, dtype: cell.dtype });
-    this.cells.set(cell, { value, assigned: false });
-    return value;
-  }
-
-  assignCell(cell: Variable, value: Value): void {
-    if (!this.cells.has(cell) && cell.hasValue) this.readCell(cell);
-    this.cells.set(cell, { value, assigned: true });
-  }
-
-  assignments(): { cell: Variable; value: Value }[] {
-    return [...this.cells].flatMap(([cell, { value, assigned }]) => (assigned ? [{ cell, value }] : []));
-  }
-
-  capture(tensor: Tensor): Value {
-    const held = tensor.content();
-    let value = this.captures.get(held);
-    if (!value) {
-      value = this.input(held, { tensor: held });
-      this.captures.set(held, value);
-    }
-    return value;
-  }
-
-  draw(generator: Generator): Draw {
-    let keys = this.keys.get(generator);
-    if (!keys) {
-      const word: Type = { shape: [], dtype: "uint32" };
-      keys = { key0: this.input(word, { generator }), key1: this.input(word, { generator: undefined }) };
-      this.keys.set(generator, keys);
-    }
-    return { ...keys, site: this.sites++ };
-  }
-
-  private input(type: Type, from: Extra): Value {
-    return argument(this.arguments + this.extras.push(from) - 1, type);
-  }
-
-  tap(value: Value, tap: Tap): void {
-    this.taps.push({ value, tap });
-  }
-
-  guard(value: Value, label: string, kind: "loss" | "gradients"): void {
-    this.guards.push({ value, label, kind });
-  }
 }

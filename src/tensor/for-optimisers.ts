@@ -1,8 +1,11 @@
 /** What optimisers need to know beyond the public face. */
 
-import { gradients } from "../transform/index.ts";
 import { currentTrace, HostStorage } from "./context.ts";
-import type { Tensor } from "./tensor.ts";
+import { Tensor } from "./tensor.ts";
+
+export { atUserLine, inUserCode } from "./site.ts";
+
+import { foundGradients } from "./transformations/found.ts";
 import type { Variable } from "./variable.ts";
 
 /** Asks the program being traced, if any, to change no variable in a step where this is not finite. */
@@ -10,16 +13,9 @@ export function guardFinite(x: Tensor, label: string, kind: "loss" | "gradients"
   currentTrace()?.guard?.(x.node(), label, kind);
 }
 
-/**
- * The parameters that have a gradient: not only those the loss depends on, because `detach` and comparisons cut gradients.
- * The gradients themselves are dropped again; what nothing uses is never compiled.
- */
-export function reachedBy(loss: Tensor, parameters: readonly Variable[]): ReadonlySet<Variable> {
-  const found = gradients(
-    loss.node(),
-    parameters.map((p) => p.node()),
-  );
-  return new Set(parameters.filter((_, i) => found[i] !== null));
+/** ∂loss/∂p for each parameter, null where the loss does not depend on it. */
+export function gradientsOf(loss: Tensor, parameters: readonly Variable[], names: readonly string[]): (Tensor | null)[] {
+  return foundGradients(loss, parameters, names, "minimize").map((g) => g && new Tensor(g, { tracked: true }));
 }
 
 /** The scalar's value where it is known without computing anything. */

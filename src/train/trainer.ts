@@ -262,12 +262,17 @@ export class Trainer {
 /** Has the step's number already. */
 class StepError extends NonFiniteError {}
 
-const stepError = (what: string, damaged: readonly string[], cause?: unknown): StepError =>
-  new StepError(what, {
-    why: damaged.length > 0 ? `not finite any more: ${damaged.join(", ")}` : "all parameters are still finite",
+/** With what the program found out: the input or the operation the number came from, and its line. */
+const stepError = (what: string, damaged: readonly string[], cause?: unknown): StepError => {
+  const parameters = damaged.length > 0 ? `not finite any more: ${damaged.join(", ")}` : "all parameters are still finite";
+  const { why, site } = cause instanceof NonFiniteError ? cause : {};
+  return new StepError(what, {
+    why: why ? `${why}; ${parameters}` : parameters,
     help: "lower the learning rate, or clip the gradients with clipNorm; look for inputs that are not finite",
+    site,
     cause,
   });
+};
 
 function check(data: Dataset<Labelled>, options: FitOptions): void {
   checkOptions("fit", options, FIT_OPTIONS);

@@ -1,16 +1,16 @@
 /** Derivatives of what users hold, on top of the transformations of graphs. */
 import { isFloat } from "../../core/dtype.ts";
-import { DTypeError, GraphError, ShapeError } from "../../core/errors.ts";
+import { GraphError, ShapeError } from "../../core/errors.ts";
 import { sameShape, showShape } from "../../core/shape.ts";
 import type { Value } from "../../graph/op.ts";
 import * as ops from "../../ops/index.ts";
 import * as graphs from "../../transform/index.ts";
-import { currentTrace } from "../context.ts";
 import { asTensor } from "../create.ts";
 import { atUserLine, inUserCode } from "../site.ts";
 import { Tensor } from "../tensor.ts";
 import { type Flat, flatten, type Like, type Tree, unflatten } from "../tree.ts";
-import { ownerOf, Variable } from "../variable.ts";
+import { Variable } from "../variable.ts";
+import { checkScalar, foundGradients } from "./found.ts";
 
 export interface GradientOptions {
   /** What to do about an x that y does not depend on: an error, the default, or a gradient of zeros. */
@@ -36,11 +36,7 @@ export function gradients<T extends Tree>(y: Tensor<[]>, xs: T, options: Gradien
   return atUserLine(() => {
     const { leaves, paths, structure } = flatten(xs, "gradients");
     const names = leaves.map((x, i) => nameOf(x, paths[i]!));
-    const root = checkScalar(y, "gradients").node();
-    checkCurrent(root, leaves);
-    for (const [i, x] of leaves.entries()) checkSource(x, names[i]!);
-    const values = leaves.map((x) => x.node());
-    const found = graphs.gradients(root, values);
+    const found = foundGradients(y, leaves, names, "gradients");
     const missing = names.filter((_, i) => !found[i]);
     if (missing.length > 0 && options.unused !== "zero")
       throw new GraphError(`gradients: y does not depend on ${missing.join(", ")}`, {
@@ -49,7 +45,7 @@ export function gradients<T extends Tree>(y: Tensor<[]>, xs: T, options: Gradien
       });
     return unflatten(
       structure,
-      found.map((g, i) => tracked(g ?? ops.zerosLike(values[i]!))),
+      found.map((g, i) => tracked(g ?? ops.zerosLike(leaves[i]!))),
     ) as Like<T>;
   });
 }
@@ -57,52 +53,6 @@ export function gradients<T extends Tree>(y: Tensor<[]>, xs: T, options: Gradien
 function nameOf(x: Tensor, path: string): string {
   if (x instanceof Variable && x.name) return x.name;
   return path || String(x);
-}
-
-function checkScalar(y: Tensor, who: string): Tensor {
-  if (!(y instanceof Tensor)) throw new GraphError(`${who}: the function must return a tensor`, { help: "a scalar, like a loss" });
-  if (y.shape.length > 0)
-    throw new GraphError(`${who}: y is ${showShape(y.shape)}, not a scalar`, {
-      why: "the gradient of several numbers is not one tensor",
-      help: "y.sum() or y.mean() first; jacobian(f) for all of them",
-    });
-  if (!isFloat(y.dtype))
-    throw new DTypeError(`${who}: ${y.dtype} has no gradient`, {
-      why: "only floats change continuously",
-      help: 'compute in floats: x.cast("float32")',
-    });
-  return y;
-}
-
-function checkSource(x: Tensor, name: string): void {
-  if (!isFloat(x.dtype))
-    throw new DTypeError(`gradients: ${name} is ${x.dtype}, and has no gradient`, { why: "only floats change continuously" });
-  if (!x.isTracked && !currentTrace())
-    throw new GraphError(`gradients: ${name} is a plain tensor`, {
-      why: "how it is used is forgotten once it has been computed",
-      help: "compute with x.tracked() in its place, or make it a variable; grad(f) does it by itself",
-    });
-}
-
-/** A cell stands for its present content: if y read an earlier one, the gradient would be of something else. */
-function checkCurrent(root: Value, leaves: readonly Tensor[]): void {
-  const present = new Map(leaves.filter((x) => x instanceof Variable).map((x) => [x, x.node()]));
-  if (present.size === 0) return;
-  for (const v of reachedByGradients(root)) {
-    const owner = ownerOf(v);
-    if (owner && present.has(owner) && present.get(owner) !== v)
-      throw new GraphError(`gradients: ${owner.label()} was assigned after y was built`, {
-        why: "y depends on what the cell held before",
-        help: "take the gradients before assigning",
-      });
-  }
-}
-
-/** What a gradient may flow to from here: not what lies behind a cut, as the history of an assigned cell does. */
-function reachedByGradients(root: Value): Set<Value> {
-  const reached = new Set([root]);
-  for (const v of reached) for (const x of v.op.kind === "custom" ? v.inputs.slice(1) : v.inputs) reached.add(x);
-  return reached;
 }
 
 interface Called {

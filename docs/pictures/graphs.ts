@@ -43,24 +43,38 @@ function weightDecay(): string {
   return toDot([y.node(), u3.node()], { names: named({ x, w, "λ": lambda, "ŷ": y, "u₁": u1, "u₂": u2, "u₃": u3 }) });
 }
 
-/** Fig. 6.11: cross-entropy and weight decay of a network with one hidden layer; then with the gradients of both weight matrices. */
+/**
+ * Fig. 6.11: cross-entropy and weight decay of a network with one hidden layer; then with the gradients of both weight matrices. As in the book,
+ * the cross-entropy is one node, and so is its gradient.
+ */
 function networkCost(): { cost: string; withGradient: string } {
   const [X, W1, W2] = [cell(8, 4), cell(4, 6), cell(6, 3)];
   const y = variable(zeros([8, 3])); // one row of probabilities per example
-  const H = X.matmul(W1).relu();
-  const logits = H.matmul(W2);
-  const data = crossEntropy(logits, y);
-  const decay = W1.square().sum().add(W2.square().sum()).mul(0.01);
-  const J = data.add(decay);
-  const names = { X, y, "W⁽¹⁾": W1, "W⁽²⁾": W2, H, logits, "J (MLE)": data, "weight decay": decay, J };
-  const [d1, d2] = gradients(J, [W1, W2]);
+  const lambda = cell();
+  const U1 = X.matmul(W1);
+  const H = U1.relu();
+  const U2 = H.matmul(W2);
+  const data = crossEntropy(U2, y);
+  const [u3, u5] = [W1.square(), W2.square()];
+  const [u4, u6] = [u3.sum(), u5.sum()];
+  const u7 = u4.add(u6);
+  const u8 = u7.mul(lambda);
+  const J = data.add(u8);
+  const names = { X, y, "W⁽¹⁾": W1, "W⁽²⁾": W2, "λ": lambda, "U⁽¹⁾": U1, H, "U⁽²⁾": U2, "J_MLE": data, "u⁽³⁾": u3, "u⁽⁴⁾": u4, "u⁽⁵⁾": u5, "u⁽⁶⁾": u6, "u⁽⁷⁾": u7, "u⁽⁸⁾": u8, J };
+  const [d1, d2, G, dH] = gradients(J, [W1, W2, U2, H]);
   const forward = new Set(topological([J.node()]));
   const added = topological([d1!.node(), d2!.node()]).filter((v) => !forward.has(v));
+  const collapsed = new Map([
+    [data.node(), { name: "cross_entropy", inputs: [U2.node(), y.node()] }],
+    [G!.node(), { name: "(softmax − y) / 8", inputs: [U2.node(), y.node()] }],
+  ]);
   return {
-    cost: toDot([J.node()], { names: named(names) }),
+    cost: toDot([J.node()], { names: named(names), collapsed, types: false }),
     withGradient: toDot([J.node(), d1!.node(), d2!.node()], {
-      names: named({ ...names, "∂J/∂W⁽¹⁾": d1!, "∂J/∂W⁽²⁾": d2! }),
+      names: named({ ...names, "G = ∂J/∂U⁽²⁾": G!, "∂J/∂H": dH!, "∂J/∂W⁽¹⁾": d1!, "∂J/∂W⁽²⁾": d2! }),
       colours: new Map(added.map((v) => [v, "#fde3cc"])),
+      collapsed,
+      types: false,
     }),
   };
 }

@@ -10,34 +10,55 @@ export interface DotOptions {
   readonly names?: ReadonlyMap<Value, string>;
   /** Fill colours, as for the nodes of the gradient. */
   readonly colours?: ReadonlyMap<Value, string>;
+  /** Values that are drawn as one operation of this name over these inputs; what lies between is left out. */
+  readonly collapsed?: ReadonlyMap<Value, { readonly name: string; readonly inputs: readonly Value[] }>;
+  /** False: names and operations only, without types. Default true. */
+  readonly types?: boolean;
   /** Draw constants and positions too; otherwise only what depends on arguments and variables, and the outputs. */
   readonly constants?: boolean;
 }
 
 /** One node per value: variables and arguments are boxes, operations ellipses, outputs have a double rim. Data flows upwards. */
 export function toDot(outputs: readonly Value[], options: DotOptions = {}): string {
-  const drawn = shown(outputs, options.constants ?? false);
+  const drawn = drawnValues(outputs, options);
   const ids = new Map(drawn.map((v, i) => [v, `n${i}`]));
   const nodes = drawn.map((v) => `  ${ids.get(v)} [${styleOf(v, outputs.includes(v), options)}];`);
-  const edges = drawn.flatMap((v) => v.inputs.filter((x) => ids.has(x)).map((x) => `  ${ids.get(x)} -> ${ids.get(v)};`));
+  const edges = drawn.flatMap((v) =>
+    inputsOf(v, options)
+      .filter((x) => ids.has(x))
+      .map((x) => `  ${ids.get(x)} -> ${ids.get(v)};`),
+  );
   return ["digraph {", "  rankdir=BT;", '  node [fontname="Helvetica", fontsize=11];', ...nodes, ...edges, "}", ""].join("\n");
 }
 
-function shown(outputs: readonly Value[], constants: boolean): Value[] {
-  const all = topological(outputs);
-  if (constants) return all;
+/** What an arrow comes from: a square has one. */
+const inputsOf = (v: Value, { collapsed }: DotOptions): readonly Value[] =>
+  collapsed?.get(v)?.inputs ?? (isSquare(v) ? v.inputs.slice(1) : v.inputs);
+
+const isSquare = (v: Value): boolean => v.op.name === "mul" && v.inputs[0] === v.inputs[1];
+
+/** The values that are drawn, inputs before what uses them: node `n0` is the first. */
+export function drawnValues(outputs: readonly Value[], options: DotOptions = {}): Value[] {
+  const all = topological(outputs, (v) => inputsOf(v, options));
+  if (options.constants) return all;
   const live = new Set<Value>(outputs);
   for (const v of all)
-    if (v.inputs.some((x) => live.has(x)) || (v.op.kind === "leaf" && (v.op.source === "argument" || v.op.source === "variable")))
+    if (
+      inputsOf(v, options).some((x) => live.has(x)) ||
+      (v.op.kind === "leaf" && (v.op.source === "argument" || v.op.source === "variable"))
+    )
       live.add(v);
   return all.filter((v) => live.has(v));
 }
 
-function styleOf(v: Value, output: boolean, { names, colours }: DotOptions): string {
+function styleOf(v: Value, output: boolean, { names, colours, collapsed, types = true }: DotOptions): string {
   const leaf = v.op.kind === "leaf";
   const name = names?.get(v);
-  const operation = leaf && name ? "" : `${operationOf(v)}${leaf && v.op.name !== "iota" ? ` ${showAttributes(v)}`.trimEnd() : ""}`;
-  const label = [name, operation, `${v.dtype} ${showShape(v.shape)}`].filter(Boolean).join("\n");
+  const operation =
+    leaf && name
+      ? ""
+      : (collapsed?.get(v)?.name ?? `${operationOf(v)}${leaf && v.op.name !== "iota" ? ` ${showAttributes(v)}`.trimEnd() : ""}`);
+  const label = [name, operation, types && `${v.dtype} ${showShape(v.shape)}`].filter(Boolean).join("\n");
   const colour = colours?.get(v);
   return [
     `label=${quote(label)}`,
@@ -47,9 +68,10 @@ function styleOf(v: Value, output: boolean, { names, colours }: DotOptions): str
   ].join(", ");
 }
 
-/** The op's name, but for two that are better known by what they are here: the product of two matrices, and the gradient that stops. */
-function operationOf(v: Value): string {
+/** The op's name, but for those that are better known by what they are here: the product of two matrices, a square, the gradient that stops. */
+export function operationOf(v: Value): string {
   if (v.op.kind === "contract" && isMatrixProduct(v.attributes as Form)) return "matmul";
+  if (isSquare(v)) return "sqr";
   return v.op.kind === "custom" && v.inputs.length === 1 ? "stopGradient" : v.op.name;
 }
 

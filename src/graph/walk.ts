@@ -2,20 +2,20 @@
 import type { Value } from "./op.ts";
 
 /** The outputs and all they depend on, each once, inputs before what uses them. */
-export function topological(outputs: readonly Value[]): Value[] {
+export function topological(outputs: readonly Value[], inputsOf: (v: Value) => readonly Value[] = (v) => v.inputs): Value[] {
   const order: Value[] = [];
   const seen = new Set<Value>();
-  const stack: { value: Value; next: number }[] = [];
+  const stack: { value: Value; inputs: readonly Value[]; next: number }[] = [];
   const enter = (value: Value): void => {
     if (seen.has(value)) return;
     seen.add(value);
-    stack.push({ value, next: 0 });
+    stack.push({ value, inputs: inputsOf(value), next: 0 });
   };
   for (const output of outputs) {
     enter(output);
     while (stack.length > 0) {
       const top = stack[stack.length - 1]!;
-      const input = top.value.inputs[top.next++];
+      const input = top.inputs[top.next++];
       if (input) enter(input);
       else order.push(stack.pop()!.value);
     }

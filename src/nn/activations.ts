@@ -16,22 +16,34 @@ export interface Activation {
 const activation = (f: (x: Tensor) => Tensor): Activation => f as Activation;
 
 /** max(x, 0); gradient 0 at 0. */
-export const relu: Activation = activation((x) => x.relu());
+export const relu: Activation = activation(function relu(x) {
+  return x.relu();
+});
 
 /** The hyperbolic tangent. */
-export const tanh: Activation = activation((x) => x.tanh());
+export const tanh: Activation = activation(function tanh(x) {
+  return x.tanh();
+});
 
 /** 1 / (1 + e⁻ˣ). */
-export const sigmoid: Activation = activation((x) => x.sigmoid());
+export const sigmoid: Activation = activation(function sigmoid(x) {
+  return x.sigmoid();
+});
 
 /** x · sigmoid(x), also called swish. Elfwing, Uchibe and Doya 2018. */
-export const silu: Activation = activation((x) => x.silu());
+export const silu: Activation = activation(function silu(x) {
+  return x.silu();
+});
 
 /** log(1 + eˣ), a smooth ReLU that neither overflows nor underflows. Gradient sigmoid(x), at 0 too. Dugas et al. 2001. */
-export const softplus: Activation = activation((x) => x.softplus());
+export const softplus: Activation = activation(function softplus(x) {
+  return x.softplus();
+});
 
 /** x / (1 + |x|). */
-export const softsign: Activation = activation((x) => x.softsign());
+export const softsign: Activation = activation(function softsign(x) {
+  return x.softsign();
+});
 
 /** x where x > 0, else slope · x. Maas, Hannun and Ng 2013. */
 export function leakyRelu<S extends Shape>(x: Tensor<S>, slope = 0.01): Tensor<S> {

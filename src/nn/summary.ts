@@ -5,6 +5,7 @@ import { Generator, Tensor, type Variable, zeros } from "../index.ts";
 import { functionalCall } from "./functional-call.ts";
 import { inference, type Mode } from "./mode.ts";
 import { Module } from "./module.ts";
+import { Sequential } from "./sequential.ts";
 
 export interface SummaryOptions {
   /** Of the input. Default float32; embeddings want int32. */
@@ -21,8 +22,16 @@ interface Row {
 
 type Runnable = Module & { forward(x: Tensor, mode: Mode): unknown };
 
+/** A module, or a function that stands among the layers of a `Sequential`: relu, flatten. */
+interface Layer {
+  readonly path: string;
+  readonly depth: number;
+  readonly layer: Module | LayerFunction;
+}
+type LayerFunction = (x: Tensor) => unknown;
+
 /**
- * A table of the model's layers with the shape of each one's output and its own number of parameters. Nothing is computed,
+ * A table of the model's layers, functions between them included, with the shape of each one's output and its own number of parameters. Nothing is computed,
  * and the model needs no values. `inputShape` is that of the whole input, the axis of the examples included.
  *
  * @throws ArgumentError if the model has no `forward`; ShapeError if the input does not fit
@@ -35,35 +44,42 @@ export function summary(
 ): string {
   if (!(model instanceof Module) || typeof model.forward !== "function")
     throw new ArgumentError("summary: the model has no forward", { help: "pass a Module with forward(x, mode)" });
-  const rows = new Map<Module, Row>();
   const counted = new Set<Variable>();
-  for (const [path, module, depth] of modulesOf(model)) rows.set(module, rowOf(path, module, depth, counted));
-  const restore = [...rows].map(([module, row]) => watch(module, row));
+  const layers = layersOf(model).map((place) => ({ ...place, row: rowOf(place, counted) }));
+  const rowAt = new Map(layers.map(({ path, row }) => [path, row]));
+  const restore = layers.flatMap(({ path, layer, row }) => [
+    ...(layer instanceof Sequential ? [watchFunctions(layer, (i) => rowAt.get(path === "" ? String(i) : `${path}.${i}`))] : []),
+    ...(layer instanceof Module ? [watch(layer, row)] : []),
+  ]);
   try {
     functionalCall(model, placeholders(model), () => model.forward(zeros(inputShape, { dtype }), inference));
   } finally {
     for (const undo of restore) undo();
   }
-  return [table([...rows.values()]), ...totals(model, inputShape)].join("\n");
+  return [table(layers.map(({ row }) => row)), ...totals(model, inputShape)].join("\n");
 }
 
-/** All modules, each once, before those inside it. */
-function modulesOf(root: Module): [path: string, module: Module, depth: number][] {
-  const found: [string, Module, number][] = [];
+/** All modules, each once, before what is inside them, and the functions between the layers of a chain. */
+function layersOf(root: Module): Layer[] {
+  const found: Layer[] = [];
   const seen = new Set<object>();
-  const stack: [path: string, value: unknown, depth: number][] = [["", root, 0]];
+  const stack: { path: string; value: unknown; depth: number; inChain: boolean }[] = [{ path: "", value: root, depth: 0, inChain: false }];
   while (stack.length > 0) {
-    const [path, value, depth] = stack.pop()!;
+    const { path, value, depth, inChain } = stack.pop()!;
+    if (typeof value === "function" && inChain) found.push({ path, layer: value as LayerFunction, depth });
     if (typeof value !== "object" || value === null || value instanceof Tensor || value instanceof Generator || seen.has(value)) continue;
     seen.add(value);
-    if (value instanceof Module) found.push([path, value, depth]);
+    if (value instanceof Module) found.push({ path, layer: value, depth });
     const inner =
       value instanceof Module ? value.stateFields() : value instanceof Map ? value : isPlain(value) ? Object.entries(value) : [];
     const next = value instanceof Module ? depth + 1 : depth;
     stack.push(
-      ...[...inner]
-        .reverse()
-        .map(([name, item]): [string, unknown, number] => [path === "" ? String(name) : `${path}.${name}`, item, next]),
+      ...[...inner].reverse().map(([name, item]) => ({
+        path: path === "" ? String(name) : `${path}.${name}`,
+        value: item as unknown,
+        depth: next,
+        inChain: value instanceof Sequential,
+      })),
     );
   }
   return found;
@@ -72,19 +88,40 @@ function modulesOf(root: Module): [path: string, module: Module, depth: number][
 const isPlain = (value: object): boolean => Array.isArray(value) || [Object.prototype, null].includes(Object.getPrototypeOf(value));
 
 /** The variables that are the module's own; a shared one counts where it is met first. */
-function rowOf(path: string, module: Module, depth: number, counted: Set<Variable>): Row {
+function rowOf({ path, layer, depth }: Layer, counted: Set<Variable>): Row {
+  if (!(layer instanceof Module)) return { path, kind: layer.name || "function", depth, output: undefined, parameters: 0 };
   const inner = new Set(
-    modulesOf(module)
+    layersOf(layer)
       .slice(1)
-      .flatMap(([, m]) => [...m.namedVariables().values()]),
+      .flatMap(({ layer: m }) => (m instanceof Module ? [...m.namedVariables().values()] : [])),
   );
   let parameters = 0;
-  for (const cell of module.namedVariables().values()) {
+  for (const cell of layer.namedVariables().values()) {
     if (inner.has(cell) || counted.has(cell)) continue;
     counted.add(cell);
     parameters += sizeOf(cell.shape);
   }
-  return { path, kind: module.constructor.name, depth, output: undefined, parameters };
+  return { path, kind: layer.constructor.name, depth, output: undefined, parameters };
+}
+
+/** Notes the shapes of what the functions among a chain's layers answer; answers what undoes it. */
+function watchFunctions(chain: Sequential, rowOf: (index: number) => Row | undefined): () => void {
+  const { layers } = chain;
+  const put = (value: readonly unknown[]): void => {
+    Object.defineProperty(chain, "layers", { value, enumerable: true, configurable: true, writable: true });
+  };
+  put(
+    layers.map((layer: unknown, i: number) => {
+      const row = rowOf(i);
+      if (typeof layer !== "function" || !row) return layer;
+      return (x: Tensor): unknown => {
+        const output = (layer as LayerFunction)(x);
+        if (output instanceof Tensor) row.output ??= output.shape;
+        return output;
+      };
+    }),
+  );
+  return () => put(layers);
 }
 
 /** Notes the shape of what `forward` answers, the first time; answers what undoes it. */

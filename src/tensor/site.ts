@@ -23,7 +23,10 @@ function fileHere(): string {
 export function ownPlaces(file: string): string[] {
   const folder = /^(.*\/src\/)(?:tensor|parts)\/[^/]+$/.exec(file)?.[1];
   if (!folder) return file ? [file] : [];
-  return [folder, folder.replace(/\/dist\/src\/$/, "/src/")].flatMap((place) => {
+  const sources = folder.replace(/\/dist\/src\/$/, "/src/");
+  // The recipes that come with the library stand beside its sources.
+  const recipes = [folder, sources].map((place) => place.replace(/\/src\/$/, "/recipes/"));
+  return [folder, sources, ...recipes].flatMap((place) => {
     if (!place.startsWith("file://")) return [place, `file://${encodeURI(place)}`];
     return [place, decodeURIComponent(place.slice("file://".length))];
   });

@@ -14,5 +14,5 @@ export function exampleBatch(data: Dataset<Labelled>, size = 2): Labelled {
 export async function drawGraph(model: Trainable, loss: Loss, data: Dataset<Labelled>): Promise<string> {
   const { x, y } = exampleBatch(data);
   const value: Tensor = loss(model.forward(x, inference), y);
-  return toDot({ loss: value });
+  return toDot({ loss: value }, { names: { x, y } });
 }

@@ -69,6 +69,21 @@ test("A graph draws as DOT, with names and colours.", () => {
   expect(dot.startsWith("digraph {")).toBe(true);
 });
 
+test("What is collapsed is drawn as one operation, without what lies between.", () => {
+  const inner = y.inputs[0]!;
+  const collapsed = new Map([[y, { name: "layer", inputs: [x] }]]);
+  const dot = toDot([y], { names: new Map([[x, "x"]]), collapsed, types: false });
+  expect(dot.match(/label="[^"]*"/g)).toEqual(['label="x"', 'label="layer"']);
+  expect(dot).toContain("n0 -> n1;");
+  expect(toDot([inner], { collapsed })).not.toContain("layer");
+});
+
+test("A square has one arrow.", () => {
+  const dot = toDot([o.mul(x, x)]);
+  expect(dot).toContain('label="sqr\\n');
+  expect(dot.match(/->/g)).toHaveLength(1);
+});
+
 describe("The verifier", () => {
   test("accepts what builders make.", () => {
     expect(() => verifyGraph([y])).not.toThrow();

@@ -212,6 +212,26 @@ describe("initialisers have the spread of their formula", () => {
 });
 
 describe("summary", () => {
+  test("shows a function each time it stands in a chain, inner chains too, and leaves the layers as they were", () => {
+    const inner = new Sequential(new Linear(3, 2), relu, (x) => x.mul(2));
+    const model = new Sequential(relu, inner, relu);
+    const before = [...inner.layers];
+    const text = summary(model, [5, 3]);
+    expect(text.split("\n").slice(2, 9)).toEqual(
+      [
+        "Sequential        [5, 2]",
+        "  0 (relu)        [5, 3]",
+        "  1 (Sequential)  [5, 2]",
+        "    1.0 (Linear)  [5, 2]           8",
+        "    1.1 (relu)    [5, 2]",
+        "    1.2 (function)  [5, 2]",
+        "  2 (relu)        [5, 2]",
+      ].map((line) => line.replace(/^( *\S+(?: \(\w+\))?) +/, (_, name: string) => `${name.padEnd(18)}  `)),
+    );
+    expect([...inner.layers]).toEqual(before);
+    expect(Object.keys(model)).toEqual(["layers"]);
+  });
+
   test("shows every layer's output and parameters without computing or needing values", () => {
     const model = new Sequential(flatten, new Linear(784, 300), relu, new Dropout(0.5), new Linear(300, 10));
     const text = summary(model, [1, 28, 28]);
@@ -219,7 +239,9 @@ describe("summary", () => {
       "layer          output    parameters",
       "-------------  --------  ----------",
       "Sequential     [1, 10]",
+      "  0 (flatten)  [1, 784]",
       "  1 (Linear)   [1, 300]     235,500",
+      "  2 (relu)     [1, 300]",
       "  3 (Dropout)  [1, 300]",
       "  4 (Linear)   [1, 10]        3,010",
       "",

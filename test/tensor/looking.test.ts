@@ -65,6 +65,10 @@ test("drawings name products, computed tensors and stopped gradients, and shade 
   expect(lines("matmul").map((line) => line.includes("fillcolor"))).toEqual([false, true]);
   expect(drawing).not.toContain("contract");
   expect(lines("loss")[0]).not.toContain("fillcolor");
+  const named = toDot({ loss, "∂loss/∂w": d.w }, { names: { x } });
+  expect(named).toContain('label="x\\nfloat32 [1, 2]"');
+  expect(named).toContain('label="∂loss/∂w\\n');
+  expect(named).not.toContain('label="tensor');
   expect(toDot({ outer: einsum("i,j->ij", w, w) })).toContain("contract");
 });
 
@@ -90,6 +94,11 @@ describe("the user's line", () => {
     expect(userLine(stack.join("\n"))).toBe("train.ts:14");
     expect(userLine("Error\n    at file:///home/me/a%20b.ts?t=1:2:3")).toBe("a%20b.ts:2");
     expect(userLine("Error")).toBe("");
+    // Lines of other packages are nobody's: who called them is told.
+    const packages = ["Error", "    at parse (/home/me/node_modules/commander/lib/command.js:12:3)", "    at main (/home/me/train.ts:5:1)"];
+    expect(userLine(packages.join("\n"))).toBe("train.ts:5");
+    expect(userLine(packages.slice(0, 2).join("\n"))).toBe("");
+    expect(userLine("Error\n    at C:\\me\\node_modules\\x\\y.js:1:2")).toBe("");
   });
 
   test("frames of the built library that source maps have moved to its sources are its own, too", () => {
@@ -97,6 +106,9 @@ describe("the user's line", () => {
     expect(own).toContain("/home/me/gra dus/dist/src/");
     expect(own).toContain("/home/me/gra dus/src/");
     expect(own).toContain("file:///home/me/gra%20dus/src/");
+    // The recipes that come with the library are its own too.
+    expect(own).toContain("/home/me/gra dus/dist/recipes/");
+    expect(own).toContain("/home/me/gra dus/recipes/");
     expect(ownPlaces("/home/me/gra dus/src/tensor/site.ts")).toContain("file:///home/me/gra%20dus/src/");
     expect(ownPlaces("https://here/src/parts/core-AB12.js")).toContain("https://here/src/");
   });

@@ -83,7 +83,7 @@ export function gaussianNll<R extends Reduction = "mean">(
     const { full = false, eps = 1e-6, reduction } = options;
     checkSameShape(x, target, "gaussianNll");
     checkSameShape(x, variance, "gaussianNll (variance)");
-    const v = variance.maximum(checkPositive(eps, "gaussianNll: eps"));
+    const v = variance.clip(checkPositive(eps, "gaussianNll: eps"), Number.POSITIVE_INFINITY);
     const losses = v.log().add(x.sub(target).square().div(v)).mul(0.5);
     return reduce(full ? losses.add(Math.log(2 * Math.PI) / 2) : losses, reduction, "gaussianNll");
   });

@@ -6,7 +6,7 @@ import { isFloat } from "../core/dtype.ts";
 import { apply, type Binary, type Elementwise, type Unary, type Value } from "../graph/op.ts";
 import { select as choose, compare, constant as number, scalar } from "../kernel/expr.ts";
 import { scalarLike, zerosLike } from "./leaf.ts";
-import { eq, ge, gt, logicalAnd, lt, select } from "./logic.ts";
+import { eq, ge, gt, logicalAnd, logicalNot, lt, select } from "./logic.ts";
 import { log } from "./maths.ts";
 import { elementwise, floats, numbers } from "./rules.ts";
 
@@ -102,7 +102,7 @@ export const signOp: Elementwise<Unary> = elementwise({
 export const square = (x: Value): Value => mul(x, x);
 export const reciprocal = (x: Value): Value => div(scalarLike(x, 1), x);
 
-/** max(x, 0); NaN stays NaN, the gradient at 0 is 0. */
+/** max(x, 0); NaN and −0 stay what they are, the gradient at 0 is 0. */
 export function relu(x: Value): Value {
   return apply(reluOp, [x]);
 }
@@ -113,32 +113,37 @@ export const reluOp: Elementwise<Unary> = elementwise({
   lower: ([x]) => scalar("pmax", [x, number(0, x.dtype)]),
 });
 
-/** The larger one; NaN if either is. At a tie the gradient goes to a. */
+/** The larger one; NaN if either is, and −0 is less than 0. As in PyTorch, of equals each gets half the gradient. */
 export function maximum(a: Value, b: Value): Value {
   return apply(maximumOp, [a, b]);
 }
 export const maximumOp: Elementwise<Binary> = elementwise({
   name: "maximum",
   infer: (inputs) => numbers("maximum", inputs),
-  vjp: (dy, [a, b]) => toChosen(dy, lt(a, b)),
+  vjp: (dy, [a, b]) => toChosen(dy, a, b, lt),
   lower: ([a, b]) => scalar(isFloat(a.dtype) ? "max" : "pmax", [a, b]),
 });
 
-/** The smaller one; NaN if either is. At a tie the gradient goes to a. */
+/** The smaller one; NaN if either is, and −0 is less than 0. As in PyTorch, of equals each gets half the gradient. */
 export function minimum(a: Value, b: Value): Value {
   return apply(minimumOp, [a, b]);
 }
 export const minimumOp: Elementwise<Binary> = elementwise({
   name: "minimum",
   infer: (inputs) => numbers("minimum", inputs),
-  vjp: (dy, [a, b]) => toChosen(dy, lt(b, a)),
+  vjp: (dy, [a, b]) => toChosen(dy, a, b, gt),
   lower: ([a, b]) => scalar(isFloat(a.dtype) ? "min" : "pmin", [a, b]),
 });
 
-function toChosen(dy: Value, second: Value): [Value, Value] {
+/** dy to the one that was chosen, half of it to each of equals; to both if one is NaN. */
+function toChosen(dy: Value, a: Value, b: Value, loses: (x: Value, y: Value) => Value): [Value, Value] {
   const zero = zerosLike(dy);
-  return [select(second, zero, dy), select(second, dy, zero)];
+  const shared = select(eq(a, b), mul(dy, scalarLike(dy, 0.5)), dy);
+  return [select(loses(a, b), zero, shared), select(loses(b, a), zero, shared)];
 }
+
+/** Where a⁻¹ and a⁻² are still finite: nearer to 0, a counts as 0 in the slope of a⁰. */
+const NEAR_ZERO = { float32: 2 ** -60, float64: 2 ** -500 } as const;
 
 /** aᵇ of floats, with C99's special cases. da = b·aᵇ⁻¹ (0 where b = 0), db = aᵇ·log a (0 where a = 0 ≤ b). */
 export function pow(a: Value, b: Value): Value {
@@ -150,11 +155,12 @@ export const powOp: Elementwise<Binary> = elementwise({
   infer: (inputs) => floats("pow", inputs),
   vjp(dy, [a, b], out) {
     const [zero, one] = [zerosLike(b), scalarLike(b, 1)];
-    const flat = eq(b, zero);
-    // The exponent that is not used is made harmless, or the second derivative would be 0 · inf there.
-    const slope = mul(b, pow(a, select(flat, one, sub(b, one))));
+    // The slope of a⁰ is 0, also where b·aᵇ⁻¹ would be 0·∞ or NaN. Elsewhere the product stands even for b = 0: it has a slope in b.
+    const away = gt(abs(a), scalarLike(a, NEAR_ZERO[a.dtype as "float32"]));
+    const flat = logicalAnd(eq(b, zero), logicalNot(away));
+    const slope = select(flat, zero, mul(b, pow(select(flat, one, a), sub(b, one))));
     const vanishes = logicalAnd(eq(a, zero), ge(b, zero));
-    return [select(flat, zero, mul(dy, slope)), mul(dy, mul(out, log(select(vanishes, one, a))))];
+    return [mul(dy, slope), mul(dy, mul(out, log(select(vanishes, one, a))))];
   },
   lower: ([a, b]) => scalar("pow", [a, b]),
 });

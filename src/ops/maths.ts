@@ -29,11 +29,11 @@ export function exp(x: Value): Value {
 }
 export const expOp: Elementwise<Unary> = unary("exp", true, (dy, _, y) => mul(dy, y));
 
-/** eˣ − 1, exact near 0. */
+/** eˣ − 1, exact near 0. Its slope is eˣ computed anew: 1 + (eˣ − 1) has lost its digits far left. */
 export function expm1(x: Value): Value {
   return apply(expm1Op, [x]);
 }
-export const expm1Op: Elementwise<Unary> = unary("expm1", true, (dy, _, y) => mul(dy, add(y, onesLike(y))));
+export const expm1Op: Elementwise<Unary> = unary("expm1", true, (dy, x) => mul(dy, exp(x)));
 
 /** ln x: −inf at 0, NaN below. */
 export function log(x: Value): Value {

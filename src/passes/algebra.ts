@@ -1,4 +1,7 @@
-/** Rules of arithmetic, element by element. None assumes that x is finite: x − x and x · 0 stay as they are. */
+/**
+ * Rules of arithmetic, element by element. None assumes that x is finite: x − x and x · 0 stay as they are. Nor does any change the sign of a
+ * zero: of floats, −0 + 0 is 0 and 0 − 0 is 0, so only −0 is neutral to a sum.
+ */
 import { DTYPES, type DType, isFloat, isInteger } from "../core/dtype.ts";
 import { reapply, type Value } from "../graph/op.ts";
 import {
@@ -9,6 +12,7 @@ import {
   castOp,
   div,
   divOp,
+  eq,
   logicalAndOp,
   logicalNotOp,
   logicalOrOp,
@@ -39,26 +43,30 @@ function constantAndRest(v: Value): { constant: number; rest: Value } | null {
   return left === null ? null : { constant: left, rest: b! };
 }
 
+/** A constant that a sum of v's type does not notice. */
+const isNeutral = (constant: number, v: Value): boolean => Object.is(constant, isFloat(v.dtype) ? -0 : 0);
+
 /** The input of v if v is that op of one input. */
 const under = (v: Value, op: Value["op"]): Value | null => (v.op === op ? v.inputs[0]! : null);
 
 export const sums: readonly Rule[] = [
   {
     name: "add zero",
-    doc: "x + 0, 0 + x → x",
+    doc: "x + (−0), −0 + x → x; x + 0 of integers",
     on: [addOp],
     apply(v) {
       const found = constantAndRest(v);
-      return found?.constant === 0 ? found.rest : null;
+      return found && isNeutral(found.constant, v) ? found.rest : null;
     },
   },
   {
     name: "subtract zero",
-    doc: "x − 0 → x, 0 − x → −x",
+    doc: "x − 0 → x, −0 − x → −x; 0 − x of integers",
     on: [subOp],
-    apply({ inputs: [a, b] }) {
-      if (isFilled(b!, 0)) return a!;
-      return isFilled(a!, 0) ? neg(b!) : null;
+    apply(v) {
+      const [a, b] = v.inputs.map(filledWith);
+      if (Object.is(b, 0)) return v.inputs[0]!;
+      return a != null && isNeutral(a, v) ? neg(v.inputs[1]!) : null;
     },
   },
   {
@@ -89,10 +97,10 @@ export const sums: readonly Rule[] = [
   },
   {
     name: "negate difference",
-    doc: "−(a − b) → b − a",
+    doc: "−(a − b) → b − a for integers",
     on: [negOp],
     apply({ inputs: [x] }, uses) {
-      return x!.op === subOp && uses.once(x!) ? sub(x!.inputs[1]!, x!.inputs[0]!) : null;
+      return x!.op === subOp && isInteger(x!.dtype) && uses.once(x!) ? sub(x!.inputs[1]!, x!.inputs[0]!) : null;
     },
   },
 ];
@@ -177,7 +185,7 @@ export const products: readonly Rule[] = [
 export const powers: readonly Rule[] = [
   {
     name: "constant exponent",
-    doc: "x² → x · x, x³ → x · x · x, x⁴ → (x · x) · (x · x), x¹ → x, x⁰ → 1, x⁻¹ → 1 / x, x⁻² → 1 / (x · x), √x for ½, 1 / √x for −½ (NaN at −inf)",
+    doc: "x² → x · x, x³ → x · x · x, x⁴ → (x · x) · (x · x), x¹ → x, x⁰ → 1, x⁻¹ → 1 / x, x⁻² → (1 / x)², √(x + 0) for ½ and 1 / √(x + 0) for −½, with ∞ for −∞",
     on: [powOp],
     apply({ inputs: [x, exponent] }) {
       const power = POWERS.get(filledWith(exponent!) ?? Number.NaN);
@@ -188,16 +196,21 @@ export const powers: readonly Rule[] = [
 
 const squared = (x: Value): Value => mul(x, x);
 const inverse = (x: Value): Value => div(scalarLike(x, 1), x);
+/** (−0)^½ is 0 and (−∞)^½ is ∞. */
+const root = (x: Value): Value => {
+  const k = (value: number): Value => scalarLike(x, value);
+  return select(eq(x, k(Number.NEGATIVE_INFINITY)), k(Number.POSITIVE_INFINITY), sqrt(add(x, k(0))));
+};
 const POWERS: ReadonlyMap<number, (x: Value) => Value> = new Map([
   [0, (x) => scalarLike(x, 1)],
   [1, (x) => x],
   [2, squared],
   [3, (x) => mul(squared(x), x)],
   [4, (x) => squared(squared(x))],
-  [0.5, sqrt],
+  [0.5, root],
   [-1, inverse],
-  [-2, (x) => inverse(squared(x))],
-  [-0.5, (x) => inverse(sqrt(x))],
+  [-2, (x) => squared(inverse(x))],
+  [-0.5, (x) => inverse(root(x))],
 ]);
 
 export const choices: readonly Rule[] = [
@@ -219,6 +232,16 @@ export const choices: readonly Rule[] = [
     apply({ inputs: [mask, yes, no] }) {
       const positive = mask!.op === logicalNotOp ? mask!.inputs[0]! : null;
       return positive && select(positive, no!, yes!);
+    },
+  },
+  {
+    name: "known operand",
+    doc: "false and m → false, true and m → m, false or m → m, true or m → true",
+    on: [logicalAndOp, logicalOrOp],
+    apply(v) {
+      const found = v.dtype === "bool" ? constantAndRest(v) : null;
+      if (!found) return null;
+      return Boolean(found.constant) === (v.op === logicalAndOp) ? found.rest : scalarLike(v, found.constant);
     },
   },
   {

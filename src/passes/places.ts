@@ -17,7 +17,7 @@ export const places: readonly Rule[] = [
       const outer = match(v, padOp)!;
       const inner = match(outer.x, padOp);
       const { low, high, interior, value } = outer.attributes;
-      if (!inner || inner.attributes.value !== value || interior.some((n) => n !== 0)) return null;
+      if (!inner || !Object.is(inner.attributes.value, value) || interior.some((n) => n !== 0)) return null;
       return pad(inner.x, { ...inner.attributes, low: plus(low, inner.attributes.low), high: plus(high, inner.attributes.high) });
     },
   },
@@ -58,7 +58,7 @@ export const places: readonly Rule[] = [
     on: [padOp],
     apply(v) {
       const { x, attributes } = match(v, padOp)!;
-      return filledWith(x) === attributes.value ? scalarLike(v, attributes.value) : null;
+      return Object.is(filledWith(x), attributes.value) ? scalarLike(v, attributes.value) : null;
     },
   },
   {

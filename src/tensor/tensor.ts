@@ -190,19 +190,19 @@ export class Tensor<out S extends Shape = any> {
   pow<X extends Tensor, const B extends Operand>(this: X, b: Fits<X, B>): Joined<X, B> {
     return op.pow(this, b);
   }
-  /** The larger; NaN where either is. At a tie the gradient goes to the first. */
+  /** The larger; NaN where either is, and −0 is less than 0. As in PyTorch, of equals each gets half the gradient. */
   maximum<X extends Tensor, const B extends Operand>(this: X, b: Fits<X, B>): Joined<X, B> {
     return op.maximum(this, b);
   }
-  /** The smaller; NaN where either is. At a tie the gradient goes to the first. */
+  /** The smaller; NaN where either is, and −0 is less than 0. As in PyTorch, of equals each gets half the gradient. */
   minimum<X extends Tensor, const B extends Operand>(this: X, b: Fits<X, B>): Joined<X, B> {
     return op.minimum(this, b);
   }
-  /** The remainder with the sign of the divisor: a − b·⌊a/b⌋. Integers by 0 give 0. */
+  /** The remainder with the sign of the divisor: a − b·⌊a/b⌋, exact for all floats but for one rounding. Integers by 0 give 0. */
   mod<X extends Tensor, const B extends Operand>(this: X, b: Fits<X, B>): Joined<X, B> {
     return op.mod(this, b);
   }
-  /** ⌊a/b⌋. Integers by 0 give 0. */
+  /** ⌊a/b⌋, exactly (a/b rounded where it has more bits than the mantissa). Integers by 0 give 0. */
   floorDiv<X extends Tensor, const B extends Operand>(this: X, b: Fits<X, B>): Joined<X, B> {
     return op.floorDiv(this, b);
   }
@@ -356,7 +356,7 @@ export class Tensor<out S extends Shape = any> {
   gelu(approximate: "none" | "tanh" = "none"): Tensor<S> {
     return maths.gelu(this, approximate);
   }
-  /** Between low and high; the gradient is 0 outside. */
+  /** Between low and high; the gradient is 0 outside and at NaN, 1 at the ends. */
   clip(low: number, high: number): Tensor<S> {
     return maths.clip(this, low, high);
   }

@@ -76,8 +76,8 @@ for (const [name, create, available] of DEVICES)
         expect(bad).toEqual([]);
       });
 
-    test("min and max give NaN where either operand is NaN", () => {
-      const some = [0, 1, -1, 2.5, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN];
+    test("min and max give NaN where either operand is NaN, and hold −0 for less than 0", () => {
+      const some = [0, -0, 1, -1, 2.5, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN];
       const [a, b] = [some.flatMap((x) => some.map(() => x)), some.flatMap(() => some)];
       for (const dtype of ["float32", "float64"] as const) {
         expect(map(device, "min", dtype, [a, b])).toEqual(a.map((x, i) => Math.min(x, b[i]!)));

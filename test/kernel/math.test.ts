@@ -119,26 +119,32 @@ describe("what users rely on", () => {
 });
 
 describe("min, max and sign", () => {
-  const some = [0, 1, -1, 2.5, -3, INF, -INF, NAN];
+  const some = [0, -0, 1, -1, 2.5, -3, INF, -INF, NAN];
   for (const dtype of ["float32", "float64"] as const)
-    test(`${dtype} minimum and maximum give NaN where either operand is NaN`, () => {
+    test(`${dtype} minimum and maximum give NaN where either operand is NaN, and hold −0 for less than 0`, () => {
       const [least, most] = [run("min", dtype, 2), run("max", dtype, 2)];
       for (const a of some)
         for (const b of some) {
           expect(least(a, b)).toBe(Math.min(a, b));
           expect(most(a, b)).toBe(Math.max(a, b));
         }
+      for (const k of some)
+        for (const a of some)
+          for (const [op, exact] of [["min", Math.min], ["max", Math.max]] as const) // biome-ignore format: pairs
+            for (const args of [[input(0, dtype), constant(k, dtype)], [constant(k, dtype), input(0, dtype)]]) // biome-ignore format: pairs
+              expect(compile(expand([scalar(op, args)])[0]!, { fused: true })(a), `${op}(${a}, ${k})`).toBe(exact(a, k));
     });
-  test("a maximum with a constant is one operation and still gives NaN", () => {
-    for (const args of [
-      [input(0, "float32"), constant(0, "float32")],
-      [constant(0, "float32"), input(0, "float32")],
-    ]) {
-      const [e] = expand([scalar("max", args)]);
-      expect(countOperations([e!])).toBe(1);
-      const relu = compile(e!, { fused: true });
-      expect([relu(-2), relu(3), relu(NAN)]).toEqual([0, 3, NAN]);
-    }
+  test("a maximum with a constant is one operation, with 0 two, and still gives NaN", () => {
+    for (const k of [0, 6])
+      for (const args of [
+        [input(0, "float32"), constant(k, "float32")],
+        [constant(k, "float32"), input(0, "float32")],
+      ]) {
+        const [e] = expand([scalar("max", args)]);
+        expect(countOperations([e!])).toBe(k === 0 ? 2 : 1);
+        const clipped = compile(e!, { fused: true });
+        expect([clipped(-2), clipped(7), clipped(NAN)]).toEqual([k, 7, NAN]);
+      }
     const [e] = expand([scalar("max", [input(0, "float32"), constant(NAN, "float32")])]);
     expect(compile(e!, { fused: true })(1)).toBe(NAN);
   });

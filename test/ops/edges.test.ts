@@ -22,12 +22,17 @@ describe("At a kink the gradient", () => {
     expect(slope(o.abs, vector(-1, 0, 1))).toEqual([-1, 0, 1]);
     expect(slope(o.relu, vector(-1, 0, 1))).toEqual([0, 0, 1]);
   });
-  test("of maximum and minimum goes to the first of two equals.", () => {
-    const [a, b] = [vector(1, 2, 3), vector(2, 2, 2)];
+  test("of maximum and minimum is shared by two equals.", () => {
+    const [a, b] = [vector(1, 2, 3, 0), vector(2, 2, 2, -0)];
     const [da, db] = gradients(o.sum(o.maximum(a, b), [0]), [a, b]);
-    expect([numbers(da!), numbers(db!)]).toEqual([[0, 1, 1], [1, 0, 0]]); // biome-ignore format: pairs
+    expect([numbers(da!), numbers(db!)]).toEqual([[0, 0.5, 1, 0.5], [1, 0.5, 0, 0.5]]); // biome-ignore format: pairs
     const [ma, mb] = gradients(o.sum(o.minimum(a, b), [0]), [a, b]);
-    expect([numbers(ma!), numbers(mb!)]).toEqual([[1, 1, 0], [0, 0, 1]]); // biome-ignore format: pairs
+    expect([numbers(ma!), numbers(mb!)]).toEqual([[1, 0.5, 0, 0.5], [0, 0.5, 1, 0.5]]); // biome-ignore format: pairs
+  });
+  test("of maximum and minimum goes to both if one is NaN.", () => {
+    const [a, b] = [vector(Number.NaN, 1), vector(1, Number.NaN)];
+    for (const f of [o.maximum, o.minimum])
+      expect(gradients(o.sum(f(a, b), [0]), [a, b]).map((g) => numbers(g!))).toEqual([[1, 1], [1, 1]]); // biome-ignore format: pairs
   });
   test("of max over axes goes to the first of equals, or to a NaN.", () => {
     expect(slope((x) => o.max(x, [1]), rows([1, 3, 3], [5, Number.NaN, 9]))).toEqual([0, 1, 0, 0, 1, 0]);

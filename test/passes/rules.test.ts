@@ -15,6 +15,7 @@ const row = leaf(2, [3]);
 const s = leaf(3, []);
 const t = leaf(4, []);
 const n = leaf(5, [2, 3], "int32");
+const m = leaf(13, [2, 3], "int32");
 const mask = leaf(6, [2, 3], "bool");
 const square = leaf(7, [3, 3]);
 const long = leaf(8, [70_000]);
@@ -32,6 +33,8 @@ const convolution: Form = {
 };
 const spreadRow = (): Value => o.broadcastTo(row, [2, 3], [1]);
 
+const root = (v: Value): Value => o.select(o.eq(v, c(-Infinity)), c(Infinity), o.sqrt(o.add(v, c(0))));
+
 /** Before and after, by the name of the rule. "" for after: only the value is compared. */
 const EXAMPLES: Record<string, readonly (readonly [before: Value, after: Value | null])[]> = {
   "expand custom": [
@@ -44,12 +47,14 @@ const EXAMPLES: Record<string, readonly (readonly [before: Value, after: Value |
     [o.sum(o.constant(new Float64Array([1, 2, 3]), [3], "float64"), [0]), o.scalarConstant(6, "float64")],
   ],
   "add zero": [
-    [o.add(x, c(0)), x],
-    [o.add(c(0), x), x],
+    [o.add(x, c(-0)), x],
+    [o.add(c(-0), x), x],
+    [o.add(n, o.zerosLike(n)), n],
   ],
   "subtract zero": [
     [o.sub(x, c(0)), x],
-    [o.sub(c(0), x), o.neg(x)],
+    [o.sub(c(-0), x), o.neg(x)],
+    [o.sub(o.zerosLike(n), n), o.neg(n)],
   ],
   "add negative": [
     [o.add(x, o.neg(y)), o.sub(x, y)],
@@ -57,7 +62,7 @@ const EXAMPLES: Record<string, readonly (readonly [before: Value, after: Value |
   ],
   "subtract negative": [[o.sub(x, o.neg(y)), o.add(x, y)]],
   "negate twice": [[o.neg(o.neg(x)), x]],
-  "negate difference": [[o.neg(o.sub(x, y)), o.sub(y, x)]],
+  "negate difference": [[o.neg(o.sub(n, m)), o.sub(m, n)]],
   "multiply by one": [
     [o.mul(x, c(1)), x],
     [o.mul(c(1), x), x],
@@ -81,10 +86,10 @@ const EXAMPLES: Record<string, readonly (readonly [before: Value, after: Value |
     [o.pow(x, c(2)), o.mul(x, x)],
     [o.pow(x, c(3)), o.mul(o.mul(x, x), x)],
     [o.pow(x, c(4)), o.mul(o.mul(x, x), o.mul(x, x))],
-    [o.pow(x, c(0.5)), o.sqrt(x)],
+    [o.pow(x, c(0.5)), root(x)],
     [o.pow(x, c(-1)), o.div(c(1), x)],
-    [o.pow(x, c(-2)), o.div(c(1), o.mul(x, x))],
-    [o.pow(x, c(-0.5)), o.div(c(1), o.sqrt(x))],
+    [o.pow(x, c(-2)), o.square(o.div(c(1), x))],
+    [o.pow(x, c(-0.5)), o.div(c(1), root(x))],
   ],
   "known mask": [
     [o.select(o.filled(1, [2, 3], "bool"), x, y), x],
@@ -92,6 +97,12 @@ const EXAMPLES: Record<string, readonly (readonly [before: Value, after: Value |
     [o.select(mask, x, x), x],
   ],
   "negated mask": [[o.select(o.logicalNot(mask), x, y), o.select(mask, y, x)]],
+  "known operand": [
+    [o.logicalAnd(mask, o.filled(0, [2, 3], "bool")), o.filled(0, [2, 3], "bool")],
+    [o.logicalAnd(o.filled(1, [2, 3], "bool"), mask), mask],
+    [o.logicalOr(mask, o.filled(0, [2, 3], "bool")), mask],
+    [o.logicalOr(o.filled(1, [2, 3], "bool"), mask), o.filled(1, [2, 3], "bool")],
+  ],
   "not not": [[o.logicalNot(o.logicalNot(mask)), mask]],
   "same operands": [
     [o.maximum(x, x), x],

@@ -87,9 +87,16 @@ describe("gradients", () => {
     expect(await gradients(h.mul(h), h).item()).toBe(18);
   });
 
-  test("edge conventions: ties go to the first, kinks are 0, the root at 0 is infinite", async () => {
+  test("edge conventions: ties are shared, ends of a clip pass, kinks are 0, the root at 0 is infinite", async () => {
     const at = async (f: (x: Tensor) => Tensor, x: number): Promise<number> => grad((v: Tensor) => f(v).sum())(f64(x)).item();
-    expect(await at((x) => x.maximum(0), 0)).toBe(1);
+    expect(await at((x) => x.maximum(0), 0)).toBe(0.5);
+    expect(await at((x) => x.minimum(0), 0)).toBe(0.5);
+    expect(await at((x) => x.clip(0, 1), 0)).toBe(1);
+    expect(await at((x) => x.clip(0, 1), 1)).toBe(1);
+    expect(await at((x) => x.clip(0, 1), -1e-30)).toBe(0);
+    expect(await at((x) => x.clip(-Infinity, 1), NaN)).toBe(0);
+    expect(await at((x) => x.clip(-Infinity, Infinity), NaN)).toBe(1);
+    expect(await at((x) => x.elu(2), 0)).toBe(2);
     expect(await at((x) => x.relu(), 0)).toBe(0);
     expect(await at((x) => x.abs(), 0)).toBe(0);
     expect(await at((x) => x.sqrt(), 0)).toBe(Infinity);
@@ -148,6 +155,45 @@ describe("transformations of functions", () => {
       [0, -400, 200],
     ]);
     expect(await hvp(rosenbrock, f64([1, 1, 1]), f64([1, 0, 1])).array()).toEqual([802, -800, 200]);
+  });
+
+  test("the Hessian of a power is symmetric where the exponent is 0, and 0 where the base is 0 too", async () => {
+    const h = (a: number, b: number) => hessian((v: Tensor) => v.at(0).pow(v.at(1)))(f64([a, b])).array() as Promise<number[][]>;
+    const log = Math.log(2);
+    expect(await h(2, 0)).toEqual([[0, 0.5], [0.5, expect.closeTo(log * log, 12)]]); // biome-ignore format: rows
+    expect(await h(0.25, 0)).toEqual([[0, 4], [4, expect.closeTo(4 * log * log, 12)]]); // biome-ignore format: rows
+    const [[, right], [left]] = (await h(2, 1.5)) as [[number, number], [number, number]];
+    expect(right).toBeCloseTo(left, 14);
+    expect(right).toBeCloseTo(Math.SQRT2 * (1 + 1.5 * log), 12);
+    expect(await h(0, 0)).toEqual([[0, 0], [0, 0]]); // biome-ignore format: rows
+    const flat = (a: number) => grad((x: Tensor) => x.pow(f64(0)))(f64(a)).item();
+    for (const a of [0, 1e-320, 3, -2, Infinity, NaN]) expect(Math.abs(await flat(a)), String(a)).toBe(0);
+  });
+
+  test("std of equal numbers has the gradient 0, whatever they are", async () => {
+    for (const dtype of ["float32", "float64"] as const)
+      for (const number of [3, 0.1, -1e-3, 1 / 3, 12345.678])
+        for (const n of [2, 3, 7, 100]) {
+          const x = tensor(new Array<number>(n).fill(number), { dtype });
+          expect(await x.variance().item()).toBe(0);
+          expect(await x.std().item()).toBe(0);
+          expect(new Set(await grad((v: Tensor) => v.std())(x).array())).toEqual(new Set([0]));
+        }
+    const rows = tensor([[1, 1], [1, 3]], { dtype: "float64" }); // biome-ignore format: rows
+    expect(await grad((v: Tensor) => v.std(1).sum())(rows).array()).toEqual([[0, 0], [-Math.SQRT1_2, Math.SQRT1_2].map((k) => expect.closeTo(k, 14))]); // biome-ignore format: rows
+  });
+
+  test("slopes of elu, selu and expm1 keep their digits far left", async () => {
+    const x = f64([-10, -15, -17, -20, -40, -700]);
+    const exact = [-10, -15, -17, -20, -40, -700].map(Math.exp);
+    const [alpha, scale] = [1.6732632423543772, 1.0507009873554805];
+    const near = (factor: number) => exact.map((e) => expect.closeTo((e * factor) / (e * factor), 12));
+    const slope = async (f: (v: Tensor) => Tensor, factor: number) =>
+      ((await grad((v: Tensor) => f(v).sum())(x).array()) as number[]).map((g, i) => g / (exact[i]! * factor));
+    expect(await slope((v) => v.elu(), 1)).toEqual(near(1));
+    expect(await slope((v) => v.elu(0.5), 0.5)).toEqual(near(0.5));
+    expect(await slope((v) => v.selu(), alpha * scale)).toEqual(near(1));
+    expect(await slope((v) => v.expm1(), 1)).toEqual(near(1));
   });
 
   test("a gradient of one's own is used, and can itself be differentiated", async () => {
@@ -244,6 +290,13 @@ describe("vmap", () => {
       [6, 8],
       [10, 12],
     ]);
+  });
+
+  test("functions with a gradient of their own get that of each example", async () => {
+    const x = f64([1, 2, -4]);
+    const slopes = await x.sigmoid().array();
+    expect(await grad((v: Tensor) => vmap((one: Tensor) => one.softplus())(v).sum())(x).array()).toEqual(slopes);
+    expect(await grad((v: Tensor) => vmap((one: Tensor) => one.clip(-1, 1))(v).sum())(x).array()).toEqual([1, 0, 0]);
   });
 
   test("a body does not assign, read numbers, or let its tensors out", async () => {

@@ -1,24 +1,36 @@
 /** Minimum, maximum and sign. */
 import { isFloat } from "../../core/dtype.ts";
-import { type Const, constant, type Expr } from "../expr.ts";
-import { and, lt, ne, or, pmax, pmin, select } from "./build.ts";
+import { type Const, constant, type Expr, scalar } from "../expr.ts";
+import { add, and, eq, lt, ne, or, pmax, pmin, select, sub } from "./build.ts";
 
-/** A value that cannot be NaN. */
+/** A value that cannot be NaN: constants and what was an integer, which is not −0 either. */
 const isNumber = (x: Expr): boolean =>
   !isFloat(x.dtype) || (x.op === "const" && !Number.isNaN(x.value)) || (x.op === "cast" && !isFloat(x.args[0]!.dtype));
 
 /**
- * The smaller or larger of two; NaN where either is. pmin and pmax keep a NaN of their first operand, so an operand that is
- * never NaN goes second and nothing else is needed. Which zero comes of +0 and −0 is not said.
+ * The smaller or larger of two; NaN where either is, and −0 is less than 0 (IEEE 754-2019). pmin and pmax keep a NaN and a zero of their first
+ * operand, so an operand that is no zero and never NaN goes second, and nothing else is needed.
  */
 function extreme(op: "pmin" | "pmax", a: Expr, b: Expr): Expr {
   if (a.dtype === "bool") return op === "pmin" ? and(a, b) : or(a, b);
-  if (a === b) return a;
   const pick = op === "pmin" ? pmin : pmax;
-  if (isNumber(b)) return pick(a, b);
-  if (isNumber(a)) return pick(b, a);
-  return select(ne(b, b), b, pick(a, b));
+  if (a === b) return a;
+  if (!isFloat(a.dtype)) return pick(a, b);
+  if (a.op === "const" && b.op !== "const") return extreme(op, b, a);
+  const k = (value: number): Expr => constant(value, a.dtype);
+  if (isNumber(b)) {
+    const value = b.op === "const" ? b.value : Number.NaN;
+    const weakest = op === "pmin" ? 0 : -0;
+    if ((b.op === "const" && value !== 0) || Object.is(value, weakest)) return pick(a, b);
+    // −0 + 0 is 0, and nothing else changes.
+    if (op === "pmax" && value === 0) return add(pick(a, b), k(0));
+  }
+  const zeros = and(eq(a, k(0)), eq(b, k(0)));
+  const either = op === "pmax" ? add(a, b) : neg(sub(neg(a), b));
+  return select(zeros, either, select(ne(b, b), b, pick(a, b)));
 }
+
+const neg = (x: Expr): Expr => scalar("neg", [x]);
 
 export const minimum = (a: Expr, b: Expr): Expr => extreme("pmin", a, b);
 export const maximum = (a: Expr, b: Expr): Expr => extreme("pmax", a, b);

@@ -53,7 +53,9 @@ const positive = (x: Value): Value => ops.lt(ops.zerosLike(x), x);
  * parts cancel at 0 in truth but not under their conventions.
  */
 const softplusOf = (x: Value): Value =>
-  ops.custom(ops.add(ops.relu(x), ops.log1p(ops.exp(ops.neg(ops.abs(x))))), [x], (dy: Value) => [ops.mul(dy, ops.sigmoid(x))]);
+  ops.custom(ops.add(ops.relu(x), ops.log1p(ops.exp(ops.neg(ops.abs(x))))), [x], (dy: Value, _: Value, from: Value) => [
+    ops.mul(dy, ops.sigmoid(from)),
+  ]);
 
 export const softplus = onFloats("softplus", softplusOf);
 export const logSigmoid = onFloats("logSigmoid", (x) => ops.neg(softplusOf(ops.neg(x))));
@@ -69,7 +71,10 @@ export const leakyRelu = (x: Tensor, slope = 0.01): Tensor =>
   );
 
 /** x where positive, alpha · (eˣ − 1) elsewhere. The exponential never sees a positive number, so nothing overflows in the side not taken. */
-const eluOf = (x: Value, alpha: number): Value => ops.select(positive(x), x, times(ops.expm1(ops.minimum(x, ops.zerosLike(x))), alpha));
+function eluOf(x: Value, alpha: number): Value {
+  const right = positive(x);
+  return ops.select(right, x, times(ops.expm1(ops.select(right, ops.zerosLike(x), x)), alpha));
+}
 export const elu = (x: Tensor, alpha = 1): Tensor =>
   unary(
     x,
@@ -93,13 +98,18 @@ export function gelu(x: Tensor, approximate: "none" | "tanh" = "none"): Tensor {
   );
 }
 
-/** low where x is below it, high where above; NaN stays. The gradient passes inside and at the ends. */
+/** low where x is below it, high where above; NaN stays. As in PyTorch the gradient passes inside and at the ends, and not at NaN. */
 export function clip(x: Tensor, low: number, high: number): Tensor {
   if (!(low <= high)) throw new ArgumentError(`clip: ${low} … ${high} is no range`, { help: "clip(low, high) with low ≤ high" });
   return unary(x, (v) => {
     // An end at infinity is no end, for integers too.
-    const above = low === Number.NEGATIVE_INFINITY ? v : ops.maximum(v, stretch(numberValue(low, v.dtype, "clip"), v.shape));
-    return high === Number.POSITIVE_INFINITY ? above : ops.minimum(above, stretch(numberValue(high, v.dtype, "clip"), v.shape));
+    const least = low === Number.NEGATIVE_INFINITY ? undefined : stretch(numberValue(low, v.dtype, "clip"), v.shape);
+    const most = high === Number.POSITIVE_INFINITY ? undefined : stretch(numberValue(high, v.dtype, "clip"), v.shape);
+    const above = least ? ops.maximum(v, least) : v;
+    const clipped = most ? ops.minimum(above, most) : above;
+    // Equal where x was in range, and nowhere else: a NaN equals nothing.
+    const backward = (dy: Value, y: Value, from: Value): Value[] => [ops.select(ops.eq(from, y), dy, ops.zerosLike(dy))];
+    return isFloat(v.dtype) && (least || most) ? ops.custom(clipped, [v], backward) : clipped;
   });
 }
 

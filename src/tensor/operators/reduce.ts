@@ -78,24 +78,37 @@ export interface VarianceOptions<K extends boolean = boolean> extends ReduceOpti
 
 function varianceOf(x: Value, axes: readonly number[], correction: number): Value {
   const n = axes.reduce((product, axis) => product * x.shape[axis]!, 1);
-  const means = kept(x, ops.mean(x, axes), axes, { keepDims: true });
-  const centred = ops.sub(
-    x,
-    ops.broadcastTo(
-      means,
-      x.shape,
-      x.shape.map((_, i) => i),
-    ),
-  );
+  // Less the first element, so that the mean of equal numbers is exactly one of them.
+  const shifted = n === 0 ? x : ops.sub(x, stretchAll(ops.stopGradient(firstOf(x, axes)), x));
+  const centred = ops.sub(shifted, stretchAll(kept(x, ops.mean(shifted, axes), axes, { keepDims: true }), x));
   const squares = ops.sum(ops.square(centred), axes);
   // With too few elements this is 0 / 0 = NaN, as in PyTorch.
   return ops.div(squares, ops.scalarLike(squares, Math.max(0, n - correction)));
 }
 
+/** The first element along the axes, which stay with size 1. */
+function firstOf(x: Value, axes: readonly number[]): Value {
+  return axes.reduce((v, axis) => ops.sliceAxis(v, axis, 0, 1), x);
+}
+
+/** A value of the same rank, repeated where its axes have size 1. */
+const stretchAll = (v: Value, x: Value): Value =>
+  ops.broadcastTo(
+    v,
+    x.shape,
+    x.shape.map((_, i) => i),
+  );
+
+/** √x, whose slope at 0 is taken as 0: the root is taken of 1 there, and not used. */
+function rootOrFlat(x: Value): Value {
+  const zero = ops.eq(x, ops.zerosLike(x));
+  return ops.select(zero, ops.zerosLike(x), ops.sqrt(ops.select(zero, ops.onesLike(x), x)));
+}
+
 export const variance = (x: Tensor, axis: Axes, o?: VarianceOptions): Tensor =>
   reduce("variance", x, axis, o, (v, axes) => float("variance", (f) => varianceOf(f, axes, o?.correction ?? 1))(v));
 export const std = (x: Tensor, axis: Axes, o?: VarianceOptions): Tensor =>
-  reduce("std", x, axis, o, (v, axes) => float("std", (f) => ops.sqrt(varianceOf(f, axes, o?.correction ?? 1)))(v));
+  reduce("std", x, axis, o, (v, axes) => float("std", (f) => rootOrFlat(varianceOf(f, axes, o?.correction ?? 1)))(v));
 
 export interface NormOptions<K extends boolean = boolean> extends ReduceOptions<K> {
   /** 1: Σ|x|; 2, the default: √Σx²; Infinity: max |x|. */
@@ -106,11 +119,7 @@ function normOf(x: Value, axes: readonly number[], p: number): Value {
   if (p === 1) return ops.sum(ops.abs(x), axes);
   if (p === Number.POSITIVE_INFINITY) return ops.max(ops.abs(x), axes);
   if (p !== 2) throw new ArgumentError(`norm: p is ${p}`, { help: "1, 2 or Infinity" });
-  // √ has no slope at 0, where the gradient is taken as 0: the root is taken of 1 there, and not used.
-  const squares = ops.sum(ops.square(x), axes);
-  const zero = ops.eq(squares, ops.zerosLike(squares));
-  const safe = ops.sqrt(ops.select(zero, ops.onesLike(squares), squares));
-  return ops.select(zero, ops.zerosLike(squares), safe);
+  return rootOrFlat(ops.sum(ops.square(x), axes));
 }
 
 export const norm = (x: Tensor, axis: Axes, o?: NormOptions): Tensor =>

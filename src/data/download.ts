@@ -1,6 +1,6 @@
-import { FormatError, GradusError } from "../core/errors.ts";
+import { ArgumentError, FormatError, GradusError } from "../core/errors.ts";
 import { environment, needModule } from "../core/host.ts";
-import { gunzip, readBytes, sha256, writeAtomically } from "../io/index.ts";
+import { gunzip, MAX_UNPACKED, readBytes, reason, sha256, toConsole, type Unpacking, writeAtomically } from "../io/index.ts";
 
 /** A file could not be fetched. */
 export class DownloadError extends GradusError {
@@ -30,19 +30,22 @@ export interface SourceOptions {
   readonly url?: string | undefined;
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Seconds to wait for a server's answer (30), and for more bytes once it answers (30). */
+  readonly timeouts?: { readonly connect?: number; readonly stall?: number } | undefined;
 }
 
 /** The names of `SourceOptions`. */
-export const SOURCE_OPTIONS = ["dir", "cache", "url", "onProgress", "signal"] as const;
+export const SOURCE_OPTIONS = ["dir", "cache", "url", "onProgress", "signal", "timeouts"] as const;
 
 /**
  * The unpacked bytes of one file of a data set: from `dir`; else from GRADUS_DATA, if it is there; else from the cache; else downloaded,
- * checked, and kept.
+ * checked, and kept. `unpacking` bounds what is unpacked of it.
  */
-export async function dataFile(set: string, file: RemoteFile, options: SourceOptions = {}): Promise<Uint8Array> {
+export async function dataFile(set: string, file: RemoteFile, options: SourceOptions = {}, unpacking: Unpacking = {}): Promise<Uint8Array> {
+  const read = async (path: string): Promise<Uint8Array> => gunzip(await readBytes(path, MAX_UNPACKED), path, unpacking);
   if (options.dir !== undefined) {
     const found = await findIn(options.dir, set, file.name);
-    if (found) return gunzip(await readBytes(found), found);
+    if (found) return read(found);
     throw new FormatError(`${set}: there is no ${file.name} in ${options.dir}`, {
       why: "a folder was given, so nothing is downloaded",
       help: `put it there (plain or .gz; from ${file.url}), or leave the folder out to download it`,
@@ -50,8 +53,8 @@ export async function dataFile(set: string, file: RemoteFile, options: SourceOpt
   }
   const everywhere = environment("GRADUS_DATA");
   const found = everywhere && (await findIn(everywhere, set, file.name));
-  if (found) return gunzip(await readBytes(found), found);
-  return cached(set, file, options);
+  if (found) return read(found);
+  return cached(set, file, options, { ...unpacking, read });
 }
 
 /** The file under its name, with or without .gz, in the folder or in the set's folder within it. */
@@ -70,71 +73,122 @@ async function findIn(dir: string, set: string, name: string): Promise<string | 
   return undefined;
 }
 
-async function cached(set: string, file: RemoteFile, options: SourceOptions): Promise<Uint8Array> {
-  const { mkdir } = needModule("node:fs/promises");
-  const folder = `${options.cache ?? (await defaultCache())}/${set}`;
+interface Reading extends Unpacking {
+  read(path: string): Promise<Uint8Array>;
+}
+
+async function cached(set: string, file: RemoteFile, options: SourceOptions, { read, ...unpacking }: Reading): Promise<Uint8Array> {
+  const folder = `${options.cache ?? defaultCache()}/${set}`;
   const path = `${folder}/${file.name}`;
-  const kept = await readBytes(path)
-    .then(
-      (bytes) => gunzip(bytes, path),
-      () => undefined,
-    )
-    .catch(() => undefined);
+  const kept = await read(path).catch(() => undefined);
   if (kept && (await sha256(kept)) === file.sha256) return kept;
   const url = options.url ? `${options.url.replace(/\/$/, "")}/${file.name}` : file.url;
   const packed = await download(url, file.name, options);
-  const content = await gunzip(packed, url);
+  const content = await gunzip(packed, url, unpacking);
   const sum = await sha256(content);
   if (sum !== file.sha256)
     throw new DownloadError(`${set}: ${url} is not the file it should be`, {
       why: `SHA-256 of the content is ${sum}, not ${file.sha256}`,
       help: "download it elsewhere, and give its folder with --data",
     });
-  await mkdir(folder, { recursive: true });
-  await writeAtomically(path, packed);
+  await keep(folder, path, packed);
   return content;
 }
 
-async function defaultCache(): Promise<string> {
+/** Keeps a file for the next time. What cannot be kept can be used all the same. */
+async function keep(folder: string, path: string, packed: Uint8Array): Promise<void> {
+  const { mkdir } = needModule("node:fs/promises");
+  try {
+    await mkdir(folder, { recursive: true });
+    await writeAtomically(path, packed);
+  } catch (error) {
+    toConsole(`${path} cannot be kept, and will be downloaded again: ${reason(error)}`);
+  }
+}
+
+function defaultCache(): string {
   const { homedir } = needModule("node:os");
-  return environment("GRADUS_CACHE") ?? `${environment("XDG_CACHE_HOME") ?? `${homedir()}/.cache`}/gradus`;
+  const path = environment("GRADUS_CACHE") ?? `${environment("XDG_CACHE_HOME") ?? `${homedir()}/.cache`}/gradus`;
+  if (!path.includes("\ufffd")) return path;
+  throw new ArgumentError(`the cache folder ${path} is not UTF-8`, {
+    why: "a folder would get another name than this one",
+    help: "set GRADUS_CACHE to a folder whose name is",
+  });
 }
 
 /** Largest file that is fetched. */
 const MAX_DOWNLOAD = 2 ** 28;
 
-async function download(url: string, file: string, { onProgress, signal }: SourceOptions): Promise<Uint8Array> {
-  const failed = (why: string, cause?: unknown): DownloadError =>
-    new DownloadError(`cannot download ${url}`, { why, help: "download it by hand, and give its folder with --data", cause });
-  let response: Response;
+/** Aborts what takes too long: `expect` says what comes next, and within how many seconds. */
+class Patience {
+  private readonly controller = new AbortController();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  readonly signal: AbortSignal;
+  /** What did not come, if something did not. */
+  missed: string | undefined;
+
+  constructor(signal: AbortSignal | undefined) {
+    this.signal = signal ? AbortSignal.any([signal, this.controller.signal]) : this.controller.signal;
+  }
+
+  expect(what: string, seconds: number): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.missed = `${what} within ${seconds} s`;
+      this.controller.abort();
+    }, seconds * 1000);
+  }
+
+  end(): void {
+    clearTimeout(this.timer);
+  }
+}
+
+async function download(url: string, file: string, options: SourceOptions): Promise<Uint8Array> {
+  const { signal, timeouts: { connect = 30 } = {} } = options;
+  const patience = new Patience(signal);
   try {
-    response = await fetch(url, signal ? { signal } : {});
+    patience.expect("no answer", connect);
+    const response = await fetch(url, { signal: patience.signal });
+    if (!response.ok || !response.body) throw new Error(`the server answered ${response.status} ${response.statusText}`);
+    return await receive(response, file, options, patience);
   } catch (cause) {
     if (signal?.aborted) throw cause;
     const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
-    throw failed(inner instanceof Error ? inner.message : String(inner), cause);
+    throw new DownloadError(`cannot download ${url}`, {
+      why: patience.missed ?? (inner instanceof Error ? inner.message : String(inner)),
+      help: "run it again: what came whole is kept; or download it by hand, and give its folder with --data",
+      cause,
+    });
+  } finally {
+    patience.end();
   }
-  if (!response.ok || !response.body) throw failed(`the server answered ${response.status} ${response.statusText}`);
+}
+
+const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
+
+/** The bytes of an answer, counted as they come. */
+async function receive(response: Response, file: string, options: SourceOptions, patience: Patience): Promise<Uint8Array> {
+  const { onProgress, timeouts: { stall = 30 } = {} } = options;
   const length = Number(response.headers.get("content-length"));
   const total = length > 0 ? length : undefined;
-  const chunks: Uint8Array[] = [];
+  let bytes = new Uint8Array(Math.min(total ?? 2 ** 16, MAX_DOWNLOAD));
   let received = 0;
-  try {
-    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-      chunks.push(chunk);
-      received += chunk.length;
-      if (received > MAX_DOWNLOAD) throw new Error(`more than ${MAX_DOWNLOAD} bytes`);
-      onProgress?.({ file, received, total });
+  const wait = (): void =>
+    patience.expect(`after ${megabytes(received)}${total ? ` of ${megabytes(total)}` : ""} MB nothing more came`, stall);
+  wait();
+  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+    const needed = received + chunk.length;
+    if (needed > MAX_DOWNLOAD) throw new Error(`more than ${MAX_DOWNLOAD} bytes`);
+    if (needed > bytes.length) {
+      const larger = new Uint8Array(Math.min(2 * needed, MAX_DOWNLOAD));
+      larger.set(bytes.subarray(0, received));
+      bytes = larger;
     }
-  } catch (cause) {
-    if (signal?.aborted) throw cause;
-    throw failed(cause instanceof Error ? cause.message : String(cause), cause);
+    bytes.set(chunk, received);
+    received = needed;
+    onProgress?.({ file, received, total });
+    wait();
   }
-  const bytes = new Uint8Array(received);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
+  return bytes.subarray(0, received);
 }

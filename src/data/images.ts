@@ -1,6 +1,6 @@
 import { ArgumentError, FormatError } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
-import { decodeIdx } from "../io/index.ts";
+import { decodeIdx, type IdxHeader, idxSize, type StoredTensor } from "../io/index.ts";
 import { ArrayDataset } from "./dataset.ts";
 import { drawDigits, SIDE } from "./digits.ts";
 import { dataFile, type RemoteFile, SOURCE_OPTIONS, type SourceOptions } from "./download.ts";
@@ -96,18 +96,25 @@ export const fashionMnist = (options: ImagesOptions = {}): Promise<ArrayDataset>
 async function load({ name, train, test }: Parts, options: ImagesOptions): Promise<ArrayDataset> {
   checkOptions(name, options, ["train", ...SOURCE_OPTIONS]);
   const [imageFile, labelFile] = (options.train ?? true) ? train : test;
-  const images = await decodeIdx(await dataFile(name, imageFile, options), imageFile.name);
-  const labels = await decodeIdx(await dataFile(name, labelFile, options), labelFile.name);
-  const [count, ...side] = images.shape;
-  if (images.dtype !== "uint8" || side.length !== 2 || side[0] !== SIDE || side[1] !== SIDE)
-    throw new FormatError(`${imageFile.name}: [${images.shape.join(", ")}] ${images.dtype}`, {
+  const images = await idxFile(name, imageFile, options, ({ dtype, shape }) => {
+    const [, ...side] = shape;
+    if (dtype === "uint8" && side.length === 2 && side[0] === SIDE && side[1] === SIDE) return;
+    throw new FormatError(`${imageFile.name}: [${shape.join(", ")}] ${dtype}`, {
       why: `${name} has bytes in [count, ${SIDE}, ${SIDE}]`,
     });
-  if (labels.dtype !== "uint8" || labels.shape.length !== 1 || labels.shape[0] !== count)
-    throw new FormatError(`${labelFile.name}: ${labels.shape[0]} labels for ${count} images`, {
-      help: "take both files from the same source",
-    });
+  });
+  const [count] = images.shape;
+  const labels = await idxFile(name, labelFile, options, ({ dtype, shape }) => {
+    if (dtype === "uint8" && shape.length === 1 && shape[0] === count) return;
+    throw new FormatError(`${labelFile.name}: ${shape[0]} labels for ${count} images`, { help: "take both files from the same source" });
+  });
   const bad = labels.data.findIndex((label) => label > 9);
   if (bad >= 0) throw new FormatError(`${labelFile.name}: label ${labels.data[bad]} at index ${bad}`, { why: "the classes are 0 to 9" });
   return dataset(images.data as Uint8Array, labels.data as Uint8Array);
+}
+
+/** A file of the set; its shape is checked when its first bytes are unpacked. */
+async function idxFile(name: string, file: RemoteFile, options: ImagesOptions, expect: (header: IdxHeader) => void): Promise<StoredTensor> {
+  const content = await dataFile(name, file, options, { size: idxSize(file.name, expect) });
+  return decodeIdx(content, file.name, { expect, give: true });
 }

@@ -23,7 +23,10 @@ export interface IrisOptions extends SourceOptions {
 /** The iris flowers, x: [n, 4] in centimetres, y: [n] as in `IRIS_CLASSES`. Read from `dir` or GRADUS_DATA, else downloaded. */
 export async function iris(options: IrisOptions = {}): Promise<ArrayDataset> {
   checkOptions("iris", options, ["train", "seed", ...SOURCE_OPTIONS]);
-  const { data } = tableFrom(await dataFile("iris", IRIS, options), "iris.csv", { header: false, classes: IRIS_CLASSES });
+  const { data } = tableFrom(await dataFile("iris", IRIS, options, { limit: 2 ** 24 }), "iris.csv", {
+    header: false,
+    classes: IRIS_CLASSES,
+  });
   const random = new HostRandom(options.seed ?? 0, 3);
   const chosen: number[] = [];
   for (const label of IRIS_CLASSES.keys()) {

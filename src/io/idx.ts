@@ -1,7 +1,7 @@
-import { type DType, type TypedArray, viewOf } from "../core/dtype.ts";
+import { arrayOf, bytesOf, type DType } from "../core/dtype.ts";
 import { FormatError } from "../core/errors.ts";
-import { needModule } from "../core/host.ts";
 import { MAX_RANK } from "../core/shape.ts";
+import { gunzip, MAX_UNPACKED } from "./gunzip.ts";
 import type { StoredTensor } from "./safetensors.ts";
 
 /** Element types of the idx format (LeCun, MNIST page): the third byte of the magic number. Files are big-endian. */
@@ -14,35 +14,56 @@ const TYPES: ReadonlyMap<number, { bytes: number; dtype: DType; get(view: DataVi
   [0x0e, { bytes: 8, dtype: "float64", get: (view, at) => view.getFloat64(at) }],
 ]);
 
-/** Largest idx content that is read, unpacked. MNIST's largest file has 47 MB; a bomb stops here. */
-const MAX_BYTES = 2 ** 28;
-
-/** Unpacks gzip, told by its first two bytes; other bytes come back as they are. */
-export async function gunzip(bytes: Uint8Array, who: string, limit = MAX_BYTES): Promise<Uint8Array> {
-  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
-  const { gunzip: unzip } = needModule("node:zlib");
-  return new Promise((resolve, reject) => {
-    unzip(bytes, { maxOutputLength: limit }, (error, out) => {
-      if (!error) return resolve(new Uint8Array(out.buffer, out.byteOffset, out.byteLength));
-      const large = (error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE";
-      reject(
-        new FormatError(`${who}: ${large ? `unpacks to more than ${limit} bytes` : "damaged gzip data"}`, {
-          why: large ? "such a file would fill the memory" : error.message,
-          help: large ? undefined : "copy or download the file again",
-          cause: error,
-        }),
-      );
-    });
-  });
+/** What the beginning of an idx file tells. */
+export interface IdxHeader {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** Where the elements begin. */
+  readonly start: number;
+  /** Bytes of all elements, in the file. */
+  readonly bytes: number;
 }
+
+export interface IdxOptions {
+  /** Called when shape and element type are known, before anything is unpacked: throws for others than are wanted. */
+  readonly expect?: ((header: IdxHeader) => void) | undefined;
+  /** True if the bytes are the caller's to give away: elements that are bytes then stay where they are. */
+  readonly give?: boolean;
+}
+
+/** The size of an idx file, told by its beginning: for `gunzip`. */
+export const idxSize =
+  (who: string, expect?: IdxOptions["expect"]) =>
+  (first: Uint8Array): number => {
+    const header = readHeader(first, who);
+    expect?.(header);
+    return header.start + header.bytes;
+  };
 
 /**
  * An idx file, plain or gzipped: magic 0 0 type rank, rank sizes (32-bit), elements.
  *
  * @throws FormatError for a wrong magic number, sizes that do not match the bytes, damaged gzip, more than 256 MB.
  */
-export async function decodeIdx(file: Uint8Array, who = "idx"): Promise<StoredTensor> {
-  const bytes = await gunzip(file, who);
+export async function decodeIdx(file: Uint8Array, who = "idx", { expect, give = false }: IdxOptions = {}): Promise<StoredTensor> {
+  const bytes = await gunzip(file, who, { size: idxSize(who, expect) });
+  const header = readHeader(bytes, who);
+  const { dtype, shape, start } = header;
+  const found = bytes.length - start;
+  if (header.bytes !== found)
+    throw new FormatError(`${who}: [${shape.join(", ")}] needs ${header.bytes} bytes, the file has ${found}`, {
+      why: header.bytes > found ? "the file was cut off" : "something stands after the last element",
+    });
+  expect?.(header);
+  if (dtype === "uint8") return { dtype, shape, data: bytes === file && !give ? bytes.slice(start) : bytes.subarray(start) };
+  const type = TYPES.get(bytes[2]!)!;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const data = arrayOf(dtype, found / type.bytes);
+  for (let i = 0; i < data.length; i++) data[i] = type.get(view, start + i * type.bytes);
+  return { dtype, shape, data };
+}
+
+function readHeader(bytes: Uint8Array, who: string): IdxHeader {
   if (bytes.length < 4) throw new FormatError(`${who}: ${bytes.length} bytes are too few for an idx file`);
   const type = TYPES.get(bytes[2]!);
   const rank = bytes[3]!;
@@ -55,14 +76,9 @@ export async function decodeIdx(file: Uint8Array, who = "idx"): Promise<StoredTe
   if (bytes.length < start) throw new FormatError(`${who}: cut off within its sizes`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const shape = Array.from({ length: rank }, (_, i) => view.getUint32(4 + 4 * i));
-  const needed = shape.reduce((n, d) => n * BigInt(d), BigInt(type.bytes));
-  if (needed !== BigInt(bytes.length - start))
-    throw new FormatError(`${who}: [${shape.join(", ")}] needs ${needed} bytes, the file has ${bytes.length - start}`, {
-      why: needed > BigInt(bytes.length - start) ? "the file was cut off" : "something stands after the last element",
-    });
-  const count = (bytes.length - start) / type.bytes;
-  if (type.dtype === "uint8") return { dtype: "uint8", shape, data: Uint8Array.from(bytes.subarray(start)) };
-  const data: TypedArray = viewOf(type.dtype, new ArrayBuffer(count * (type.dtype === "float64" ? 8 : 4)), 0, count);
-  for (let i = 0; i < count; i++) data[i] = type.get(view, start + i * type.bytes);
-  return { dtype: type.dtype, shape, data };
+  const count = shape.reduce((n, d) => n * BigInt(d), 1n);
+  const needed = count * BigInt(type.bytes);
+  if (needed + BigInt(start) > MAX_UNPACKED || count * BigInt(bytesOf(type.dtype)) > MAX_UNPACKED)
+    throw new FormatError(`${who}: [${shape.join(", ")}] needs ${needed} bytes`, { why: `at most ${MAX_UNPACKED} are read` });
+  return { dtype: type.dtype, shape, start, bytes: Number(needed) };
 }

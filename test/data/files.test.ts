@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -131,6 +131,35 @@ describe("downloads", () => {
     await expect(outcome).rejects.toThrow(DownloadError);
     await expect(outcome).rejects.toThrow(message);
     expect(existsSync(`${folder}/set/x.gz`)).toBe(false);
+  });
+
+  test.each<[string, (response: ServerResponse) => void, RegExp]>([
+    ["takes the connection and says nothing", () => undefined, /no answer within 0\.2 s[\s\S]*run it again[\s\S]*--data/],
+    [
+      "stops in the middle",
+      (response) => {
+        response.writeHead(200, { "content-length": 2_000_000 });
+        response.write(new Uint8Array(1_000_000));
+      },
+      /after 1\.0 of 2\.0 MB nothing more came within 0\.3 s[\s\S]*run it again/,
+    ],
+  ])("a server that %s is waited for no longer than the limit", async (_, act, message) => {
+    server.removeAllListeners("request");
+    server.on("request", (__, response: ServerResponse) => act(response));
+    const begun = performance.now();
+    const outcome = dataFile("set", await remote(), { cache: folder, timeouts: { connect: 0.2, stall: 0.3 } });
+    await expect(outcome).rejects.toThrow(DownloadError);
+    await expect(outcome).rejects.toThrow(message);
+    expect(performance.now() - begun).toBeLessThan(20_000);
+  });
+
+  test("a cache that cannot be written is said, and the data are used", async () => {
+    answers = () => ({ body: new Uint8Array(gzipSync(content)) });
+    const said = vi.spyOn(console, "warn").mockImplementation(() => undefined);
+    await writeFile(`${folder}/file`, "");
+    expect(await dataFile("set", await remote(), { cache: `${folder}/file` })).toEqual(content);
+    expect(said.mock.calls.join()).toMatch(/cannot be kept, and will be downloaded again/);
+    said.mockRestore();
   });
 
   test("a server that is not there is named", async () => {

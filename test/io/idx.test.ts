@@ -1,8 +1,13 @@
+import { spawnSync } from "node:child_process";
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { FormatError } from "../../src/core/errors.ts";
-import { decodeIdx } from "../../src/io/index.ts";
+import { decodeIdx, gunzip } from "../../src/io/index.ts";
 
 function idx(type: number, sizes: readonly number[], data: Uint8Array): Uint8Array {
   const file = new Uint8Array(4 + 4 * sizes.length + data.length);
@@ -49,7 +54,58 @@ describe("idx files", () => {
 
   test("a gzip bomb stops at the limit", async () => {
     const bomb = new Uint8Array(gzipSync(new Uint8Array(300_000_000), { level: 1 }));
-    await expect(decodeIdx(bomb)).rejects.toThrow(/more than 268435456 bytes/);
+    await expect(gunzip(bomb, "x")).rejects.toThrow(/more than 268435456 bytes/);
+    await expect(gunzip(bomb, "x", { limit: 1000 })).rejects.toThrow(/more than 1000 bytes/);
+  });
+
+  test("a gzip bomb without a good beginning is refused by its beginning, one with it after as many bytes as that tells", async () => {
+    const packed = (file: Uint8Array): Uint8Array => new Uint8Array(gzipSync(file, { level: 1 }));
+    const zeros = new Uint8Array(20_000_000);
+    await expect(decodeIdx(packed(zeros))).rejects.toThrow(/does not begin/);
+    await expect(decodeIdx(packed(idx(8, [10, 28, 28], zeros)))).rejects.toThrow(/more than the 7856 bytes that its beginning tells/);
+    await expect(decodeIdx(packed(idx(8, [2 ** 28, 28], zeros)))).rejects.toThrow(/needs 7516192768 bytes[\s\S]*at most/);
+    await expect(decodeIdx(packed(idx(9, [2 ** 27], zeros)))).rejects.toThrow(/at most/);
+    let asked = 0;
+    const expectImages = (): void => {
+      if (asked++ === 0) throw new FormatError("x: no images");
+    };
+    await expect(decodeIdx(packed(idx(8, [20_000_000], zeros)), "x", { expect: expectImages })).rejects.toThrow(/no images/);
+    expect(asked).toBe(1);
+  });
+
+  test("gzip in several members, and one whose length lies, are unpacked whole", async () => {
+    const members = Buffer.concat([gzipSync(SMALL.subarray(0, 1)), gzipSync(SMALL.subarray(1, 9)), gzipSync(SMALL.subarray(9))]);
+    expect((await decodeIdx(new Uint8Array(members))).shape).toEqual([2, 3]);
+    expect(await gunzip(new Uint8Array(members), "x")).toEqual(SMALL);
+    const content = Uint8Array.from({ length: 1_000_000 }, (_, i) => i * 7);
+    expect(await gunzip(new Uint8Array(Buffer.concat([gzipSync(content), gzipSync(SMALL)])), "x")).toHaveLength(
+      content.length + SMALL.length,
+    );
+  });
+
+  // The machine's own count of the process's memory; a process of its own, so that nothing else is counted.
+  test.skipIf(process.platform !== "linux")("a bomb of 200 MB in 0.2 MB costs at most its own size, refused or read", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "gradus-bomb-"));
+    await writeFile(
+      join(folder, "t10k-images-idx3-ubyte.gz"),
+      gzipSync(idx(8, [255_000, 28, 28], new Uint8Array(255_000 * 784)), { level: 9 }),
+    );
+    await writeFile(join(folder, "t10k-labels-idx1-ubyte.gz"), gzipSync(idx(8, [3], new Uint8Array(3))));
+    const program = `
+      import { mnist } from "gradus/data";
+      const peak = () => process.resourceUsage().maxRSS / 1024;
+      const before = peak();
+      const said = await mnist({ dir: ${JSON.stringify(folder)}, train: false }).catch((error) => error.message);
+      console.log(JSON.stringify({ said, megabytes: peak() - before }));`;
+    const project = fileURLToPath(new URL("../..", import.meta.url));
+    const environment = { ...process.env, TSX_TSCONFIG_PATH: join(project, "tsconfig.json") };
+    const child = spawnSync(process.execPath, ["--import", "tsx", "--input-type=module", "-e", program], {
+      cwd: project,
+      env: environment,
+    });
+    const { said, megabytes } = JSON.parse(child.stdout.toString()) as { said: string; megabytes: number };
+    expect(said).toMatch(/3 labels for 255000 images/);
+    expect(megabytes).toBeLessThan(256);
   });
 
   test("random bytes give a typed error or an array, never anything else", async () => {

@@ -3,17 +3,31 @@ import { Command, CommanderError } from "commander";
 import { ArgumentError, GradusError } from "../core/errors.ts";
 import { visible } from "../core/visible.ts";
 import { reason } from "../io/index.ts";
-import { addExplain } from "./explain.ts";
 import { helpLayout } from "./help.ts";
 import { message } from "./output.ts";
-import { addSearch } from "./search.ts";
 import { codeOfLostOutput } from "./signals.ts";
-import { addTrain } from "./train.ts";
-import { addEvaluate, addPredict } from "./use.ts";
 import { packageVersion } from "./version.ts";
 
 /** Exit codes: 0 success, 1 failure, 2 a command line that makes no sense, 128 + n stopped by signal n. */
 const USAGE = 2;
+
+type Add = (program: Command, words: readonly string[]) => void | Promise<void>;
+
+/** The commands in the order of the help. Each is loaded only where it is named, or where all are listed. */
+const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
+  train: async () => (await import("./train.ts")).addTrain,
+  evaluate: async () => (await import("./use.ts")).addEvaluate,
+  predict: async () => (await import("./use.ts")).addPredict,
+  explain: async () => (await import("./explain.ts")).addExplain,
+  search: async () => (await import("./search.ts")).addSearch,
+  bench: async () => addBench,
+};
+
+/** The commands that a command line needs to know. */
+function neededCommands([first = ""]: readonly string[]): (() => Promise<Add>)[] {
+  if (["--version", "-V"].includes(first)) return [];
+  return Object.hasOwn(COMMANDS, first) ? [COMMANDS[first]!] : Object.values(COMMANDS);
+}
 
 async function makeProgram(words: readonly string[]): Promise<Command> {
   const program = new Command("gradus")
@@ -27,12 +41,7 @@ async function makeProgram(words: readonly string[]): Promise<Command> {
       writeErr: (text) => void process.stderr.write(message(text)),
     })
     .exitOverride();
-  await addTrain(program, words);
-  addEvaluate(program);
-  addPredict(program);
-  addExplain(program);
-  await addSearch(program, words);
-  addBench(program);
+  for (const load of neededCommands(words)) await (await load())(program, words);
   // Subcommands report to the same place.
   for (const command of program.commands) command.exitOverride().showSuggestionAfterError();
   return program;

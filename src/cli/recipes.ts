@@ -81,7 +81,7 @@ async function importModule(name: string): Promise<unknown> {
     throw new ArgumentError(`there is no file ${name}`, { help: "give the path of a module whose default export is a recipe" });
   const url = pathToFileURL(path).href;
   if (!/\.[cm]?ts$/.test(name)) return import(url);
-  await readTypeScript();
+  await readTypeScript(name);
   return import(url);
 }
 
@@ -89,11 +89,21 @@ async function importModule(name: string): Promise<unknown> {
 const AS_MODULE =
   'export const load = (url, context, next) => next(url, /\\.ts(\\?|$)/.test(url) ? { ...context, format: "module" } : context);';
 
-/** Node 20 cannot read TypeScript by itself. No tsconfig is followed: its paths could bring a second copy of gradus, whose tensors are not ours. */
-async function readTypeScript(): Promise<void> {
-  const { register } = await import("tsx/esm/api");
-  register({ tsconfig: false });
-  registerHooks(`data:text/javascript,${encodeURIComponent(AS_MODULE)}`);
+/**
+ * Makes TypeScript readable: with tsx where it is installed, else by what the host can do itself, as Node ≥ 22.18. No tsconfig is followed:
+ * its paths could bring a second copy of gradus, whose tensors are not ours.
+ */
+async function readTypeScript(name: string): Promise<void> {
+  const tsx = await import("tsx/esm/api").catch((error: { code?: string }) => {
+    if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;
+  });
+  if (tsx) {
+    tsx.register({ tsconfig: false });
+    registerHooks(`data:text/javascript,${encodeURIComponent(AS_MODULE)}`);
+  } else if (!("typescript" in process.features && process.features.typescript) && !process.versions.bun && !process.versions.deno)
+    throw new ArgumentError(`${name}: this Node cannot read TypeScript`, {
+      help: "npm install tsx, or use Node ≥ 22.18, or write the recipe in JavaScript",
+    });
 }
 
 function checked(module: unknown, name: string): Recipe {

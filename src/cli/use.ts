@@ -4,7 +4,7 @@ import { type Device, type Tensor, tensor } from "../index.ts";
 import { inference } from "../nn/index.ts";
 import { openRun, type Run } from "../train/index.ts";
 import { dataOption, deviceOption, jsonOption, recipeOption, threadsOption, whole } from "./arguments.ts";
-import { type PredictInput, readInput } from "./inputs.ts";
+import type { PredictInput } from "./inputs.ts";
 import { widthOf, wrap } from "./layout.ts";
 import { type Output, showScores, standardOutput } from "./output.ts";
 import { builtIn, findRecipe } from "./recipes.ts";
@@ -73,6 +73,7 @@ async function predictInputs(run: Run, words: readonly string[], output: Output)
     throw new ArgumentError(`${run.info.recipe} does not say what its inputs are`, {
       help: 'give the recipe an input: { kind: "row", columns: 4 }',
     });
+  const { readInput } = await import("./inputs.ts");
   const inputs = (await Promise.all(words.map((word) => readInput(word, kind)))).flat();
   if (inputs.length === 0) throw new ArgumentError("the files hold no rows");
   const width = inputs[0]!.values.length;

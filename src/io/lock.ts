@@ -54,16 +54,21 @@ const generations = async (path: string): Promise<number[]> => (await files().re
  * @throws ArgumentError if another living process holds it, or if the lock cannot be written.
  */
 export async function lockFolder(path: string): Promise<() => Promise<void>> {
-  const mine: Owner = { pid: process.pid, host: hostname(), began: await beganAt(process.pid) };
+  const owner: Owner = { pid: process.pid, host: hostname(), began: await beganAt(process.pid) };
   const temporary = `${path}/lock.${process.pid}-${crypto.randomUUID()}.tmp`;
   let file: FileHandle | undefined;
   try {
     file = await files().open(temporary, "wx");
-    await file.writeFile(JSON.stringify(mine));
+    await file.writeFile(JSON.stringify(owner));
     const lock = await take(path, temporary);
     await removeStale(path, temporary);
-    const held = file;
-    return () => release(held, lock);
+    let held: FileHandle | undefined = file;
+    // Once only: the lock's name may be another's afterwards.
+    return async () => {
+      const mine = held;
+      held = undefined;
+      if (mine) await release(mine, lock);
+    };
   } catch (cause) {
     await file?.close().catch(() => undefined);
     if (cause instanceof ArgumentError || cause instanceof FormatError) throw cause;

@@ -20,7 +20,6 @@ export const environment = (more: Record<string, string> = {}): NodeJS.ProcessEn
   ...process.env,
   TSX_TSCONFIG_PATH: here("../../tsconfig.json"),
   GRADUS_DATA: "",
-  GRADUS_DEVICE: "wasm",
   npm_command: "",
   ...more,
 });

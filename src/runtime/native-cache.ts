@@ -1,82 +1,189 @@
 /**
- * Compiled libraries on disk, one name per kernel. Files appear under their name complete (written elsewhere, then renamed), carry
- * a checksum behind their last byte (which loaders ignore), and several names may be links to one file.
+ * What the native device keeps on disk: compiled libraries, one name per kernel, and what compilers answered. It is loaded as code, so
+ * nothing is read that anybody but this user and root could have written. Files appear under their name complete (written elsewhere, then
+ * renamed), carry a checksum behind their last byte (which loaders ignore), and several names may be links to one file.
  */
-import { node, variables } from "./node.ts";
+import { warnOnce } from "../core/warn.ts";
+import { sweep } from "./native-sweep.ts";
+import { temporaryFolder } from "./native-temporary.ts";
+import { faultOfFolder, readTrusted } from "./native-trust.ts";
+import { node, type Variables, variables } from "./node.ts";
 
 const CHECKSUM_BYTES = 32;
+const DAY = 86_400_000;
 
-/** Where the cache is unless said: GRADUS_CACHE, or gradus/ in XDG_CACHE_HOME or ~/.cache. */
-export function defaultCacheDirectory(environment = variables("GRADUS_CACHE", "XDG_CACHE_HOME")): string {
-  return environment.GRADUS_CACHE || node.path.join(environment.XDG_CACHE_HOME || node.path.join(node.os.homedir(), ".cache"), "gradus");
+/**
+ * Where the cache is unless said: GRADUS_CACHE, or gradus/ in XDG_CACHE_HOME or ~/.cache. Paths that are not absolute would mean another
+ * place in every folder: such an XDG_CACHE_HOME or HOME is passed over (as the XDG specification says), such a GRADUS_CACHE is not trusted.
+ */
+export function defaultCacheDirectory(environment: Variables = variables("GRADUS_CACHE", "XDG_CACHE_HOME", "HOME")): string {
+  if (environment.GRADUS_CACHE) return environment.GRADUS_CACHE;
+  const { XDG_CACHE_HOME = "" } = environment;
+  return node.path.join(node.path.isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : node.path.join(homeOf(environment), ".cache"), "gradus");
 }
 
+function homeOf({ HOME = "" }: Variables): string {
+  if (node.path.isAbsolute(HOME)) return HOME;
+  try {
+    return node.os.userInfo().homedir;
+  } catch {
+    // A user that the system has no entry for.
+    return "";
+  }
+}
+
+const opened = new Map<string, NativeCache>();
+
 export class NativeCache {
-  /** Searched in this order; the last one is written to. */
-  readonly directories: readonly string[];
-  private counter = 0;
+  private readonly directory: string;
+  /** Whether new files go to the folder it is for. */
+  private writable = false;
+  private temporary: string | undefined;
+  /** Why new files no longer go there. */
+  private retreated: string | undefined;
+  private swept = false;
+  private checked: { readonly main: string | undefined } | undefined;
 
-  /** A directory that cannot be written is still read; what is new then goes to a temporary one that goes with the process. */
+  /** A folder that cannot be written is still read; what is new then goes to a temporary one that goes with the process. */
   constructor(directory: string = defaultCacheDirectory()) {
-    this.directories = writable(directory) ? [directory] : [directory, temporary()];
+    this.directory = directory;
   }
 
-  private get target(): string {
-    return this.directories.at(-1)!;
+  /** The cache of this process for where the environment says. */
+  static standard(): NativeCache {
+    const directory = defaultCacheDirectory();
+    const cache = opened.get(directory) ?? new NativeCache(directory);
+    opened.set(directory, cache);
+    return cache;
   }
 
-  /** The intact file under a name, if there is one. A damaged one is removed where that is allowed. */
+  /** The file of this name, intact and nobody else's, if there is one. Others are removed where that is allowed. */
   find(name: string): string | undefined {
-    for (const directory of this.directories) {
-      const file = node.path.join(directory, name);
-      const state = inspect(file);
-      if (state === "intact") return file;
-      if (state === "damaged") this.drop(file);
-    }
-    return undefined;
+    return this.look(name)?.file;
   }
 
-  /** Takes a compiled file in under all these names. */
+  /** The bytes kept under a name, likewise. */
+  read(name: string): Buffer | undefined {
+    return this.look(name)?.content;
+  }
+
+  /** Takes a compiled file in under all these names. Throws the system's error where there is no room. */
   store(file: string, names: readonly string[]): void {
     node.fs.appendFileSync(file, checksum(node.fs.readFileSync(file)));
+    node.fs.chmodSync(file, 0o700);
     for (const name of names) this.place(name, (to) => linkOrCopy(file, to));
+    if (this.retreated !== undefined)
+      warnOnce(
+        "native cache",
+        `compiled kernels cannot be kept in ${this.directory}: ${this.retreated}; they are compiled again in each process`,
+      );
+    this.sweepOnce();
   }
 
-  /** Puts one file under its name at once, however many processes try. */
-  private place(name: string, write: (to: string) => void): void {
-    const passing = node.path.join(this.target, `.${name}.${process.pid}.${this.counter++}`);
-    node.fs.rmSync(passing, { force: true });
-    write(passing);
-    node.fs.renameSync(passing, node.path.join(this.target, name));
-    // A rename onto a link to the same file leaves both.
-    node.fs.rmSync(passing, { force: true });
+  /** Keeps bytes under a name. */
+  keep(name: string, content: Uint8Array): void {
+    this.place(name, (to) => node.fs.writeFileSync(to, Buffer.concat([content, checksum(content)]), { flag: "wx", mode: 0o600 }));
   }
 
+  /** Removes what stands at a path of the cache, whatever it is. */
   drop(file: string): void {
     try {
-      node.fs.rmSync(file, { force: true });
+      node.fs.rmSync(file, { recursive: true, force: true });
     } catch {
       // Not ours to remove: it is written again elsewhere.
     }
   }
 
-  /** A fresh directory on the same file system, for a compiler's files. */
+  /** A fresh folder on the same file system, for a compiler's files. */
   workspace(): string {
-    return node.fs.mkdtempSync(node.path.join(this.target, ".work-"));
+    return node.fs.mkdtempSync(node.path.join(this.target(), ".work-"));
+  }
+
+  /** From now on new files go to the temporary folder, because of this; the first that does is told of. False if they do already. */
+  retreat(why: string): boolean {
+    if (!this.writable) return false;
+    this.writable = false;
+    this.retreated = why;
+    return true;
+  }
+
+  /** The folder it is for; undefined where that is not to be trusted or cannot be read. Checked once: from then on only we and root can change it. */
+  private main(): string | undefined {
+    if (!this.checked) {
+      this.checked = { main: openFolder(this.directory) };
+      this.writable = this.checked.main !== undefined && mayWrite(this.checked.main);
+    }
+    return this.checked.main;
+  }
+
+  private target(): string {
+    const main = this.main();
+    if (this.writable && main !== undefined) return main;
+    this.temporary ??= temporaryFolder();
+    return this.temporary;
+  }
+
+  private look(name: string): { readonly file: string; readonly content: Buffer } | undefined {
+    for (const directory of [this.main(), this.temporary]) {
+      if (directory === undefined) continue;
+      const file = node.path.join(directory, name);
+      const read = readTrusted(file);
+      if (read === undefined) continue;
+      if ("bytes" in read && isIntact(read.bytes)) {
+        if (Date.now() - read.modified > DAY) touch(file);
+        return { file, content: read.bytes.subarray(0, -CHECKSUM_BYTES) };
+      }
+      if ("fault" in read && read.foreign)
+        warnOnce("native cache", `${read.fault}, in the cache of compiled kernels: it is not read, and made again`);
+      this.drop(file);
+    }
+    return undefined;
+  }
+
+  /** Puts one file under its name at once, however many threads and processes try. */
+  private place(name: string, write: (to: string) => void): void {
+    const to = node.path.join(this.target(), name);
+    const passing = node.path.join(this.target(), `.${name}.${node.crypto.randomBytes(8).toString("hex")}`);
+    try {
+      write(passing);
+      try {
+        node.fs.renameSync(passing, to);
+      } catch (error) {
+        if (!node.fs.lstatSync(to, { throwIfNoEntry: false })?.isDirectory()) throw error;
+        this.drop(to);
+        node.fs.renameSync(passing, to);
+      }
+    } finally {
+      // A rename onto a link to the same file leaves both.
+      node.fs.rmSync(passing, { force: true });
+    }
+  }
+
+  private sweepOnce(): void {
+    if (this.swept || !this.writable) return;
+    this.swept = true;
+    try {
+      sweep(this.directory);
+    } catch {
+      // It cannot be listed.
+    }
   }
 }
 
 const checksum = (bytes: Uint8Array): Buffer => node.crypto.createHash("sha256").update(bytes).digest();
 
-function inspect(file: string): "intact" | "damaged" | "absent" {
-  let bytes: Buffer;
-  try {
-    bytes = node.fs.readFileSync(file);
-  } catch {
-    return "absent";
-  }
+function isIntact(bytes: Buffer): boolean {
   const end = bytes.length - CHECKSUM_BYTES;
-  return end > 0 && checksum(bytes.subarray(0, end)).equals(bytes.subarray(end)) ? "intact" : "damaged";
+  return end > 0 && checksum(bytes.subarray(0, end)).equals(bytes.subarray(end));
+}
+
+/** Says that a file is still used: what is not goes first. */
+function touch(file: string): void {
+  try {
+    node.fs.utimesSync(file, new Date(), new Date());
+  } catch {
+    // Root's, or on a disk that cannot be written.
+  }
 }
 
 function linkOrCopy(from: string, to: string): void {
@@ -87,18 +194,25 @@ function linkOrCopy(from: string, to: string): void {
   }
 }
 
-function writable(directory: string): boolean {
+function openFolder(directory: string): string | undefined {
   try {
-    node.fs.mkdirSync(directory, { recursive: true });
+    const fault = faultOfFolder(directory, { make: true });
+    if (fault === undefined) return directory;
+    warnOnce(
+      "native cache",
+      `the cache of compiled kernels ${directory} is not used: ${fault}; nothing in it is read, and kernels are compiled again in each process (to mend it: let nobody else write there, or name another folder in GRADUS_CACHE)`,
+    );
+  } catch {
+    // It cannot be made: there is nothing to read.
+  }
+  return undefined;
+}
+
+function mayWrite(directory: string): boolean {
+  try {
     node.fs.accessSync(directory, node.fs.constants.W_OK);
     return true;
   } catch {
     return false;
   }
-}
-
-function temporary(): string {
-  const directory = node.fs.mkdtempSync(node.path.join(node.os.tmpdir(), "gradus-"));
-  process.once("exit", () => node.fs.rmSync(directory, { recursive: true, force: true }));
-  return directory;
 }

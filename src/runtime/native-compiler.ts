@@ -3,8 +3,9 @@ import { DeviceError } from "../core/errors.ts";
 import type { Code } from "../kernel/program.ts";
 import { renderC } from "../render/c.ts";
 import { NativeCache } from "./native-cache.ts";
+import { runBounded } from "./native-process.ts";
 import { SHIM_SOURCE, type Shim } from "./native-shim.ts";
-import { findToolchain, type Toolchain } from "./native-toolchain.ts";
+import { findToolchain, NO_COMPILER, type Toolchain } from "./native-toolchain.ts";
 import { node, whyNoNode } from "./node.ts";
 
 /** What is compiled: an exported symbol (also the library's name in the cache), and its size for a fair division. */
@@ -12,6 +13,16 @@ interface Unit {
   readonly symbol: string;
   readonly weight: number;
 }
+
+/** How long a compiler may take before it is taken for hung, in milliseconds. */
+export interface Limits {
+  readonly probe: number;
+  readonly compile: number;
+  /** In addition, for each byte of the text: fifty times what a slow machine needs. */
+  readonly perByte: number;
+}
+
+const LIMITS: Limits = { probe: 15_000, compile: 30_000, perByte: 0.25 };
 
 /** Bytes of text that are worth a compiler process of their own. */
 const LEAST_GROUP = 4_000;
@@ -22,14 +33,16 @@ export class NativeCompiler {
   /** How many kernels were compiled, not found. */
   compiled = 0;
   private readonly cache: NativeCache;
+  private readonly limits: Limits;
   private readonly addresses = new Map<string, number>();
 
   /** Throws DeviceError where there is no compiler, or it cannot make a library that loads. */
-  constructor(cache?: NativeCache) {
-    const toolchain = toolchainHere(cache);
+  constructor(cache = NativeCache.standard(), limits: Limits = LIMITS) {
+    const toolchain = toolchainHere(cache, limits);
     if (typeof toolchain === "string") throw unavailable(toolchain);
     this.toolchain = toolchain;
-    this.cache = cache ?? new NativeCache();
+    this.cache = cache;
+    this.limits = limits;
     this.shim = this.loadShim();
   }
 
@@ -95,47 +108,84 @@ export class NativeCompiler {
     );
   }
 
+  /** Compiles into the cache, or into the temporary folder where the cache has no room. */
   private compileTexts(texts: readonly string[], names: readonly (readonly string[])[]): void {
+    for (;;)
+      try {
+        this.compileOnce(texts, names);
+        return;
+      } catch (error) {
+        const why = noRoom(error);
+        if (why === undefined) throw error;
+        if (!this.cache.retreat(why))
+          throw new DeviceError("native: there is no room for compiled kernels", { why, help: NO_ROOM_HELP, cause: error });
+      }
+  }
+
+  private compileOnce(texts: readonly string[], names: readonly (readonly string[])[]): void {
     const work = this.cache.workspace();
     try {
-      const libraries = compileAll(this.toolchain, work, texts);
+      const libraries = compileAll(this.toolchain, work, texts, this.limits);
       for (const [i, library] of libraries.entries()) this.cache.store(library, names[i]!);
     } finally {
-      node.fs.rmSync(work, { recursive: true, force: true });
+      this.cache.drop(work);
     }
+  }
+
+  private retreatFrom(failure: unknown): boolean {
+    const why = messageOf(failure);
+    return /failed to map segment|not permitted/i.test(why) && this.cache.retreat(why);
   }
 
   private loadShim(): Shim {
     const name = `shim_${this.key(SHIM_SOURCE)}.node`;
     let failure: unknown;
-    // Twice: a file that does not load is made again once.
-    for (let attempt = 0; attempt < 2; attempt++) {
+    // A file that does not load is made again once, then elsewhere if its disk forbids programs.
+    for (let attempt = 0; attempt < 2 || (attempt === 2 && this.retreatFrom(failure)); attempt++) {
       if (!this.cache.find(name)) this.compileTexts([SHIM_SOURCE], [[name]]);
-      const file = this.cache.find(name)!;
+      const file = this.cache.find(name);
+      if (!file) continue;
       try {
-        return node.module.createRequire(file)(file) as Shim;
+        const addon = { exports: {} };
+        process.dlopen(addon, file);
+        return addon.exports as Shim;
       } catch (cause) {
         failure = cause;
         this.cache.drop(file);
       }
     }
     throw new DeviceError("native: the compiled library cannot be loaded", {
-      why: failure instanceof Error ? failure.message : String(failure),
+      why: failure === undefined ? "what was written cannot be read back" : messageOf(failure),
       help: "set GRADUS_CACHE to a directory from which programs may be run, or use the wasm device",
       cause: failure,
     });
   }
 }
 
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+const NO_ROOM_HELP = "make room, set GRADUS_CACHE to a folder on another disk, or use the wasm device";
+
+/** What the system said where a file could not be written; compilers say it in words. */
+function noRoom(error: unknown): string | undefined {
+  if (error instanceof DeviceError)
+    return /No space left on device|Disk quota exceeded|Read-only file system|Input\/output error/.exec(error.why ?? "")?.[0];
+  return typeof (error as NodeJS.ErrnoException | undefined)?.syscall === "string" ? messageOf(error) : undefined;
+}
+
 /** Whether kernels can be compiled here, or why not. */
 export function nativeAvailable(
   cache?: NativeCache,
 ): { readonly available: true } | { readonly available: false; readonly reason: string } {
-  const toolchain = toolchainHere(cache);
+  const toolchain = toolchainHere(cache, LIMITS);
   return typeof toolchain === "string" ? { available: false, reason: toolchain } : { available: true };
 }
 
-const toolchainHere = (cache: NativeCache | undefined): Toolchain | string => whyNoNode() || findToolchain(cache ?? new NativeCache());
+/** Whether there is nothing wrong: nobody has installed a compiler, or the host is not one for machine code. */
+export const isQuiet = (reason: string | undefined): boolean => reason === NO_COMPILER || reason === whyNoNode();
+
+const toolchainHere = (cache: NativeCache | undefined, limits: Limits): Toolchain | string =>
+  whyNoNode() || findToolchain(cache ?? NativeCache.standard(), undefined, limits.probe);
 
 function unavailable(reason: string): DeviceError {
   return new DeviceError("the native device is not available here", {
@@ -160,26 +210,23 @@ function divide<T extends Unit>(units: readonly T[], cores: number): T[][] {
 const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
 
 /** Libraries for these texts, in this order; all compilers at once, and back when all are done. */
-function compileAll({ command, flags }: Toolchain, work: string, texts: readonly string[]): string[] {
+function compileAll({ command, flags }: Toolchain, work: string, texts: readonly string[], limits: Limits): string[] {
   const jobs = texts.map((text, i) => {
-    const job = {
-      source: node.path.join(work, `${i}.c`),
-      library: node.path.join(work, `${i}.so`),
-      messages: node.path.join(work, `${i}.txt`),
-    };
-    node.fs.writeFileSync(job.source, text);
+    const job = { source: node.path.join(work, `${i}.c`), library: node.path.join(work, `${i}.so`) };
+    node.fs.writeFileSync(job.source, text, { flag: "wx", mode: 0o600 });
     return job;
   });
-  const line = (job: (typeof jobs)[number]): string =>
-    `${[...command, ...flags, "-o", job.library, job.source].map(quoted).join(" ")} > ${quoted(job.messages)} 2>&1`;
-  if (jobs.length) node.childProcess.spawnSync("/bin/sh", ["-c", `${jobs.map(line).join(" & ")} & wait`], { stdio: "ignore" });
-  for (const { library, messages } of jobs)
-    if (!node.fs.existsSync(library)) {
-      const said = node.fs.existsSync(messages) ? node.fs.readFileSync(messages, "utf8").trim().split("\n").slice(0, 5).join("\n") : "";
-      throw new DeviceError(`native: ${command.join(" ")} could not compile a kernel`, {
-        why: said || "it wrote nothing and said nothing",
-        help: "name another compiler in GRADUS_CC, or use the wasm device",
-      });
-    }
+  const line = ({ library, source }: (typeof jobs)[number], i: number): string =>
+    `{ ${[...command, ...flags, "-o", library, source].map(quoted).join(" ")} >&2; echo "${i} $?"; } &`;
+  const limit = limits.compile + limits.perByte * Math.max(0, ...texts.map((text) => text.length));
+  const ran = runBounded(["/bin/sh", "-c", `${jobs.map(line).join("\n")}\nwait`], { limit, folder: work });
+  const done = new Set(ran.stdout.split("\n"));
+  jobs.forEach(({ library }, i) => {
+    if (!ran.trouble && done.has(`${i} 0`) && node.fs.existsSync(library)) return;
+    throw new DeviceError(`native: ${command.join(" ")} could not compile a kernel`, {
+      why: ran.trouble ?? (ran.stderr.trim().split("\n").slice(0, 5).join("\n") || "it wrote nothing and said nothing"),
+      help: "name another compiler in GRADUS_CC, or use the wasm device",
+    });
+  });
   return jobs.map(({ library }) => library);
 }

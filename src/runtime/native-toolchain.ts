@@ -1,6 +1,7 @@
 /** The system's C compiler: which one, for which machine. */
 import type { NativeCache } from "./native-cache.ts";
-import { node, variables } from "./node.ts";
+import { foldersOf, runBounded } from "./native-process.ts";
+import { node, type Variables, variables } from "./node.ts";
 
 export interface Toolchain {
   /** The program and what always comes first on its command line. */
@@ -24,27 +25,46 @@ const FLAGS = ["-O1", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-mat
 /** No loop may become a call of memcpy: tails are a few elements. */
 const NO_PATTERNS = { gcc: "-fno-tree-loop-distribute-patterns", clang: "-fno-builtin-memcpy" };
 
-/** Finds GRADUS_CC, cc, gcc or clang and asks it about the machine (once: the answer is cached). Otherwise says why there is none. */
-export function findToolchain(cache: NativeCache, environment = variables("GRADUS_CC", "PATH")): Toolchain | string {
+/** Ways to ask for all the machine has; which of them a compiler knows differs. */
+const MACHINES = ["-march=native", "-mcpu=native", ""] as const;
+
+/** What there is where nobody has installed a compiler, which is no reason to complain. */
+export const NO_COMPILER = "no C compiler (cc, gcc or clang) is on the PATH";
+
+/** How long a compiler may take to answer what it compiles for, in milliseconds. */
+const PROBE_LIMIT = 15_000;
+
+/** Finds GRADUS_CC, cc, gcc or clang and asks it about the machine (once: the answer is kept). Otherwise says why there is none. */
+export function findToolchain(
+  cache: NativeCache,
+  environment: Variables = variables("GRADUS_CC", "PATH"),
+  limit = PROBE_LIMIT,
+): Toolchain | string {
   if (process.platform === "win32") return "the native target needs a Unix shell and a C compiler called as cc";
   const asked = environment.GRADUS_CC;
+  const refused = asked ? `GRADUS_CC is ${JSON.stringify(asked)}, which is no working C compiler` : NO_COMPILER;
+  let complaint: string | undefined;
   for (const name of asked ? [asked] : ["cc", "gcc", "clang"]) {
     const command = locate(name, environment);
-    const found = command && probe(command, cache);
-    if (found) return found;
+    if (!command) continue;
+    const found = probe(command, cache, { environment, limit });
+    if (!("complaint" in found)) return found;
+    complaint ??= asked ? `${refused}: ${found.complaint}` : `${command.join(" ")} is no working C compiler: ${found.complaint}`;
+    if (found.hung) break;
   }
-  return asked
-    ? `GRADUS_CC is ${JSON.stringify(asked)}, which is no working C compiler`
-    : "no C compiler (cc, gcc or clang) is on the PATH";
+  return complaint ?? refused;
 }
 
-/** The words of a command ("gcc", "/opt/my cc", "zig cc"), its program as a path. */
-function locate(name: string, environment: Readonly<Record<string, string | undefined>>): string[] | undefined {
+/**
+ * The words of a command ("gcc", "/opt/my cc", "zig cc"), its program as a path. A name with a slash is a path, from the present folder if it
+ * is relative; any other is looked for in the PATH's absolute folders alone.
+ */
+function locate(name: string, environment: Variables): string[] | undefined {
   for (const words of [[name], name.trim().split(/\s+/)]) {
     const program = words[0]!;
-    const places = node.path.isAbsolute(program)
-      ? [program]
-      : (environment.PATH ?? "").split(node.path.delimiter).map((directory) => node.path.join(directory, program));
+    const places = program.includes("/")
+      ? [node.path.resolve(program)]
+      : foldersOf(environment).map((directory) => node.path.join(directory, program));
     const path = places.find(executable);
     if (path) return [path, ...words.slice(1)];
   }
@@ -60,33 +80,70 @@ function executable(path: string): boolean {
   }
 }
 
+/** What a compiler says of itself and the machine. Kept on disk, so everything in it is a choice from a list, or checked text that is only shown. */
 interface Answer {
-  readonly machine: readonly string[];
+  /** Who answered: the program's path, and its words. */
+  readonly command: readonly string[];
+  readonly machine: (typeof MACHINES)[number];
+  readonly family: keyof typeof NO_PATTERNS;
+  readonly version: string;
+  readonly vectorBytes: 16 | 32;
+  readonly registers: 16 | 32;
+  /** SHA-256 of all its macros. */
   readonly macros: string;
 }
 
-function probe(command: readonly string[], cache: NativeCache): Toolchain | undefined {
-  const answer = recall(command, cache) ?? ask(command, cache);
-  if (!answer) return undefined;
-  const { machine, macros } = answer;
+const CHECKS: { readonly [K in keyof Answer]: (value: unknown, command: readonly string[]) => boolean } = {
+  command: (value, command) => JSON.stringify(value) === JSON.stringify(command),
+  machine: (value) => MACHINES.some((machine) => machine === value),
+  family: (value) => typeof value === "string" && Object.hasOwn(NO_PATTERNS, value),
+  version: (value) => typeof value === "string" && /^[\x20-\x7e]{1,200}$/.test(value),
+  vectorBytes: (value) => value === 16 || value === 32,
+  registers: (value) => value === 16 || value === 32,
+  macros: (value) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value),
+};
+
+function isAnswer(value: unknown, command: readonly string[]): value is Answer {
+  if (typeof value !== "object" || value === null) return false;
+  const names = Object.keys(CHECKS) as (keyof Answer)[];
+  const fields = Object.keys(value);
+  return (
+    fields.length === names.length &&
+    names.every((name) => Object.hasOwn(value, name) && CHECKS[name]((value as Record<string, unknown>)[name], command))
+  );
+}
+
+interface Asking {
+  readonly environment: Variables;
+  readonly limit: number;
+}
+
+interface Refusal {
+  readonly complaint: string;
+  readonly hung: boolean;
+}
+
+function probe(command: readonly string[], cache: NativeCache, asking: Asking): Toolchain | Refusal {
+  const answer = recall(command, cache) ?? ask(command, cache, asking);
+  if ("complaint" in answer) return answer;
+  const { machine, family, version, vectorBytes, registers, macros } = answer;
   const flags = [
     ...FLAGS,
-    /__clang__/.test(macros) ? NO_PATTERNS.clang : NO_PATTERNS.gcc,
-    ...machine,
+    NO_PATTERNS[family],
+    ...(machine ? [machine] : []),
     ...(process.platform === "darwin" ? ["-undefined", "dynamic_lookup"] : []),
   ];
-  const version = /__VERSION__ "(.*)"/.exec(macros)?.[1] ?? "unknown version";
   return {
     command,
     flags,
     version,
-    fingerprint: digest([command.join(" "), flags.join(" "), macros]),
-    vectorBytes: /^#define __AVX__ /m.test(macros) ? 32 : 16,
-    registers: /^#define __(AVX512VL|aarch64)__ /m.test(macros) ? 32 : 16,
+    vectorBytes,
+    registers,
+    fingerprint: digest([command.join(" "), flags.join(" "), macros]).slice(0, 32),
   };
 }
 
-const digest = (parts: readonly string[]): string => node.crypto.createHash("sha256").update(parts.join("\0")).digest("hex").slice(0, 32);
+const digest = (parts: readonly string[]): string => node.crypto.createHash("sha256").update(parts.join("\0")).digest("hex");
 
 /** What the answer depends on: the compiler's file and the machine's processor. */
 function answerName(command: readonly string[]): string {
@@ -98,40 +155,55 @@ function answerName(command: readonly string[]): string {
   } catch {
     // Only Linux has it.
   }
-  return `compiler-${digest([program, ...command.slice(1), String(size), String(mtimeMs), process.arch, node.os.cpus()[0]?.model ?? "", flags])}.json`;
+  const processor = [process.arch, node.os.cpus()[0]?.model ?? "", flags];
+  return `compiler-${digest(["answer 2", program, ...command, String(size), String(mtimeMs), ...processor]).slice(0, 32)}.json`;
 }
 
 function recall(command: readonly string[], cache: NativeCache): Answer | undefined {
-  for (const directory of cache.directories)
-    try {
-      const answer: Answer = JSON.parse(node.fs.readFileSync(node.path.join(directory, answerName(command)), "utf8"));
-      if (Array.isArray(answer.machine) && typeof answer.macros === "string") return answer;
-    } catch {
-      // Not there, or not readable: ask again.
-    }
-  return undefined;
+  try {
+    const answer: unknown = JSON.parse(cache.read(answerName(command))?.toString("utf8") ?? "null");
+    return isAnswer(answer, command) ? answer : undefined;
+  } catch {
+    // Not JSON: ask again.
+    return undefined;
+  }
 }
 
-function ask(command: readonly string[], cache: NativeCache): Answer | undefined {
-  for (const machine of [["-march=native"], ["-mcpu=native"], []]) {
-    const { status, stdout } = node.childProcess.spawnSync(
-      command[0]!,
-      [...command.slice(1), ...machine, "-dM", "-E", "-x", "c", "/dev/null"],
-      {
-        encoding: "utf8",
-        maxBuffer: 2 ** 24,
-      },
-    );
-    if (status !== 0 || !stdout.includes("__STDC__")) continue;
-    const answer = { machine, macros: stdout };
-    const file = node.path.join(cache.directories.at(-1)!, answerName(command));
-    try {
-      node.fs.writeFileSync(`${file}.${process.pid}`, JSON.stringify(answer));
-      node.fs.renameSync(`${file}.${process.pid}`, file);
-    } catch {
-      // Asked again next time.
+function ask(command: readonly string[], cache: NativeCache, { environment, limit }: Asking): Answer | Refusal {
+  let complaint = "";
+  for (const machine of MACHINES) {
+    const words = [...command, ...(machine ? [machine] : []), "-dM", "-E", "-x", "c", "/dev/null"];
+    const { status, stdout, stderr, trouble, hung } = runBounded(words, { limit, environment });
+    if (status === 0 && !trouble && stdout.includes("__STDC__")) {
+      const answer = understood(stdout, command, machine);
+      remember(answer, command, cache);
+      return answer;
     }
-    return answer;
+    complaint = trouble ?? (firstLine(stderr) || (status === 0 ? "it does not answer like one" : `it ended with ${status}`));
+    if (hung) return { complaint, hung };
   }
-  return undefined;
+  return { complaint, hung: false };
+}
+
+export const firstLine = (text: string): string => text.trim().split("\n")[0]!.slice(0, 200);
+
+function understood(macros: string, command: readonly string[], machine: Answer["machine"]): Answer {
+  const version = /__VERSION__ "(.*)"/.exec(macros)?.[1] ?? "";
+  return {
+    command,
+    machine,
+    family: /__clang__/.test(macros) ? "clang" : "gcc",
+    version: CHECKS.version(version, command) ? version : "unknown version",
+    vectorBytes: /^#define __AVX__ /m.test(macros) ? 32 : 16,
+    registers: /^#define __(AVX512VL|aarch64)__ /m.test(macros) ? 32 : 16,
+    macros: digest([macros]),
+  };
+}
+
+function remember(answer: Answer, command: readonly string[], cache: NativeCache): void {
+  try {
+    cache.keep(answerName(command), new TextEncoder().encode(JSON.stringify(answer)));
+  } catch {
+    // No room for it: asked again next time.
+  }
 }

@@ -1,10 +1,13 @@
 /** Opening the native device where there may be no compiler, or no Node. In a page's bundle no-native.ts stands for this file. */
 import { DeviceError, GradusError } from "../core/errors.ts";
 import type { Heap } from "./heap.ts";
+import { isQuiet } from "./native-compiler.ts";
 import { NativeDevice } from "./native-device.ts";
 
-/** The device, or why there is none and the error for whoever asked for it by name. */
-export type OpenedNative = { readonly runner: NativeDevice } | { readonly reason: string; readonly error: () => Error };
+/** The device, or why there is none and the error for whoever asked for it by name. `quiet`: nothing is wrong, there just is no compiler. */
+export type OpenedNative =
+  | { readonly runner: NativeDevice }
+  | { readonly reason: string; readonly quiet: boolean; readonly error: () => DeviceError };
 
 export function openNative(heap: Heap, threads?: number): OpenedNative {
   try {
@@ -12,9 +15,15 @@ export function openNative(heap: Heap, threads?: number): OpenedNative {
   } catch (error) {
     const refused = error instanceof GradusError ? error : denied(error);
     if (!(refused instanceof DeviceError)) throw refused;
-    return { reason: refused.why ?? refused.what, error: () => refused };
+    return { reason: refused.why ?? refused.what, quiet: isQuiet(refused.why) || isDenied(refused.cause), error: () => refused };
   }
 }
+
+/** Node's permission model, and --no-addons; Deno's. */
+const isDenied = (cause: unknown): boolean => {
+  const { code, name } = (cause ?? {}) as { code?: string; name?: string };
+  return code === "ERR_ACCESS_DENIED" || code === "ERR_DLOPEN_DISABLED" || name === "NotCapable" || name === "PermissionDenied";
+};
 
 /** A host that forbids files, processes or libraries throws errors of its own. */
 const denied = (cause: unknown): DeviceError =>

@@ -6,6 +6,7 @@ export const openNative: typeof native.openNative = () => {
   const why = "only Node can load machine code";
   return {
     reason: why,
+    quiet: true,
     error: () => new DeviceError("the native device is not available here", { why, help: 'device "wasm" works in browsers' }),
   };
 };

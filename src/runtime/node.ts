@@ -8,9 +8,10 @@ export function whyNoNode(): string {
   return missing.length ? `it needs Deno's permissions ${missing.map((name) => `--allow-${name}`).join(" ")}` : "";
 }
 
+export type Variables = Readonly<Record<string, string | undefined>>;
+
 /** Variables of the environment, as far as they may be read. */
-export const variables = (...names: readonly string[]): Readonly<Record<string, string | undefined>> =>
-  Object.fromEntries(names.map((name) => [name, environment(name)]));
+export const variables = (...names: readonly string[]): Variables => Object.fromEntries(names.map((name) => [name, environment(name)]));
 
 /** To be touched in Node only. */
 export const node = {

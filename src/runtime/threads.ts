@@ -36,7 +36,7 @@ function startWorker(listener: Listener): WorkerHandle {
     hold: (held) => (held ? worker.ref() : worker.unref()),
     // Node answers −1 for a worker that is stopped, 0 for one that it does not know yet; Linux knows all threads.
     gone: (systemThread) =>
-      worker.performance.eventLoopUtilization().idle < 0 ||
+      (worker.performance?.eventLoopUtilization?.().idle ?? 0) < 0 ||
       (systemThread > 0 && !nodeModule("node:fs")?.existsSync(`/proc/self/task/${systemThread}`)),
   };
 }

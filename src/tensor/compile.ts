@@ -8,7 +8,7 @@ import { differenceOf } from "./compare-traces.ts";
 import { CompileTrace } from "./compile-trace.ts";
 import { currentTrace, type Device, runInTrace, type Storage } from "./context.ts";
 import { asTensor } from "./create.ts";
-import { checked, defaultDevice, runnerFor } from "./engine.ts";
+import { checked, defaultDevice, makeOn, runnerFor } from "./engine.ts";
 import { Executable, type Feed, type Remains } from "./executable.ts";
 import { InterpretedProgram, numbersOf } from "./interpreted.ts";
 import { explainNonFinite } from "./non-finite.ts";
@@ -243,7 +243,7 @@ export class CompiledFunction {
       optimize,
     };
     if (device === "interpreter") return new InterpretedProgram(spec);
-    const program = new Executable(runnerFor(device, threads), spec);
+    const program = makeOn(device, threads, (runner) => new Executable(runner, spec));
     this.remains.push(program.remains);
     return program;
   }

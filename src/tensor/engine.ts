@@ -1,6 +1,7 @@
 /** The devices of this process: one heap, one WASM device, one native device where there is a C compiler. */
-import { ArgumentError, GraphError } from "../core/errors.ts";
+import { ArgumentError, DeviceError, GraphError } from "../core/errors.ts";
 import { environment } from "../core/host.ts";
+import { warnOnce } from "../core/warn.ts";
 import type { Device as Runner } from "../runtime/device.ts";
 import { Heap } from "../runtime/heap.ts";
 import { type OpenedNative, openNative } from "../runtime/native.ts";
@@ -20,6 +21,8 @@ let heap: Heap | undefined;
 const runners = new Map<string, Runner>();
 /** Why there is no native device, once that is known. */
 let missing: Exclude<OpenedNative, { runner: unknown }> | undefined;
+/** Why "auto" has given native code up: a program that could not be compiled. */
+let abandoned: DeviceError | undefined;
 
 /**
  * Sets the defaults of this process, before the first program runs.
@@ -70,12 +73,35 @@ export function defaultDevice(): Device {
 /** The device of this name with this many threads; "auto" chooses. Starting it ends the time for `configure`. */
 export function runnerFor(device: Exclude<Device, "interpreter">, threads = chosen().threads): Runner {
   started = true;
-  if (device !== "wasm") {
+  if (device === "native" || (device === "auto" && !abandoned)) {
     const native = nativeRunner(threads);
     if (native) return native;
     if (device === "native") throw missing!.error();
+    if (!missing!.quiet) warnOfWasm(missing!.error());
   }
   return known(`wasm ${threads ?? ""}`, () => new WasmDevice({ heap: theHeap(), threads }));
+}
+
+/**
+ * What `make` makes on a device. Where "auto" has chosen native code and this program cannot be compiled, it and all later programs run on wasm,
+ * with a warning; programs that were made before stay where they are. So which of them run where depends on the compiler alone, and a
+ * training that has begun goes on: both devices share the variables.
+ */
+export function makeOn<T>(device: Exclude<Device, "interpreter">, threads: number | undefined, make: (runner: Runner) => T): T {
+  const runner = runnerFor(device, threads);
+  if (device !== "auto" || runner.name !== "native") return make(runner);
+  try {
+    return make(runner);
+  } catch (error) {
+    if (!(error instanceof DeviceError)) throw error;
+    abandoned = error;
+    warnOfWasm(error);
+    return make(runnerFor("wasm", threads));
+  }
+}
+
+function warnOfWasm({ what, why }: DeviceError): void {
+  warnOnce("native code", `programs run on WebAssembly, without native code: ${why ? `${what}: ${why}` : what}`);
 }
 
 function nativeRunner(threads: number | undefined): Runner | undefined {
@@ -106,5 +132,6 @@ export interface HostDescription {
 /** What programs run on here, and why on nothing better. Starts nothing. */
 export function describe(): HostDescription {
   const running = [...runners.values()].map(({ name, threads, note }) => ({ name, threads, ...(note ? { note } : {}) }));
-  return { device: defaultDevice(), running, ...(missing ? { noNative: missing.reason } : {}) };
+  const noNative = missing?.reason ?? abandoned?.why ?? abandoned?.what;
+  return { device: defaultDevice(), running, ...(noNative === undefined ? {} : { noNative }) };
 }

@@ -4,43 +4,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { DeviceError } from "../../src/core/errors.ts";
-import { int, type LoopModule } from "../../src/kernel/loop.ts";
-import type { Code } from "../../src/kernel/program.ts";
 import { Heap } from "../../src/runtime/heap.ts";
 import { openNative } from "../../src/runtime/native.ts";
 import { defaultCacheDirectory, NativeCache } from "../../src/runtime/native-cache.ts";
-import { NativeCompiler, nativeAvailable } from "../../src/runtime/native-compiler.ts";
+import { nativeAvailable } from "../../src/runtime/native-compiler.ts";
 import { findToolchain } from "../../src/runtime/native-toolchain.ts";
+import { use } from "./native-kernels.ts";
 
 const root = mkdtempSync(join(tmpdir(), "gradus-test-"));
 const found = nativeAvailable(new NativeCache(join(root, "probe")));
 const why = found.available ? "" : ` (skipped: ${found.reason})`;
 afterAll(() => rmSync(root, { recursive: true, force: true }));
-
-/** A kernel that writes a number at the address in its first argument. */
-function writes(value: number): Code {
-  const entry: LoopModule["entry"] = {
-    name: "w",
-    parameters: [int("a"), int("b"), int("e"), int("t")],
-    body: [{ do: "word", at: { op: "argument", i: 0, as: "address" }, value }],
-  };
-  return { key: `writes ${value}`, module: { lanes: 8, helpers: [], entry } };
-}
-
-/** What the kernels write, as compiled by a new compiler on this cache; and how many it had to compile. */
-function use(directory: string, values: readonly number[]): { written: number[]; compiled: number } {
-  const compiler = new NativeCompiler(new NativeCache(directory));
-  const pool = compiler.shim.openPool(1);
-  const memory = new Int32Array(16);
-  memory[0] = 32;
-  compiler.shim.setHeap(pool, new Uint8Array(memory.buffer));
-  const written = compiler.functions(values.map(writes)).map((kernel) => {
-    compiler.shim.callOnce(pool, kernel, 0, 0, 1, 0);
-    return memory[8]!;
-  });
-  compiler.shim.closePool(pool);
-  return { written, compiled: compiler.compiled };
-}
 
 const kernels = (directory: string): string[] => readdirSync(directory).filter((name) => name.startsWith("gradus_"));
 let counter = 0;

@@ -48,7 +48,8 @@ export function reportTraining(output: Output): TrainEvents & { curve(): string 
       began = epochBegan = performance.now();
       output.event("plan", { ...p });
       const times = `${p.epochs} ${p.epochs === 1 ? "epoch" : "epochs"} of ${p.batchesPerEpoch} ${p.batchesPerEpoch === 1 ? "batch" : "batches"} of ${p.batchSize}`;
-      const what = `${output.colour.bold(p.name)}: ${thousands(p.parameters)} parameters, ${thousands(p.trainExamples)} examples, ${times}`;
+      const kept = p.validationExamples > 0 ? ` and ${thousands(p.validationExamples)} for validation` : "";
+      const what = `${output.colour.bold(p.name)}: ${thousands(p.parameters)} parameters, ${thousands(p.trainExamples)} examples${kept}, ${times}`;
       output.line(wrap(what, output.columns, "  "));
       output.line(output.colour.dim(labelled("run folder:", p.path, output.columns)));
       if (p.epochs === 0) output.line(wrap("0 epochs train nothing: the model is saved and scored as it is", output.columns, "  "));

@@ -47,7 +47,7 @@ export async function addTrain(program: Command, words: readonly string[]): Prom
     .option("--out <dir>", "the run's folder (default: runs/<recipe>-<time>)")
     .addOption(new Option("--resume <dir>", "go on with the run in this folder").conflicts("out"))
     .option("--checkpoint <seconds>", "how often to save within an epoch (default: 60)", whole(0))
-    .option("--validation <share>", "keep this share of the training data for validation", share)
+    .option("--validation <share>", "hold out this share of the training data, to score each epoch (default: 0.1; 0: train on all)", share)
     .option("--patience <n>", "stop after n epochs without a better validation loss, keep the best", whole(1))
     .option("--skip-non-finite", "leave out steps whose loss is not finite, instead of stopping")
     .addOption(jsonOption());
@@ -104,9 +104,14 @@ function howToResume(recipe: string, path = ""): string {
 }
 
 function sayOutcome(output: Output, outcome: TrainOutcome, curve: string): void {
-  const { path, status, scores, summary, records, seconds } = outcome;
-  output.event("end", { status, path, scores, seconds });
+  const { path, status, scores, summary, records, bestEpoch, seconds } = outcome;
+  output.event("end", { status, path, scores, ...(bestEpoch === undefined ? {} : { bestEpoch }), seconds });
   if (curve) output.line(`\nloss ${output.colour.cyan(curve)}`);
+  if (bestEpoch !== undefined) {
+    const stopped = status === "stopped early" ? "stopped early: " : "";
+    const kept = `${stopped}epoch ${bestEpoch} of ${records.length} was the best and is kept, validation: ${showScores(records[bestEpoch - 1]!.validation!)}`;
+    output.line(wrap(kept, output.columns, "  "));
+  }
   const best = summary !== undefined || Object.keys(scores).length > 0 ? `: ${summary ?? showScores(scores)}` : "";
   if (status === "interrupted") return;
   const untrained = records.length === 0 ? (scores.loss === undefined ? status : "test, untrained") : "test";

@@ -5,17 +5,27 @@ export interface CurveLine {
   readonly points: readonly (readonly [x: number, y: number])[];
 }
 
+/** A place on the x axis, with what is there. */
+export interface CurveMark {
+  readonly x: number;
+  readonly label: string;
+}
+
 export interface CurvePanel {
+  /** What the y axis shows. */
   readonly label: string;
   readonly lines: readonly CurveLine[];
+  readonly mark?: CurveMark;
+  /** "linear" whatever the values are; otherwise logarithmic where positive ones span more than a factor of 30. */
+  readonly scale?: "linear";
 }
 
 const WIDTH = 720;
-const HEIGHT = 240;
-const LEFT = 64;
+const HEIGHT = 250;
+const LEFT = 78;
 const RIGHT = 20;
-const TOP = 34;
-const BOTTOM = 30;
+const TOP = 40;
+const BOTTOM = 44;
 /** Two colours that also differ for the colour-blind (Okabe and Ito 2008), and more if needed. */
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"];
 
@@ -29,14 +39,14 @@ const range = (values: readonly number[]): [low: number, high: number] =>
     [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
   );
 
-/** One picture of several panels over the same x axis, which counts steps. */
-export function curvesSvg(title: string, panels: readonly CurvePanel[]): string {
+/** One picture of several panels over the same x axis, which counts steps unless its title says otherwise. */
+export function curvesSvg(title: string, panels: readonly CurvePanel[], { x = "step" }: { readonly x?: string } = {}): string {
   const height = panels.length * HEIGHT + 30;
   const points = panels
     .flatMap(({ lines }) => lines.flatMap((line) => line.points))
     .filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y));
   const [from, to] = range(points.map(([x]) => x).concat(0, 1));
-  const body = panels.map((panel, i) => `<g transform="translate(0 ${30 + i * HEIGHT})">${drawPanel(panel, from, to)}</g>`);
+  const body = panels.map((panel, i) => `<g transform="translate(0 ${30 + i * HEIGHT})">${drawPanel(panel, { from, to, title: x })}</g>`);
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="system-ui, sans-serif" font-size="12">`,
     `<rect width="100%" height="100%" fill="#fff"/><text x="${LEFT}" y="22" font-size="15" font-weight="600" fill="#222">${inXml(title)}</text>`,
@@ -46,28 +56,66 @@ export function curvesSvg(title: string, panels: readonly CurvePanel[]): string 
   ].join("\n");
 }
 
-function drawPanel({ label, lines }: CurvePanel, from: number, to: number): string {
+interface XAxis {
+  readonly from: number;
+  readonly to: number;
+  readonly title: string;
+}
+
+function drawPanel({ label, lines, mark, scale }: CurvePanel, { from, to, title }: XAxis): string {
   const values = lines.flatMap((line) => line.points.map(([, y]) => y)).filter(Number.isFinite);
   if (values.length === 0) return `<text x="${LEFT}" y="${TOP}" fill="#666">${inXml(label)}: nothing yet</text>`;
-  const y = axis(values);
-  const x = axisBetween(from, to);
+  const y = axis(values, scale);
   const px = (v: number): number => LEFT + ((v - from) / (to - from)) * (WIDTH - LEFT - RIGHT);
   const py = (v: number): number => TOP + (1 - y.place(v)) * (HEIGHT - TOP - BOTTOM);
   const grid = y.ticks.map((v) => {
     const at = coordinate(py(v));
     return `<path d="M${LEFT} ${at}H${WIDTH - RIGHT}" stroke="#e4e4e4"/><text x="${LEFT - 8}" y="${at}" dy="4" text-anchor="end" fill="#555">${number(v)}</text>`;
   });
-  const marks = x.map(
-    (v) => `<text x="${coordinate(px(v))}" y="${HEIGHT - BOTTOM + 18}" text-anchor="middle" fill="#555">${number(v)}</text>`,
+  const marks = axisBetween(from, to).map(
+    (v) => `<text x="${coordinate(px(v))}" y="${HEIGHT - BOTTOM + 16}" text-anchor="middle" fill="#555">${number(v)}</text>`,
   );
   const drawn = lines.map(({ points }, i) => drawLine(points, COLOURS[i % COLOURS.length]!, px, py));
-  const legend = lines.map(({ label: name }, i) => {
-    const at = WIDTH - RIGHT - (lines.length - i) * 100;
-    return `<path d="M${at} 20h18" stroke="${COLOURS[i % COLOURS.length]}" stroke-width="2.5"/><text x="${at + 24}" y="24" fill="#333">${inXml(name)}</text>`;
+  return [
+    ...titles(y.logarithmic ? `${label} (logarithmic)` : label, title),
+    ...grid,
+    ...marks,
+    ...drawn,
+    ...legend(lines),
+    drawMark(mark, px),
+  ].join("\n");
+}
+
+/** What the axes show: beside the y axis, below the x axis. */
+function titles(y: string, x: string): string[] {
+  const middle = coordinate((TOP + HEIGHT - BOTTOM) / 2);
+  return [
+    `<text transform="translate(16 ${middle}) rotate(-90)" text-anchor="middle" fill="#333" font-weight="600">${inXml(y)}</text>`,
+    `<text x="${coordinate((LEFT + WIDTH - RIGHT) / 2)}" y="${HEIGHT - BOTTOM + 34}" text-anchor="middle" fill="#333">${inXml(x)}</text>`,
+  ];
+}
+
+/** About the width of a text in pixels. */
+const widthOf = (text: string): number => 6.5 * text.length;
+
+function legend(lines: readonly CurveLine[]): string[] {
+  // A single line is what its axis says.
+  if (lines.length < 2) return [];
+  let at = LEFT;
+  return lines.map(({ label }, i) => {
+    const from = at;
+    at += 24 + widthOf(label) + 22;
+    return `<path d="M${coordinate(from)} 20h18" stroke="${COLOURS[i % COLOURS.length]}" stroke-width="2.5"/><text x="${coordinate(from + 24)}" y="24" fill="#333">${inXml(label)}</text>`;
   });
-  return [`<text x="${LEFT}" y="24" fill="#333" font-weight="600">${inXml(label)}</text>`, ...grid, ...marks, ...drawn, ...legend].join(
-    "\n",
-  );
+}
+
+/** A dashed line from top to bottom, its label above, on the side where there is room. */
+function drawMark(mark: CurveMark | undefined, px: (v: number) => number): string {
+  if (!mark) return "";
+  const at = px(mark.x);
+  const left = at + widthOf(mark.label) / 2 > WIDTH - RIGHT;
+  const text = `<text x="${coordinate(left ? WIDTH - RIGHT : at)}" y="${TOP - 6}" text-anchor="${left ? "end" : "middle"}" fill="#333">${inXml(mark.label)}</text>`;
+  return `<path d="M${coordinate(at)} ${TOP}V${HEIGHT - BOTTOM}" stroke="#777" stroke-dasharray="4 4"/>${text}`;
 }
 
 /** At most this many points of a line are drawn; each stands for the mean of its share. */
@@ -93,22 +141,22 @@ function drawLine(points: CurveLine["points"], colour: string, px: (v: number) =
 }
 
 interface Axis {
+  readonly logarithmic: boolean;
   readonly ticks: readonly number[];
   /** 0 at the bottom, 1 at the top. */
   place(value: number): number;
 }
 
-/** Logarithmic where positive values span more than a factor of 30, else linear. */
-function axis(values: readonly number[]): Axis {
+function axis(values: readonly number[], scale: CurvePanel["scale"]): Axis {
   const [low, high] = range(values);
-  if (low > 0 && high / low > 30) {
+  if (scale !== "linear" && low > 0 && high / low > 30) {
     const [from, to] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
     const ticks = Array.from({ length: to - from + 1 }, (_, i) => 10 ** (from + i));
-    return { ticks, place: (v) => (Math.log10(v) - from) / (to - from) };
+    return { logarithmic: true, ticks, place: (v) => (Math.log10(v) - from) / (to - from) };
   }
   const ticks = axisBetween(low, high, true);
   const [from, to] = [ticks[0]!, ticks.at(-1)!];
-  return { ticks, place: (v) => (v - from) / (to - from) };
+  return { logarithmic: false, ticks, place: (v) => (v - from) / (to - from) };
 }
 
 /** Round numbers between two values; `cover` adds one at each end so that both lie within. */

@@ -1,5 +1,5 @@
 import { LogFile, writeAtomically } from "../io/index.ts";
-import type { LogNote } from "./schemas.ts";
+import type { LoggedStep, LogNote } from "./schemas.ts";
 import type { Progress } from "./training-state.ts";
 
 /** The line of an epoch. */
@@ -97,23 +97,21 @@ export class RunLog {
     return kept;
   }
 
-  /** Step and loss of its lines, at most about 20,000: beyond that neighbours become their mean. Damaged lines are passed over. */
-  async losses(): Promise<(readonly [step: number, loss: number])[]> {
-    let points: (readonly [number, number])[] = [];
+  /** The steps of its lines, at most about 20,000: beyond that neighbours become their mean. Damaged lines are passed over. */
+  async steps(): Promise<LoggedStep[]> {
     const { stepIn } = await import("./schemas.ts");
+    let points: LoggedStep[] = [];
     let share = 1;
-    let [count, steps, losses] = [0, 0, 0];
+    let waiting: LoggedStep[] = [];
     for await (const line of this.file.lines()) {
       const found = stepIn(line);
       if (!found) continue;
-      count++;
-      steps += found.step;
-      losses += found.loss;
-      if (count < share) continue;
-      points.push([steps / count, losses / count]);
-      [count, steps, losses] = [0, 0, 0];
+      waiting.push(found);
+      if (waiting.length < share) continue;
+      points.push(meanOf(waiting));
+      waiting = [];
       if (points.length < 20_000) continue;
-      points = Array.from({ length: points.length >> 1 }, (_, i) => meanOf(points[2 * i]!, points[2 * i + 1]!));
+      points = Array.from({ length: points.length >> 1 }, (_, i) => meanOf(points.slice(2 * i, 2 * i + 2)));
       share *= 2;
     }
     return points;
@@ -125,7 +123,8 @@ export class RunLog {
   }
 }
 
-const meanOf = (a: readonly [number, number], b: readonly [number, number]): readonly [number, number] => [
-  (a[0] + b[0]) / 2,
-  (a[1] + b[1]) / 2,
-];
+function meanOf(steps: readonly LoggedStep[]): LoggedStep {
+  const mean = (pick: (step: LoggedStep) => number): number => steps.reduce((sum, step) => sum + pick(step), 0) / steps.length;
+  const rated = steps.every(({ lr }) => lr !== undefined);
+  return { step: mean(({ step }) => step), loss: mean(({ loss }) => loss), ...(rated ? { lr: mean(({ lr }) => lr!) } : {}) };
+}

@@ -4,13 +4,14 @@ import type { DownloadProgress } from "../data/index.ts";
 import { type Device, Generator } from "../index.ts";
 import { type Damaged, newestCheckpoint, toConsole } from "../io/index.ts";
 import { init } from "../nn/index.ts";
-import { type CurveLine, curvesSvg } from "./curves.ts";
 import { drawGraph } from "./graph.ts";
+import { type CheckedOn, checkedOnOf, holdOut, tooFew, USUAL_VALIDATION } from "./held-out.ts";
 import { describeMachine } from "./machine.ts";
 import type { Loss } from "./metric.ts";
 import { naming } from "./naming.ts";
 import { type Options, resolveOptions } from "./options.ts";
 import type { Recipe } from "./recipe.ts";
+import { runCurves } from "./run-curves.ts";
 import { isUnbegun, RunFolder, type RunInfo, readCheckpoint, readInfo } from "./run-folder.ts";
 import { epochLine } from "./run-log.ts";
 import { score, type Trainable } from "./score.ts";
@@ -25,6 +26,7 @@ export interface TrainSettings {
   readonly seed?: number | undefined;
   readonly epochs?: number | undefined;
   readonly batchSize?: number | undefined;
+  /** The share of the training data that is held out and scores each epoch; 0: none. Default 0.1. The test set is scored once, at the end. */
   readonly validation?: number | undefined;
   readonly patience?: number | undefined;
   readonly dir?: string | undefined;
@@ -38,8 +40,6 @@ export interface TrainSettings {
   /** Seconds between checkpoints within an epoch; there is one after each epoch in any case. Default 60. */
   readonly checkpointSeconds?: number | undefined;
   readonly nonFinite?: "stop" | "skip" | undefined;
-  /** True: without validation, the test set is scored at the end only, not after each epoch. */
-  readonly testOnce?: boolean;
 }
 
 /** What a training is about to do. */
@@ -48,13 +48,15 @@ export interface TrainPlan {
   readonly name: string;
   readonly parameters: number;
   readonly trainExamples: number;
+  /** Held out for validation. */
+  readonly validationExamples: number;
   readonly testExamples: number;
   readonly epochs: number;
   readonly batchesPerEpoch: number;
   readonly batchSize: number;
   /** Steps made before this start. */
   readonly startStep: number;
-  readonly checkedOn: "test" | "validation";
+  readonly checkedOn: CheckedOn;
 }
 
 export interface TrainEvents {
@@ -75,6 +77,8 @@ export interface TrainOutcome {
   readonly status: RunInfo["status"];
   readonly records: readonly Progress[];
   readonly scores: Readonly<Record<string, number>>;
+  /** With early stopping: the epoch whose parameters the run has. */
+  readonly bestEpoch?: number | undefined;
   /** Of a recipe with a `run` of its own: what came out, in words. */
   readonly summary?: string | undefined;
   readonly seconds: number;
@@ -167,9 +171,10 @@ function checkOwn({ recipe, name, epochs, batchSize, validation, patience, dir, 
 export const shortName = (recipe: string): string => recipe.replace(/^.*[\\/]/, "").replace(/\.[cm]?[jt]s$/, "");
 
 async function newRun(settings: TrainSettings, events: TrainEvents): Promise<RunFolder> {
-  const { recipe, name, seed = 0, validation = 0, patience } = settings;
+  const { recipe, name, seed = 0, validation = USUAL_VALIDATION, patience } = settings;
   // Options are checked before anything is written.
   checkOwn(settings);
+  checkHeldOut(settings);
   const options = resolveOptions(recipe.options as Options, settings.options ?? {}, recipe.choices as Record<string, readonly string[]>);
   const path = settings.out ?? (await RunFolder.newName("runs", shortName(name)));
   const info: RunInfo = {
@@ -181,6 +186,7 @@ async function newRun(settings: TrainSettings, events: TrainEvents): Promise<Run
     epochs: settings.epochs ?? recipe.epochs ?? 10,
     batchSize: settings.batchSize ?? recipe.batchSize ?? 32,
     validation,
+    checkedOn: validation > 0 ? "validation" : "nothing",
     patience: patience ?? null,
     data: settings.dir ?? null,
     device: settings.device ?? "auto",
@@ -193,6 +199,16 @@ async function newRun(settings: TrainSettings, events: TrainEvents): Promise<Run
     scores: {},
   };
   return RunFolder.create(path, info, events.warn ?? toConsole);
+}
+
+function checkHeldOut({ validation, patience }: TrainSettings): void {
+  if (validation !== undefined && !(validation >= 0 && validation < 1))
+    throw new ArgumentError(`a validation share of ${validation}`, { help: "at least 0 and less than 1, such as 0.1" });
+  if (validation === 0 && patience !== undefined)
+    throw new ArgumentError("early stopping without validation", {
+      why: "it keeps the parameters with the best score on examples that are held out",
+      help: "leave out --validation 0, or --patience",
+    });
 }
 
 /** The same error, and where to go on from. Checkpoints hold finite numbers only: `save` sees to that. */
@@ -209,7 +225,7 @@ async function withLastGood(error: NonFiniteError, path: string): Promise<NonFin
   });
 }
 
-type Result = Pick<TrainOutcome, "status" | "records" | "scores" | "summary">;
+type Result = Pick<TrainOutcome, "status" | "records" | "scores" | "summary" | "bestEpoch">;
 
 async function runOwn(folder: RunFolder, settings: TrainSettings, events: TrainEvents): Promise<Result> {
   const { info } = folder;
@@ -242,12 +258,12 @@ async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainE
     ...(info.data ? { dir: info.data } : {}),
     ...(events.download ? { onProgress: events.download } : {}),
   });
+  // A few examples cannot spare any, unless it was asked for.
+  const whole = settings.validation === undefined && info.checkedOn === "validation" && tooFew(parts.train.size, info.validation);
+  if (whole && info.patience === null) folder.info = { ...info, validation: 0, checkedOn: "nothing" };
   const root = new Generator(info.seed);
-  const [train, validation] =
-    info.validation > 0
-      ? parts.train.split(1 - info.validation, root.fork("validation"))
-      : [parts.train, settings.testOnce ? undefined : parts.test];
-  const checkedOn = info.validation > 0 ? "validation" : "test";
+  const { train, checks } = holdOut(parts, folder.info, root);
+  const checkedOn = checkedOnOf(folder.info);
   const batches = Math.max(1, Math.floor(train.size / info.batchSize));
   const logEvery = Math.max(1, Math.ceil(batches / 50));
   const window = { count: 0, loss: 0 };
@@ -268,7 +284,7 @@ async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainE
     epochs: info.epochs,
     batchSize: info.batchSize,
     metrics: recipe.metrics,
-    validation,
+    validation: checks,
     earlyStopping: info.patience === null ? undefined : { patience: info.patience },
     nonFinite: settings.nonFinite ?? "stop",
     device,
@@ -278,7 +294,8 @@ async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainE
       window.count++;
       window.loss += progress.loss;
       if (progress.step % logEvery === 0) {
-        await folder.log.add({ step: progress.step, loss: window.loss / window.count });
+        const lr = await trainer.options.optimizer.lr.item();
+        await folder.log.add({ step: progress.step, loss: window.loss / window.count, lr });
         Object.assign(window, { count: 0, loss: 0 });
       }
       events.step?.(progress);
@@ -310,6 +327,7 @@ async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainE
     name: info.recipe,
     parameters: model.parameters().reduce((n, p) => n + (p.shape as number[]).reduce((a, b) => a * b, 1), 0),
     trainExamples: train.size,
+    validationExamples: checkedOn === "validation" ? checks!.size : 0,
     testExamples: parts.test.size,
     epochs: info.epochs,
     batchesPerEpoch: batches,
@@ -319,11 +337,12 @@ async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainE
   });
   const records = await trainer.run();
   if (trainer.ended === "aborted") await save();
-  await folder.draw("curves.svg", () => curvesOf(folder, records, checkedOn));
+  const stopping = info.patience !== null;
+  await folder.draw("curves.svg", () => runCurves(folder, records, { checkedOn, stopping }));
   if (trainer.ended === "aborted") return { status: "interrupted", records, scores: records.at(-1)?.validation ?? {} };
-  const final = checkedOn === "test" && info.patience === null ? records.at(-1)?.validation : undefined;
-  const scores = final ?? (await score(model, parts.test, { loss, metrics: recipe.metrics, device, threads, signal }));
-  return { status: trainer.ended === "stopped early" ? "stopped early" : "done", records, scores };
+  const scores = await score(model, parts.test, { loss, metrics: recipe.metrics, device, threads, signal });
+  const bestEpoch = stopping ? records.at(-1)?.bestEpoch : undefined;
+  return { status: trainer.ended === "stopped early" ? "stopped early" : "done", records, scores, bestEpoch };
 }
 
 /** What a resumed run changes in `run.json`; other settings must be those of the run. */
@@ -368,29 +387,4 @@ async function goBack(
   const warn = events.warn ?? toConsole;
   await folder.log.goBack(log, { step, records: position.records, checkedOn }, warn);
   Object.assign(window, { count: log.count, loss: log.loss });
-}
-
-/** Loss of the steps, as `metrics.jsonl` has it, and the scores of the epochs. */
-async function curvesOf(folder: RunFolder, records: readonly Progress[], checkedOn: string): Promise<string> {
-  const steps = await folder.log.losses();
-  const perEpoch = (pick: (r: Progress) => number | undefined): [number, number][] =>
-    records.flatMap((r) => (pick(r) === undefined ? [] : [[r.step, pick(r)!]]));
-  const panels = [
-    {
-      label: "loss",
-      lines: [
-        { label: "training", points: steps },
-        { label: checkedOn, points: perEpoch((r) => r.validation?.loss) },
-      ] satisfies CurveLine[],
-    },
-  ];
-  for (const name of Object.keys(records.at(-1)?.metrics ?? {}))
-    panels.push({
-      label: name,
-      lines: [
-        { label: "training", points: perEpoch((r) => r.metrics[name]) },
-        { label: checkedOn, points: perEpoch((r) => r.validation?.[name]) },
-      ],
-    });
-  return curvesSvg(folder.info.recipe, panels);
 }

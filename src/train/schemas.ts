@@ -13,8 +13,10 @@ export const INFO = z.strictObject({
   seed: z.int().min(0),
   epochs: z.int().min(0),
   batchSize: z.int().min(1),
-  /** The share of the training data kept for validation; 0: the test set is scored after each epoch. */
+  /** The share of the training data held out for validation. */
   validation: z.number().min(0).max(1),
+  /** What scores the epochs. Where it is missing: the validation part, or the test set if there is none. */
+  checkedOn: z.enum(["validation", "test", "nothing"]).optional(),
   patience: z.int().min(1).nullable(),
   data: z.string().nullable(),
   device: z.enum(["auto", "wasm", "native", "interpreter"]),
@@ -88,13 +90,20 @@ function fromText<T>(schema: z.ZodType<T>, text: string, what: string): T {
   throw new FormatError(`${what} is damaged`, { why: `${issue.path.join(".")}: ${issue.message}` });
 }
 
-const STEP_LINE = z.strictObject({ step: z.int().min(1), loss: z.number().nullable() });
+const STEP_LINE = z.strictObject({ step: z.int().min(1), loss: z.number().nullable(), lr: z.number().optional() });
 
-/** The step and the loss in a line; undefined for a line of an epoch, or one that is damaged. */
-export function stepIn(line: string): { step: number; loss: number } | undefined {
+/** A step with its loss and its learning rate, which logs once had not. */
+export interface LoggedStep {
+  readonly step: number;
+  readonly loss: number;
+  readonly lr?: number | undefined;
+}
+
+/** What a line says of a step; undefined for a line of an epoch, or one that is damaged. */
+export function stepIn(line: string): LoggedStep | undefined {
   try {
     const { success, data } = STEP_LINE.safeParse(JSON.parse(line));
-    return success ? { step: data.step, loss: data.loss ?? Number.NaN } : undefined;
+    return success ? { ...data, loss: data.loss ?? Number.NaN } : undefined;
   } catch {
     return undefined;
   }

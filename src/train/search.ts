@@ -322,7 +322,7 @@ function retrain(
   const { recipe, name, dir, device, threads, signal, version } = settings;
   const { batch, epochs, ...options } = { ...base, ...setting };
   const sizes = { batchSize: batch as number, epochs: epochs as number };
-  return trainRecipe({ recipe, name, options, seed, ...sizes, dir, device, threads, out, signal, version, testOnce: true }, events);
+  return trainRecipe({ recipe, name, options, seed, ...sizes, dir, device, threads, out, signal, version, validation: 0 }, events);
 }
 
 const placeOf = ({ dir, signal }: SearchSettings, seed: number, { download }: SearchEvents): Parameters<Recipe["data"]>[1] => ({

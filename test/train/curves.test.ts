@@ -34,6 +34,19 @@ test("values over many powers of ten are drawn on a logarithmic axis, others on 
   for (const tick of [">0.9<", ">0.94<", ">1<"]) expect(picture(0.91, 0.99)).toContain(tick);
 });
 
+test("the axes say what they show, a logarithmic one that it is, and a mark where it is", () => {
+  const panel = (label: string, ...values: number[]) => ({ label, lines: [{ label: "x", points: values.map((v, i) => [i, v] as const) }] });
+  const svg = curvesSvg(
+    "t",
+    [panel("loss", 0.001, 9), { ...panel("share", 0.001, 9), scale: "linear", mark: { x: 1, label: "here & now" } }],
+    { x: "epoch" },
+  );
+  expect(svg).toContain(">loss (logarithmic)<");
+  expect(svg).toContain(">share<");
+  expect(svg.match(/>epoch</g)).toHaveLength(2);
+  expect(svg).toMatch(/stroke-dasharray[^>]*\/><text[^>]*>here &#38; now</);
+});
+
 test("nothing, one point, equal values and values that are not finite make pictures too", () => {
   for (const points of [
     [],

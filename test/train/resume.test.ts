@@ -165,6 +165,7 @@ describe("a run's folder", () => {
     signal: new AbortController().signal,
     version: "test",
     checkpointSeconds: 0,
+    validation: 0,
     ...more,
   });
   const interruptedAt = async (at: number, more: Partial<TrainSettings>): Promise<void> => {

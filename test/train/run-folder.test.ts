@@ -28,6 +28,7 @@ const settings = (more: Partial<TrainSettings> = {}): TrainSettings => ({
   signal: new AbortController().signal,
   version: "test",
   checkpointSeconds: 0,
+  validation: 0,
   ...more,
 });
 

@@ -139,13 +139,13 @@ describe("every beginning of a run can be gone on with", () => {
 
   test("a run of a recipe with its own run() begins again if it was cut off, and stays as it is if it has ended", async () => {
     const own: Recipe = { ...RECIPE, run: async (o) => ({ model: init(RECIPE.model(o), 0), scores: { answer: 42 } }) };
-    const more = { recipe: own, out: join(folder, "own") };
-    run = more.out;
-    await trainRecipe(settings(more));
-    await expect(resume({ recipe: own })).rejects.toThrow(/in a way of its own/);
+    const more = { recipe: own, validation: undefined, checkpointSeconds: undefined };
+    run = join(folder, "own");
+    await trainRecipe(settings({ ...more, out: run }));
+    await expect(resume(more)).rejects.toThrow(/in a way of its own/);
     const info = JSON.parse(await text(run, "run.json")) as object;
     await writeFile(join(run, "run.json"), JSON.stringify({ ...info, status: "running" }));
-    expect((await resume({ recipe: own })).scores).toEqual({ answer: 42 });
+    expect((await resume(more)).scores).toEqual({ answer: 42 });
     expect(await text(run, "metrics.jsonl")).toBe('{"answer":42}\n');
   });
 });

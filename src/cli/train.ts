@@ -83,9 +83,9 @@ export async function addTrain(program: Command, words: readonly string[]): Prom
       },
       report,
     );
-    const command = [...resumeWords(name, outcome.path), ...(flags.skipNonFinite ? ["--skip-non-finite"] : [])];
     sayOutcome(output, outcome, report.curve());
-    if (outcome.status === "interrupted") output[stop.isMute ? "warn" : "line"](toType(INTERRUPTED, command, output.columns));
+    if (outcome.status === "interrupted")
+      output[stop.isMute ? "warn" : "line"](toType(INTERRUPTED, resumeWords(name, outcome.path), output.columns));
     sayPlace(output, outcome);
     process.exitCode = outcome.status === "interrupted" ? stop.exitCode : outcome.status === "failed" ? 1 : 0;
   });

@@ -188,6 +188,7 @@ async function newRun(settings: TrainSettings, events: TrainEvents): Promise<Run
     validation,
     checkedOn: validation > 0 ? "validation" : "nothing",
     patience: patience ?? null,
+    ...(settings.nonFinite ? { nonFinite: settings.nonFinite } : {}),
     data: settings.dir ?? null,
     device: settings.device ?? "auto",
     threads: settings.threads ?? null,
@@ -286,7 +287,7 @@ async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainE
     metrics: recipe.metrics,
     validation: checks,
     earlyStopping: info.patience === null ? undefined : { patience: info.patience },
-    nonFinite: settings.nonFinite ?? "stop",
+    nonFinite: info.nonFinite ?? "stop",
     device,
     threads,
     signal,
@@ -366,6 +367,7 @@ function resumedInfo(info: RunInfo, settings: TrainSettings): Partial<RunInfo> {
     epochs: settings.epochs ?? info.epochs,
     data: settings.dir ?? info.data,
     device: settings.device ?? info.device,
+    ...(settings.nonFinite ? { nonFinite: settings.nonFinite } : {}),
     gradus: settings.version,
   };
 }

@@ -18,6 +18,7 @@ export const INFO = z.strictObject({
   /** What scores the epochs. Where it is missing: the validation part, or the test set if there is none. */
   checkedOn: z.enum(["validation", "test", "nothing"]).optional(),
   patience: z.int().min(1).nullable(),
+  nonFinite: z.enum(["stop", "skip"]).optional(),
   data: z.string().nullable(),
   device: z.enum(["auto", "wasm", "native", "interpreter"]),
   threads: z.int().min(1).max(1024).nullable(),

@@ -140,6 +140,31 @@ describe("hostile files", () => {
     expect(await refused(file)).toContain(message);
   });
 
+  test.each([2n ** 53n + 1n, -(2n ** 53n) - 1n, 2n ** 63n - 1n, -(2n ** 63n), 2n ** 31n])(
+    "the 64-bit integer %s is refused with the tensor's name and the exact value, never rounded",
+    async (value) => {
+      const data = new BigInt64Array([7n, value]);
+      const message = await refused(craft(`{"step":${entry(0, 16, [2], "I64")}}`, new Uint8Array(data.buffer)));
+      expect(message).toContain(`tensor "step": element 1 is ${value}\n`);
+      // Advice that would round is none.
+      expect(message.includes("as F64")).toBe(BigInt(Number(value)) === value);
+    },
+  );
+
+  test("unsigned 64-bit integers are read to the last that fits, and refused beyond", async () => {
+    const file = (value: bigint): Uint8Array =>
+      craft(`{"n":${entry(0, 8, [1], "U64")}}`, new Uint8Array(new BigUint64Array([value]).buffer));
+    expect((await decodeSafetensors(file(2n ** 32n - 1n))).tensors.get("n")!.data).toEqual(Uint32Array.of(2 ** 32 - 1));
+    for (const value of [2n ** 32n, 2n ** 53n + 1n, 2n ** 64n - 1n]) expect(await refused(file(value))).toContain(`element 0 is ${value}`);
+  });
+
+  test("a newer format says so only where the checksum holds: a flipped bit is not a newer gradus", async () => {
+    const file = await encodeSafetensors(SAMPLE);
+    const text = new TextDecoder("latin1").decode(file);
+    const at = text.indexOf('"gradus.format":"1"') + '"gradus.format":"'.length;
+    expect(await refused(file.with(at, 0x39))).toContain("checksum does not hold");
+  });
+
   test("200 names for one range are refused", async () => {
     const aliases = Array.from({ length: 200 }, (_, i) => `"t${i}":${entry(0, 400, [100])}`);
     expect(await refused(craft(`{${aliases.join(",")}}`, 400))).toContain("overlap");

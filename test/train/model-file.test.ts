@@ -84,3 +84,22 @@ test("strict: false answers what was left out, and is an error where nothing fit
   await expect(loadModel(model, path, { stric: true } as never)).rejects.toThrow(/did you mean strict/);
   await expect(saveModel(model, path, { metdata: {} } as never)).rejects.toThrow(/did you mean metadata/);
 });
+
+test("notes that would not come back as they were are refused when they are written, and nothing is", async () => {
+  const path = join(folder, "refused-notes.safetensors");
+  const model = init(network(), 5);
+  for (const [notes, message] of [
+    [{ epochs: 3 }, /the note "epochs" is 3[\s\S]*text/],
+    [{ made: undefined }, /the note "made" is undefined/],
+    [{ half: "\ud800" }, /half a surrogate pair/],
+    [{ "half \udc00": "x" }, /half a surrogate pair/],
+    [{ "gradus.sha256": "0" }, /keeps this name/],
+    // The checksum would be written over this note's value.
+    [{ 'a"gradus.sha256': "x".repeat(64) }, /keeps this name/],
+  ] as const) {
+    await expect(saveModel(model, path, { metadata: notes as never })).rejects.toThrow(message);
+    await expect(readFile(path)).rejects.toThrow(/ENOENT/);
+  }
+  await saveModel(model, path, { metadata: { "größe ☃": 'a "quoted" {note}\n' } });
+  expect({ ...(await loadModel(network(), path)).metadata }).toEqual({ "größe ☃": 'a "quoted" {note}\n' });
+});

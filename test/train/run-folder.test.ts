@@ -137,6 +137,16 @@ describe("every beginning of a run can be gone on with", () => {
     expect(warnings).toEqual([expect.stringMatching(/there is no new curves\.svg/)]);
   });
 
+  test("what becomes of steps that are not finite holds when a run goes on", async () => {
+    run = join(folder, "asked");
+    const stop = new AbortController();
+    const seen = { step: ({ step }: { step: number }) => void (step === 10 && stop.abort()) };
+    await trainRecipe(settings({ out: run, signal: stop.signal, nonFinite: "skip" }), seen);
+    await resume();
+    expect(JSON.parse(await text(run, "run.json")).nonFinite).toBe("skip");
+    await expectWhole();
+  });
+
   test("a run of a recipe with its own run() begins again if it was cut off, and stays as it is if it has ended", async () => {
     const own: Recipe = { ...RECIPE, run: async (o) => ({ model: init(RECIPE.model(o), 0), scores: { answer: 42 } }) };
     const more = { recipe: own, validation: undefined, checkpointSeconds: undefined };

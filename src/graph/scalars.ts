@@ -1,6 +1,7 @@
 /** What every scalar operation computes, in float64: the meaning that targets are tested against. */
 import { type DType, isFloat, store } from "../core/dtype.ts";
 import type { ScalarOp } from "../kernel/expr.ts";
+import { erf } from "./erf.ts";
 
 /** The operands' numbers, the result's dtype and the first operand's. Results are stored as `dtype` by the caller unless it is a float. */
 export type ScalarFunction = (args: readonly number[], dtype: DType, from: DType) => number;
@@ -167,33 +168,6 @@ function pair(low: number, high: number): number {
 function halves(x: number): [low: number, high: number] {
   words.setFloat64(0, x);
   return [words.getUint32(4), words.getUint32(0)];
-}
-
-/**
- * erf x to the last bits: below 2.5 the series 2/√π e^−x² Σ 2ⁿ x²ⁿ⁺¹ / (2n + 1)!!, whose terms are all positive (Abramowitz and Stegun
- * 7.1.6), above it 1 − erfc x by the continued fraction 7.1.14.
- */
-export function erf(x: number): number {
-  if (Number.isNaN(x)) return x;
-  const a = Math.abs(x);
-  if (a > 6) return Math.sign(x);
-  if (a > 2.5) return Math.sign(x) * (1 - erfcFraction(a));
-  let term = a;
-  let total = a;
-  for (let n = 1; term > total * 1e-18; n++) {
-    term *= (2 * a * a) / (2 * n + 1);
-    total += term;
-  }
-  return x < 0 || Object.is(x, -0) ? -scaled(a, total) : scaled(a, total);
-}
-
-const scaled = (a: number, total: number): number => (2 / Math.sqrt(Math.PI)) * Math.exp(-a * a) * total;
-
-/** e^−x² / √π · 1/(x + ½/(x + 1/(x + 3⁄2/(x + …)))), from the inside out. */
-function erfcFraction(x: number): number {
-  let tail = x;
-  for (let n = 80; n >= 1; n--) tail = x + n / 2 / tail;
-  return Math.exp(-x * x) / Math.sqrt(Math.PI) / tail;
 }
 
 const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24] as const;

@@ -50,10 +50,8 @@ export function div(a: Value, b: Value): Value {
 export const divOp: Elementwise<Binary> = elementwise({
   name: "div",
   infer: (inputs) => floats("div", inputs),
-  vjp(dy, [_, b], out) {
-    const da = div(dy, b);
-    return [da, neg(mul(da, out))];
-  },
+  // Not dy/b · a/b: where a is 0 and 1/b infinite, that would be NaN.
+  vjp: (dy, [_, b], out) => [div(dy, b), neg(mul(dy, div(out, b)))],
   lower: ([a, b]) => scalar("div", [a, b]),
 });
 

@@ -2,9 +2,11 @@ import { edgeSuite } from "./edges.ts";
 import { TARGETS } from "./harness.ts";
 import { shapeSuite } from "./shapes.ts";
 import { sampleSuite } from "./suite.ts";
+import { sweepSuite } from "./sweep.ts";
 import { wideSuite } from "./wide.ts";
 
 sampleSuite(TARGETS.native);
 shapeSuite(TARGETS.native);
 edgeSuite(TARGETS.native);
+sweepSuite(TARGETS.native);
 wideSuite(TARGETS.native);

@@ -59,7 +59,12 @@ const softplusOf = (x: Value): Value =>
 
 export const softplus = onFloats("softplus", softplusOf);
 export const logSigmoid = onFloats("logSigmoid", (x) => ops.neg(softplusOf(ops.neg(x))));
-export const softsign = onFloats("softsign", (x) => ops.div(x, plus(ops.abs(x), 1)));
+/** x / (1 + |x|), with the slope 1 / (1 + |x|)²: as that of a quotient it would be a difference that loses its digits. */
+export const softsign = onFloats("softsign", (x) =>
+  ops.custom(ops.div(x, plus(ops.abs(x), 1)), [x], (dy: Value, _: Value, from: Value) => [
+    ops.mul(dy, ops.square(ops.reciprocal(plus(ops.abs(from), 1)))),
+  ]),
+);
 export const silu = onFloats("silu", (x) => ops.mul(x, ops.sigmoid(x)));
 export const mish = onFloats("mish", (x) => ops.mul(x, ops.tanh(softplusOf(x))));
 
@@ -88,10 +93,10 @@ export const selu = onFloats("selu", (x) => times(eluOf(x, 1.6732632423543772), 
 export function gelu(x: Tensor, approximate: "none" | "tanh" = "none"): Tensor {
   if (approximate !== "none" && approximate !== "tanh")
     throw new ArgumentError(`gelu: ${String(approximate)}`, { help: '"none" or "tanh"' });
-  const share = (v: Value): Value =>
-    approximate === "none"
-      ? ops.erf(times(v, Math.SQRT1_2))
-      : ops.tanh(times(ops.add(v, times(ops.mul(v, ops.square(v)), 0.044715)), Math.sqrt(2 / Math.PI)));
+  // From ±10 on the tanh is ±1: there v³ must not overflow, or the slope is 0 · ∞.
+  const within = (v: Value): Value => ops.minimum(ops.maximum(v, ops.scalarLike(v, -10)), ops.scalarLike(v, 10));
+  const inner = (v: Value): Value => times(ops.add(v, times(ops.mul(v, ops.square(v)), 0.044715)), Math.sqrt(2 / Math.PI));
+  const share = (v: Value): Value => (approximate === "none" ? ops.erf(times(v, Math.SQRT1_2)) : ops.tanh(inner(within(v))));
   return unary(
     x,
     float("gelu", (v) => ops.mul(times(v, 0.5), plus(share(v), 1))),

@@ -33,9 +33,14 @@ export class GradusError extends Error {
 
   /** The same error, with the user's line where it has none yet. */
   at(site: Site | undefined): this {
-    if (this.site || !site) return this;
+    return this.site || !site ? this : this.with(this.what, site);
+  }
+
+  /** The same error in other words. */
+  with(what: string, site = this.site): this {
+    if (what === this.what && site === this.site) return this;
     const Same = this.constructor as new (what: string, details: ErrorDetails) => this;
-    return new Same(this.what, { why: this.why, help: this.help, site, cause: this.cause });
+    return new Same(what, { why: this.why, help: this.help, site, cause: this.cause });
   }
 }
 

@@ -5,6 +5,7 @@
 import { ShapeError } from "../core/errors.ts";
 import type { Shape } from "../core/shape-types.ts";
 import type { Tensor } from "../index.ts";
+import { checkTensor } from "./arguments.ts";
 import type { FlattenShapes, SameShapes } from "./shapes.ts";
 
 /** A function of one tensor that keeps its shape. */
@@ -13,45 +14,43 @@ export interface Activation {
   readonly shapes?: SameShapes;
 }
 
-const activation = (f: (x: Tensor) => Tensor): Activation => f as Activation;
+/** A method as a function of this name, which says what it got by mistake. */
+function activation(name: string, f: (x: Tensor) => Tensor): Activation {
+  const checked = (x: Tensor): Tensor => {
+    checkTensor(x, name);
+    return f(x);
+  };
+  // Names in the source do not survive minification.
+  return Object.defineProperty(checked, "name", { value: name }) as Activation;
+}
 
 /** max(x, 0); gradient 0 at 0. */
-export const relu: Activation = activation(function relu(x) {
-  return x.relu();
-});
+export const relu: Activation = activation("relu", (x) => x.relu());
 
 /** The hyperbolic tangent. */
-export const tanh: Activation = activation(function tanh(x) {
-  return x.tanh();
-});
+export const tanh: Activation = activation("tanh", (x) => x.tanh());
 
 /** 1 / (1 + e⁻ˣ). */
-export const sigmoid: Activation = activation(function sigmoid(x) {
-  return x.sigmoid();
-});
+export const sigmoid: Activation = activation("sigmoid", (x) => x.sigmoid());
 
 /** x · sigmoid(x), also called swish. Elfwing, Uchibe and Doya 2018. */
-export const silu: Activation = activation(function silu(x) {
-  return x.silu();
-});
+export const silu: Activation = activation("silu", (x) => x.silu());
 
 /** log(1 + eˣ), a smooth ReLU that neither overflows nor underflows. Gradient sigmoid(x), at 0 too. Dugas et al. 2001. */
-export const softplus: Activation = activation(function softplus(x) {
-  return x.softplus();
-});
+export const softplus: Activation = activation("softplus", (x) => x.softplus());
 
 /** x / (1 + |x|). */
-export const softsign: Activation = activation(function softsign(x) {
-  return x.softsign();
-});
+export const softsign: Activation = activation("softsign", (x) => x.softsign());
 
 /** x where x > 0, else slope · x. Maas, Hannun and Ng 2013. */
 export function leakyRelu<S extends Shape>(x: Tensor<S>, slope = 0.01): Tensor<S> {
+  checkTensor(x, "leakyRelu");
   return x.leakyRelu(slope);
 }
 
 /** x where x > 0, else alpha · (eˣ − 1). Clevert, Unterthiner and Hochreiter 2016. */
 export function elu<S extends Shape>(x: Tensor<S>, alpha = 1): Tensor<S> {
+  checkTensor(x, "elu");
   return x.elu(alpha);
 }
 
@@ -60,21 +59,25 @@ export function elu<S extends Shape>(x: Tensor<S>, alpha = 1): Tensor<S> {
  * or with "tanh" x · (1 + tanh(√(2/π) · (x + 0.044715 x³))) / 2. Hendrycks and Gimpel 2016.
  */
 export function gelu<S extends Shape>(x: Tensor<S>, approximate: "none" | "tanh" = "none"): Tensor<S> {
+  checkTensor(x, "gelu");
   return x.gelu(approximate);
 }
 
 /** eˣ / Σ eˣ along an axis, the last unless said. */
 export function softmax<S extends Shape>(x: Tensor<S>, axis = -1): Tensor<S> {
+  checkTensor(x, "softmax");
   return x.softmax(axis);
 }
 
 /** log softmax(x), computed as x − logSumExp(x): finite for any finite x. */
 export function logSoftmax<S extends Shape>(x: Tensor<S>, axis = -1): Tensor<S> {
+  checkTensor(x, "logSoftmax");
   return x.logSoftmax(axis);
 }
 
 /** [n, …] → [n, the product of the rest]: one row per example. */
 export const flatten: { (x: Tensor): Tensor; readonly shapes?: FlattenShapes } = (x: Tensor): Tensor => {
+  checkTensor(x, "flatten");
   if (x.shape.length === 0) throw new ShapeError("flatten: a scalar has no axis for the examples", { help: "x.reshape([1, 1])" });
   return x.flatten(1);
 };

@@ -1,5 +1,6 @@
 /** Checks of constructor arguments that layers share. */
-import { ArgumentError, show } from "../core/errors.ts";
+import { ArgumentError, DTypeError, show } from "../core/errors.ts";
+import { Tensor } from "../index.ts";
 import { takeSite } from "../tensor/site.ts";
 
 /** A size of an axis: a whole number ≥ 1. */
@@ -12,4 +13,10 @@ export function checkSize<N extends number>(n: N, who: string): N {
 export function checkProbability(p: number, who: string): number {
   if (typeof p === "number" && p >= 0 && p <= 1) return p;
   throw new ArgumentError(`${who} is ${show(p)}`, { why: "a probability lies between 0 and 1", site: takeSite() });
+}
+
+/** An input that must be a tensor. */
+export function checkTensor(x: unknown, who: string): void {
+  if (!(x instanceof Tensor))
+    throw new DTypeError(`${who}: ${show(x)} is no tensor`, { help: "tensor(…) makes one of numbers", site: takeSite() });
 }

@@ -1,8 +1,9 @@
 import { isInteger } from "../core/dtype.ts";
 import { DTypeError } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import type { DType, Tensor, Variable } from "../index.ts";
-import { atUserLine } from "../tensor/site.ts";
-import { checkSize } from "./arguments.ts";
+import { atUserLine, takeSite } from "../tensor/site.ts";
+import { checkSize, checkTensor } from "./arguments.ts";
 import { normal } from "./initializers.ts";
 import { Module } from "./module.ts";
 import { parameter } from "./parameter.ts";
@@ -27,8 +28,10 @@ export class Embedding extends Module {
   readonly features: number;
   readonly weight: Variable;
 
-  constructor(count: number, features: number, { dtype = "float32" }: EmbeddingOptions = {}) {
+  constructor(count: number, features: number, options: EmbeddingOptions = {}) {
     super();
+    checkOptions("Embedding", options, ["dtype"], takeSite);
+    const { dtype = "float32" } = options;
     this.count = checkSize(count, "Embedding: count");
     this.features = checkSize(features, "Embedding: features");
     this.weight = parameter([count, features], normal(), { dtype });
@@ -36,6 +39,7 @@ export class Embedding extends Module {
 
   forward(x: Tensor): Tensor {
     return atUserLine(() => {
+      checkTensor(x, "Embedding");
       if (!isInteger(x.dtype))
         throw new DTypeError(`Embedding: the symbols are ${x.dtype}`, { why: "a symbol is a row number", help: 'x.cast("int32")' });
       return this.weight.gather(x);

@@ -14,6 +14,7 @@ export {
   ones,
   symmetricByFan,
   uniform,
+  type XavierOptions,
   xavierNormal,
   xavierUniform,
   zeros,

@@ -1,6 +1,8 @@
-import { ArgumentError, ShapeError } from "../core/errors.ts";
+import { ArgumentError, ShapeError, show } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import { type Shape, showShape } from "../core/shape.ts";
 import { full, type Generator, type Tensor } from "../index.ts";
+import { takeSite } from "../tensor/site.ts";
 
 /** Makes the first value of a parameter of this shape, drawing from `rng` where it is random. */
 export type Initializer = (rng: Generator, shape: Shape) => Tensor;
@@ -13,6 +15,11 @@ export interface KaimingOptions {
   readonly a?: number;
   /** Keep the variance forward ("in", the default) or backward ("out"). */
   readonly fan?: Fan;
+}
+
+export interface XavierOptions {
+  /** Factor of the deviation. Default 1. */
+  readonly gain?: number;
 }
 
 /** Every element `value`. */
@@ -42,24 +49,43 @@ export function normal(mean = 0, sd = 1): Initializer {
 }
 
 /** U(±gain · √(6 / (fanIn + fanOut))). Glorot and Bengio 2010, equation 16. */
-export const xavierUniform = ({ gain = 1 }: { gain?: number } = {}): Initializer =>
-  symmetric((shape) => gain * Math.sqrt(6 / bothFans(shape, "xavierUniform")));
+export function xavierUniform(options: XavierOptions = {}): Initializer {
+  const gain = gainOf(options, "xavierUniform");
+  return symmetric((shape) => gain * Math.sqrt(6 / bothFans(shape, "xavierUniform")));
+}
 
 /** N(0, gain² · 2 / (fanIn + fanOut)). Glorot and Bengio 2010. */
-export const xavierNormal =
-  ({ gain = 1 }: { gain?: number } = {}): Initializer =>
-  (rng, shape) =>
-    rng.normal(shape, 0, gain * Math.sqrt(2 / bothFans(shape, "xavierNormal")));
+export function xavierNormal(options: XavierOptions = {}): Initializer {
+  const gain = gainOf(options, "xavierNormal");
+  return (rng, shape) => rng.normal(shape, 0, gain * Math.sqrt(2 / bothFans(shape, "xavierNormal")));
+}
 
 /** U(±√(6 / ((1 + a²) · fan))). He, Zhang, Ren and Sun 2015, equations 10 and 14. */
-export const kaimingUniform = ({ a = 0, fan = "in" }: KaimingOptions = {}): Initializer =>
-  symmetric((shape) => Math.sqrt(6 / ((1 + a * a) * Math.max(1, fans(shape, "kaimingUniform")[fan]))));
+export function kaimingUniform(options: KaimingOptions = {}): Initializer {
+  const { a, fan } = kaimingOf(options, "kaimingUniform");
+  return symmetric((shape) => Math.sqrt(6 / ((1 + a * a) * Math.max(1, fans(shape, "kaimingUniform")[fan]))));
+}
 
 /** N(0, 2 / ((1 + a²) · fan)). He, Zhang, Ren and Sun 2015, equations 10 and 14. */
-export const kaimingNormal =
-  ({ a = 0, fan = "in" }: KaimingOptions = {}): Initializer =>
-  (rng, shape) =>
-    rng.normal(shape, 0, Math.sqrt(2 / ((1 + a * a) * Math.max(1, fans(shape, "kaimingNormal")[fan]))));
+export function kaimingNormal(options: KaimingOptions = {}): Initializer {
+  const { a, fan } = kaimingOf(options, "kaimingNormal");
+  return (rng, shape) => rng.normal(shape, 0, Math.sqrt(2 / ((1 + a * a) * Math.max(1, fans(shape, "kaimingNormal")[fan]))));
+}
+
+function kaimingOf(options: KaimingOptions, who: string): Required<KaimingOptions> {
+  checkOptions(who, options, ["a", "fan"], takeSite);
+  const { a = 0, fan = "in" } = options;
+  if (!Number.isFinite(a)) throw new ArgumentError(`${who}: a is ${show(a)}`, { help: "the slope, a finite number", site: takeSite() });
+  if (fan !== "in" && fan !== "out") throw new ArgumentError(`${who}: fan is ${show(fan)}`, { help: '"in" or "out"', site: takeSite() });
+  return { a, fan };
+}
+
+function gainOf(options: XavierOptions, who: string): number {
+  checkOptions(who, options, ["gain"], takeSite);
+  const { gain = 1 } = options;
+  if (Number.isFinite(gain)) return gain;
+  throw new ArgumentError(`${who}: gain is ${show(gain)}`, { help: "a finite number", site: takeSite() });
+}
 
 /**
  * U(±1 / √fanIn): what PyTorch gives the weights and biases of dense and convolutional layers (Kaiming with a = √5).

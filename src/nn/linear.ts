@@ -1,9 +1,10 @@
 import { ShapeError } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import { showShape } from "../core/shape.ts";
 import type { Checked, Dense, Known, Shape } from "../core/shape-types.ts";
 import type { DType, Tensor, Variable } from "../index.ts";
-import { takeSite } from "../tensor/site.ts";
-import { checkSize } from "./arguments.ts";
+import { atUserLine, takeSite } from "../tensor/site.ts";
+import { checkSize, checkTensor } from "./arguments.ts";
 import { symmetricByFan } from "./initializers.ts";
 import { Module } from "./module.ts";
 import { parameter } from "./parameter.ts";
@@ -34,8 +35,10 @@ export class Linear<In extends number = any, Out extends number = any> extends M
   readonly weight: Variable<[Out, In]>;
   readonly bias: Variable<[Out]> | undefined;
 
-  constructor(inFeatures: In, outFeatures: Out, { bias = true, dtype = "float32" }: LinearOptions = {}) {
+  constructor(inFeatures: In, outFeatures: Out, options: LinearOptions = {}) {
     super();
+    checkOptions("Linear", options, ["bias", "dtype"], takeSite);
+    const { bias = true, dtype = "float32" } = options;
     this.inFeatures = checkSize(inFeatures, "Linear: inFeatures");
     this.outFeatures = checkSize(outFeatures, "Linear: outFeatures");
     this.weight = parameter([outFeatures, inFeatures], symmetricByFan(inFeatures), { dtype });
@@ -51,11 +54,15 @@ export class Linear<In extends number = any, Out extends number = any> extends M
 
 /** y = x Wᵀ + b. Shapes: x [..., In], weight [Out, In], bias [Out], result [..., Out]. */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
-  const y = x.matmul(weight.transpose());
-  return bias ? y.add(bias) : y;
+  return atUserLine(() => {
+    for (const t of bias === undefined ? [x, weight] : [x, weight, bias]) checkTensor(t, "linear");
+    const y = x.matmul(weight.transpose());
+    return bias ? y.add(bias) : y;
+  }, "linear");
 }
 
 function checkLastAxis(x: Tensor, inFeatures: number, outFeatures: number): void {
+  checkTensor(x, "Linear");
   const last = x.shape.at(-1);
   if (last === inFeatures) return;
   throw new ShapeError(`Linear: the input is ${showShape(x.shape)}`, {

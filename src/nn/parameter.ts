@@ -1,8 +1,10 @@
 import { checkDType, type DType } from "../core/dtype.ts";
 import { ArgumentError, GraphError } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import { checkShape, type Shape, showShape } from "../core/shape.ts";
 import type { Plain } from "../core/shape-types.ts";
 import { Variable } from "../index.ts";
+import { takeSite } from "../tensor/site.ts";
 import type { Initializer } from "./initializers.ts";
 
 export interface ParameterOptions {
@@ -24,11 +26,9 @@ const initializers = new WeakMap<Variable, Initializer>();
  *   forward(x: Tensor) { return x.mul(this.scale); }
  * }
  */
-export function parameter<const S extends Shape>(
-  shape: S,
-  initializer: Initializer,
-  { dtype = "float32", trainable = true }: ParameterOptions = {},
-): Variable<Plain<S>> {
+export function parameter<const S extends Shape>(shape: S, initializer: Initializer, options: ParameterOptions = {}): Variable<Plain<S>> {
+  checkOptions("parameter", options, ["dtype", "trainable"], takeSite);
+  const { dtype = "float32", trainable = true } = options;
   if (typeof initializer !== "function")
     throw new ArgumentError("parameter: there is no initializer", { help: "parameter([8], zeros), or (rng, shape) => rng.normal(shape)" });
   const type = { shape: Object.freeze([...checkShape(shape, "parameter")]), dtype: checkDType(dtype, "parameter") };

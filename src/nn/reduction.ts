@@ -1,8 +1,9 @@
-import { ArgumentError, DTypeError, ShapeError, show } from "../core/errors.ts";
+import { ArgumentError, ShapeError } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
 import { sameShape, showShape } from "../core/shape.ts";
-import { Tensor } from "../index.ts";
+import type { Tensor } from "../index.ts";
 import { atUserLine } from "../tensor/site.ts";
+import { checkTensor } from "./arguments.ts";
 
 /** What becomes of the losses of the elements: their mean, their sum, or all of them. */
 export type Reduction = "mean" | "sum" | "none";
@@ -26,9 +27,7 @@ interface LossCall {
 /** A loss whose arguments are checked, and whose errors name it and the user's line. */
 export function loss<R>(who: string, { tensors, options, names = [] }: LossCall, build: () => R): R {
   return atUserLine(() => {
-    for (const x of tensors)
-      if (!(x instanceof Tensor))
-        throw new DTypeError(`${who}: ${show(x)} is no tensor`, { help: `${who}(prediction, target), two tensors, then the options` });
+    for (const x of tensors) checkTensor(x, who);
     checkOptions(who, options, ["reduction", ...names]);
     return build();
   }, who);

@@ -1,6 +1,8 @@
-import { ArgumentError } from "../core/errors.ts";
+import { ArgumentError, GradusError } from "../core/errors.ts";
 import type { Checked, Known, Shape } from "../core/shape-types.ts";
 import { Tensor } from "../index.ts";
+import { takeSite } from "../tensor/site.ts";
+import type { Mode } from "./mode.ts";
 import { Module } from "./module.ts";
 import type { ChainOf, ChainShapes, LayerLike, ModeOf } from "./shapes.ts";
 
@@ -39,13 +41,29 @@ export class Sequential<const L extends readonly LayerLike[] = any> extends Modu
   // The signature above is what callers see; a deferred conditional type cannot be implemented by anything narrower.
   forward(x: any, ...[mode]: any): any {
     return this.layers.reduce((h: Tensor, layer, i): Tensor => {
-      // Only modules get the mode: the second argument of a function means something else (the axis of softmax).
-      const y = typeof layer === "function" ? layer(h) : layer.forward(h, mode);
+      const y = within(layer, i, () => run(layer, h, mode));
       if (y instanceof Tensor) return y;
       throw new ArgumentError(`Sequential: layer ${i} (${describe(layer)}) answered ${describe(y)}`, {
         why: "every layer answers one tensor",
+        site: takeSite(),
       });
     }, x as Tensor);
+  }
+}
+
+/** Only modules get the mode: the second argument of a function means something else (the axis of softmax). */
+const run = (layer: LayerLike, h: Tensor, mode: Mode): unknown => (typeof layer === "function" ? layer(h) : layer.forward(h, mode));
+
+/** Errors say in which layer they arose: "layer 2 (Linear): …", inside a chain in a chain "layer 1.0 (Linear): …". */
+function within(layer: LayerLike, index: number, f: () => unknown): unknown {
+  try {
+    return f();
+  } catch (error) {
+    if (!(error instanceof GradusError)) throw error;
+    const [, inner, rest] = /^layer ([\d.]+)( \([\s\S]*)$/.exec(error.what) ?? [];
+    const name = describe(layer);
+    const said = error.what.startsWith(`${name}: `) ? error.what.slice(name.length + 2) : error.what;
+    throw error.with(inner ? `layer ${index}.${inner}${rest}` : `layer ${index} (${name}): ${said}`, error.site ?? takeSite());
   }
 }
 

@@ -1,7 +1,9 @@
 import { bytesOf, type DType } from "../core/dtype.ts";
 import { ArgumentError } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import { type Shape, showShape, sizeOf } from "../core/shape.ts";
 import { Generator, Tensor, type Variable, zeros } from "../index.ts";
+import { takeSite } from "../tensor/site.ts";
 import { functionalCall } from "./functional-call.ts";
 import { inference, type Mode } from "./mode.ts";
 import { Module } from "./module.ts";
@@ -37,11 +39,9 @@ type LayerFunction = (x: Tensor) => unknown;
  * @throws ArgumentError if the model has no `forward`; ShapeError if the input does not fit
  * @example console.log(summary(model, [1, 28, 28]))
  */
-export function summary(
-  model: Module & { forward(x: any, mode: any): any },
-  inputShape: Shape,
-  { dtype = "float32" }: SummaryOptions = {},
-): string {
+export function summary(model: Module & { forward(x: any, mode: any): any }, inputShape: Shape, options: SummaryOptions = {}): string {
+  checkOptions("summary", options, ["dtype"], takeSite);
+  const { dtype = "float32" } = options;
   if (!(model instanceof Module) || typeof model.forward !== "function")
     throw new ArgumentError("summary: the model has no forward", { help: "pass a Module with forward(x, mode)" });
   const counted = new Set<Variable>();

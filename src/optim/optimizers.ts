@@ -2,6 +2,7 @@
 import { ArgumentError, show } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
 import type { Variable } from "../index.ts";
+import { takeSite } from "../tensor/for-optimisers.ts";
 import { type Common, makeOptimizer, type Optimizer } from "./optimizer.ts";
 import { adagradRule, adamRule, rmspropRule, sgdRule } from "./rules.ts";
 
@@ -123,8 +124,11 @@ const COMMON: readonly (keyof Common)[] = ["lr", "weightDecay", "clipNorm", "cli
 /** With an example where there are no options at all. */
 function checkRuleOptions<O extends Common>(options: O, who: string, own: readonly (keyof O & string)[]): void {
   if (typeof options !== "object" || options === null)
-    throw new ArgumentError(`${who}: the options are ${show(options)}`, { help: `${who}(model.parameters(), { lr: 0.01 })` });
-  checkOptions(who, options, [...COMMON, ...own]);
+    throw new ArgumentError(`${who}: the options are ${show(options)}`, {
+      help: `${who}(model.parameters(), { lr: 0.01 })`,
+      site: takeSite(),
+    });
+  checkOptions(who, options, [...COMMON, ...own], takeSite);
 }
 
 /** In [0, 1), or with `closed` in [0, 1]. */

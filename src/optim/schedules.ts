@@ -3,19 +3,23 @@
  * the step is the number of updates already made, kept in a cell of the optimiser, so that a resumed run goes on where it stopped.
  */
 import { ArgumentError } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import { type Tensor, tensor, where } from "../index.ts";
+import { takeSite } from "../tensor/for-optimisers.ts";
 
 /** step (float64, 0 at the first update) → rate. */
 export type Schedule = (step: Tensor<[]>) => Tensor<[]>;
 
 /** The same rate for ever. */
 export function constant(options: { readonly lr: number }): Schedule {
+  checkSchedule("constant", options, ["lr"]);
   const lr = checkRate(options.lr, "constant: lr");
   return () => scalar(lr);
 }
 
 /** start · factor^⌊s / every⌋. PyTorch's StepLR. */
 export function step(options: { readonly start: number; readonly every: number; readonly factor?: number }): Schedule {
+  checkSchedule("step", options, ["start", "every", "factor"]);
   const start = checkRate(options.start, "step: start");
   const every = checkSteps(options.every, "step: every");
   const factor = checkFactor(options.factor ?? 0.1, "step: factor");
@@ -24,6 +28,7 @@ export function step(options: { readonly start: number; readonly every: number; 
 
 /** start · factor^s. PyTorch's ExponentialLR. */
 export function exponential(options: { readonly start: number; readonly factor: number }): Schedule {
+  checkSchedule("exponential", options, ["start", "factor"]);
   const start = checkRate(options.start, "exponential: start");
   const factor = checkFactor(options.factor, "exponential: factor");
   return (s) => power(factor, s).mul(start);
@@ -31,6 +36,7 @@ export function exponential(options: { readonly start: number; readonly factor: 
 
 /** From start to end in a straight line over `steps`, then end. PyTorch's LinearLR. */
 export function linear(options: { readonly start: number; readonly end: number; readonly steps: number }): Schedule {
+  checkSchedule("linear", options, ["start", "end", "steps"]);
   const start = checkRate(options.start, "linear: start");
   const end = checkRate(options.end, "linear: end");
   const steps = checkSteps(options.steps, "linear: steps");
@@ -58,6 +64,7 @@ export interface CosineOptions {
  * @example adam(model.parameters(), { lr: cosine({ peak: 1e-3, steps: 5000, warmup: 100 }) })
  */
 export function cosine(options: CosineOptions): Schedule {
+  checkSchedule("cosine", options, ["peak", "steps", "warmup", "end"]);
   const peak = checkRate(options.peak, "cosine: peak");
   const end = checkRate(options.end ?? 0, "cosine: end");
   const steps = checkSteps(options.steps, "cosine: steps");
@@ -78,6 +85,7 @@ export function cosine(options: CosineOptions): Schedule {
 
 /** Another schedule whose first rates are multiplied by 1/steps, 2/steps, … 1. */
 export function warmup(schedule: Schedule | number, options: { readonly steps: number }): Schedule {
+  checkSchedule("warmup", options, ["steps"]);
   const steps = checkSteps(options.steps, "warmup: steps");
   const inner = typeof schedule === "number" ? constant({ lr: schedule }) : schedule;
   return (s) => inner(s).mul(s.add(1).minimum(steps).div(steps));
@@ -96,6 +104,7 @@ export interface OneCycleOptions {
 
 /** Up along half a cosine, then down along another. Smith and Topin 2018; PyTorch's OneCycleLR. */
 export function oneCycle(options: OneCycleOptions): Schedule {
+  checkSchedule("oneCycle", options, ["peak", "steps", "rise", "division", "finalDivision"]);
   const peak = checkRate(options.peak, "oneCycle: peak");
   const steps = checkSteps(options.steps, "oneCycle: steps", 2);
   const { rise = 0.3, division = 25, finalDivision = 1e4 } = options;
@@ -132,6 +141,12 @@ const anneal = (a: number, b: number, r: Tensor): Tensor<[]> =>
 
 const scalar = (value: number): Tensor<[]> => tensor(value, { dtype: "float64" }) as Tensor<[]>;
 const power = (base: number, exponent: Tensor): Tensor<[]> => scalar(base).pow(exponent) as Tensor<[]>;
+
+function checkSchedule(who: string, options: unknown, names: readonly string[]): void {
+  if (options === undefined)
+    throw new ArgumentError(`${who}: there are no options`, { help: `${who}({ ${names.join(", ")} })`, site: takeSite() });
+  checkOptions(who, options, names, takeSite);
+}
 
 /** A rate: finite in float32 too, and not below 0. */
 export function checkRate(lr: number, who: string): number {

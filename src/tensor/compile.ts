@@ -1,6 +1,7 @@
 /** Functions of tensors as programs: traced once for each signature, compiled, then called. */
 import type { DType, TypedArray } from "../core/dtype.ts";
-import { ArgumentError, GraphError, NonFiniteError } from "../core/errors.ts";
+import { ArgumentError, GraphError, NonFiniteError, show } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import { showShape } from "../core/shape.ts";
 import type { ArgumentAttributes, Type, Value, VariableAttributes } from "../graph/op.ts";
 import { argument } from "../ops/index.ts";
@@ -13,6 +14,7 @@ import { Executable, type Feed, type Remains } from "./executable.ts";
 import { InterpretedProgram, numbersOf } from "./interpreted.ts";
 import { explainNonFinite } from "./non-finite.ts";
 import { theProgramRuntime } from "./running.ts";
+import { takeSite } from "./site.ts";
 import { FailedStorage, type Failure } from "./slots.ts";
 import { Tensor } from "./tensor.ts";
 import type { TensorLike } from "./tensor-types.ts";
@@ -119,7 +121,7 @@ export class CompiledFunction {
         why: "a program is built without waiting for anything",
         help: "await results outside",
       });
-    checked(options, "compile");
+    checkCompileOptions(options);
     this.f = f;
     this.options = options;
   }
@@ -247,6 +249,16 @@ export class CompiledFunction {
     this.remains.push(program.remains);
     return program;
   }
+}
+
+function checkCompileOptions(options: CompileOptions): void {
+  checkOptions("compile", options, ["device", "threads", "check", "optimize", "guard"], takeSite);
+  checked(options, "compile");
+  const { optimize = 1, guard = "loss" } = options;
+  if (optimize !== 0 && optimize !== 1)
+    throw new ArgumentError(`compile: optimize is ${show(optimize)}`, { help: "0: nothing, or 1: everything", site: takeSite() });
+  if (!["none", "loss", "gradients"].includes(guard))
+    throw new ArgumentError(`compile: guard is ${show(guard)}`, { help: '"none", "loss" or "gradients"', site: takeSite() });
 }
 
 const isFeed = (x: unknown): boolean => typeof x === "number" || ArrayBuffer.isView(x) || (Array.isArray(x) && isNumbers(x));

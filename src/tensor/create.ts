@@ -2,6 +2,7 @@
 import { arrayOf, bytesOf, checkDType, type DType, type TypedArray } from "../core/dtype.ts";
 import { isElement, notAnElement } from "../core/elements.ts";
 import { ArgumentError, DTypeError, MemoryError, ShapeError } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import { checkShape, showShape, sizeOf } from "../core/shape.ts";
 import type { Checked, Known, Nested, Plain, Shape, ShapeOf } from "../core/shape-types.ts";
 import * as ops from "../ops/index.ts";
@@ -15,6 +16,12 @@ import { describe } from "./tree.ts";
 
 export interface DTypeOption {
   readonly dtype?: DType;
+}
+
+/** The dtype that options ask for, or the one for when they do not. */
+export function dtypeIn(options: DTypeOption | undefined, missing: DType, who: string): DType {
+  checkOptions(who, options, ["dtype"]);
+  return checkDType(options?.dtype ?? missing, who);
 }
 
 /** The shape of what `tensor` is given: a typed array is a vector. */
@@ -47,6 +54,7 @@ export function tensor(values: unknown, second?: unknown, third?: unknown): Tens
   return atUserLine(() => {
     const shape = Array.isArray(second) ? checkShape(second, "tensor") : undefined;
     const options = ((shape ? third : second) ?? {}) as DTypeOption;
+    checkOptions("tensor", options, ["dtype"]);
     if (shape) return fromFlat(values as ArrayLike<number>, shape, options.dtype);
     return asTensor(values as TensorLike, options.dtype, "tensor");
   });
@@ -92,7 +100,7 @@ export function asTensor(x: TensorLike, dtype: DType | undefined, who: string): 
 /** Every element one number. */
 export function full<const S extends Shape>(shape: S, value: number | boolean, options: DTypeOption = {}): Tensor<Plain<S>> {
   return atUserLine(() => {
-    const dtype = checkDType(options.dtype ?? defaultDType(value), "full");
+    const dtype = dtypeIn(options, defaultDType(value), "full");
     return new Tensor(stretch(numberValue(value, dtype, "full"), checkShape(shape, "full")));
   });
 }
@@ -100,7 +108,7 @@ export function full<const S extends Shape>(shape: S, value: number | boolean, o
 const constantly =
   (value: number, who: string) =>
   (shape: Shape, options: DTypeOption = {}) =>
-    atUserLine(() => new Tensor(ops.filled(value, checkShape(shape, who), checkDType(options.dtype ?? "float32", who))));
+    atUserLine(() => new Tensor(ops.filled(value, checkShape(shape, who), dtypeIn(options, "float32", who))));
 const zerosOf = constantly(0, "zeros");
 const onesOf = constantly(1, "ones");
 
@@ -112,13 +120,21 @@ export function zeros<const S extends Shape>(shape: S, options?: DTypeOption): T
 export function ones<const S extends Shape>(shape: S, options?: DTypeOption): Tensor<Plain<S>> {
   return onesOf(shape, options);
 }
+function like(x: Tensor, value: number, who: string): Tensor {
+  return atUserLine(() => {
+    if (!(x instanceof Tensor))
+      throw new DTypeError(`${who}: ${describe(x)} is not a tensor`, { help: "zeros(shape) and ones(shape) need none" });
+    return new Tensor(ops.filled(value, x.shape, x.dtype));
+  });
+}
+
 /** 0 in the shape and dtype of another. */
 export function zerosLike<S extends Shape>(x: Tensor<S>): Tensor<S> {
-  return zerosOf(x.shape, { dtype: x.dtype });
+  return like(x, 0, "zerosLike");
 }
 /** 1 in the shape and dtype of another. */
 export function onesLike<S extends Shape>(x: Tensor<S>): Tensor<S> {
-  return onesOf(x.shape, { dtype: x.dtype });
+  return like(x, 1, "onesLike");
 }
 
 /** 1 on the diagonal, 0 elsewhere: [n, n], or [n, m]. */
@@ -126,7 +142,7 @@ export function eye<const N extends number, const M extends number = N>(n: N, m?
   return atUserLine(() => {
     const shape = checkShape([n, m ?? n], "eye");
     const diagonal = ops.eq(ops.iota(shape, 0), ops.iota(shape, 1));
-    return new Tensor(castTo(diagonal, checkDType(options.dtype ?? "float32", "eye")));
+    return new Tensor(castTo(diagonal, dtypeIn(options, "float32", "eye")));
   });
 }
 
@@ -139,8 +155,8 @@ export function arange(first: number, second?: number | DTypeOption, third?: num
     const step = third ?? 1;
     if (![start, stop, step].every(Number.isFinite) || step === 0)
       throw new ArgumentError(`arange: from ${start} to ${stop} in steps of ${step}`, { help: "finite numbers, a step other than 0" });
-    const asked = (typeof second === "object" ? second : fourth)?.dtype;
-    const dtype = checkDType(asked ?? ([start, stop, step].every(Number.isInteger) ? "int32" : "float32"), "arange");
+    const options = typeof second === "object" ? second : fourth;
+    const dtype = dtypeIn(options, [start, stop, step].every(Number.isInteger) ? "int32" : "float32", "arange");
     const count = Math.max(0, Math.ceil((stop - start) / step));
     const shape = checkShape([count], "arange");
     if (start === 0 && step === 1 && dtype === "int32") return new Tensor(ops.iota(shape, 0));
@@ -175,7 +191,7 @@ export function linspace(start: number, stop: number, count: number, options: DT
   return atUserLine(() => {
     if (!Number.isFinite(start) || !Number.isFinite(stop)) throw new ArgumentError(`linspace: ${start} … ${stop} is no range`);
     const shape = checkShape([count], "linspace");
-    const dtype = checkDType(options.dtype ?? "float32", "linspace");
+    const dtype = dtypeIn(options, "float32", "linspace");
     const step = (stop - start) / Math.max(1, count - 1);
     return held(
       filledBy(dtype, count, "linspace", (i) => (i > 0 && i === count - 1 ? stop : start + i * step)),
@@ -189,6 +205,6 @@ export function linspace(start: number, stop: number, count: number, options: DT
 export function oneHot<const C extends number>(x: Tensor, classes: C, options: DTypeOption = {}): Tensor {
   return atUserLine(() => {
     const label = calledAs("oneHot");
-    return derived(ops.oneHot(positions(x, label), classes, checkDType(options.dtype ?? "float32", label), label), []);
-  });
+    return derived(ops.oneHot(positions(x, label), classes, dtypeIn(options, "float32", label), label), []);
+  }, "oneHot");
 }

@@ -1,7 +1,9 @@
+import { checkOptions } from "../core/options.ts";
 import { toDot as drawValues } from "../graph/dot.ts";
 import type { Value } from "../graph/op.ts";
 import { printGraph } from "../graph/print.ts";
 import { topological } from "../graph/walk.ts";
+import { takeSite } from "./site.ts";
 import type { Tensor } from "./tensor.ts";
 import { flatten, type Tree } from "./tree.ts";
 import { ownerOf } from "./variable.ts";
@@ -38,7 +40,9 @@ const SHADE = "#fde3cc";
  *
  * @example toDot({ loss, ...d }, { highlight: d }) // the nodes that back-propagation added are shaded
  */
-export function toDot(x: Tree, { highlight = [], names: given }: DrawOptions = {}): string {
+export function toDot(x: Tree, options: DrawOptions = {}): string {
+  checkOptions("toDot", options, ["highlight", "names"], takeSite);
+  const { highlight = [], names: given } = options;
   const { values, names } = named(x, "toDot", given);
   const shaded = flatten(highlight, "toDot: highlight").leaves.map((leaf) => leaf.node());
   const plain = new Set(topological(values.filter((value) => !shaded.includes(value))));

@@ -1,12 +1,14 @@
 /** The devices of this process: one heap, one WASM device, one native device where there is a C compiler. */
 import { ArgumentError, DeviceError, GraphError } from "../core/errors.ts";
 import { environment } from "../core/host.ts";
+import { checkOptions } from "../core/options.ts";
 import { warnOnce } from "../core/warn.ts";
 import type { Device as Runner } from "../runtime/device.ts";
 import { Heap } from "../runtime/heap.ts";
 import { type OpenedNative, openNative } from "../runtime/native.ts";
 import { WasmDevice } from "../runtime/wasm-device.ts";
 import type { Device } from "./context.ts";
+import { takeSite } from "./site.ts";
 
 export interface EngineOptions {
   /** "auto": native for compiled functions where a C compiler is found, else wasm. Default, or `GRADUS_DEVICE`. */
@@ -37,6 +39,7 @@ export function configure(options: EngineOptions): void {
       why: "one process stays on one device",
       help: "call it first, or use compile(f, { device })",
     });
+  checkOptions("configure", options, ["device", "threads"], takeSite);
   given = checked({ ...chosen(), ...options }, "configure");
 }
 

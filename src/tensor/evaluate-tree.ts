@@ -1,9 +1,14 @@
 import { GraphError } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import { currentTrace, type Device, theRuntime } from "./context.ts";
+import { checked } from "./engine.ts";
+import { takeSite } from "./site.ts";
 import { flatten, type Like, type Tree, unflatten } from "./tree.ts";
 
 /** Several tensors at once, in one program. The answer is the same tree, computed: variables become the tensors they hold now. */
 export function evaluate<T extends Tree>(tree: T, options: { readonly device?: Device } = {}): Promise<Like<T>> {
+  checkOptions("evaluate", options, ["device"], takeSite);
+  checked(options, "evaluate");
   return evaluateTree(tree, options);
 }
 

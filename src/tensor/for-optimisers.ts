@@ -3,7 +3,7 @@
 import { currentTrace, HostStorage } from "./context.ts";
 import { Tensor } from "./tensor.ts";
 
-export { atUserLine, inUserCode } from "./site.ts";
+export { atUserLine, inUserCode, takeSite } from "./site.ts";
 
 import { foundGradients } from "./transformations/found.ts";
 import type { Variable } from "./variable.ts";

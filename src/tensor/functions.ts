@@ -1,10 +1,11 @@
 /** Functions where there is no natural receiver, and one alias for each elementwise method. */
 import type { Checked, Concat, Known, Nested, Shape } from "../core/shape-types.ts";
 import { asTensor } from "./create.ts";
-import { einsum as einsumOf } from "./operators/contract.ts";
+import { einsum as einsumOf, matmul as matmulOf } from "./operators/contract.ts";
 import * as op from "./operators/elementwise.ts";
 import * as maths from "./operators/maths.ts";
 import * as move from "./operators/move.ts";
+import { atUserLine } from "./site.ts";
 import { Tensor } from "./tensor.ts";
 import type { Fits, FitsProduct, Joined, Operand, Product } from "./tensor-types.ts";
 
@@ -47,8 +48,11 @@ export function einsum(text: string, ...list: readonly Tensor[]): Tensor {
 
 /** […, n, k] × […, k, m] → […, n, m]. */
 export function matmul<A extends Tensor, B extends Tensor>(a: A, b: FitsProduct<A, B>): Product<A, B> {
-  return a.matmul(b as any) as Product<A, B>;
+  return matmulOf(a, b as Tensor) as Product<A, B>;
 }
+
+const operand = (x: unknown, who: string): Tensor =>
+  x instanceof Tensor ? x : atUserLine(() => asTensor(x as number | readonly Nested[], undefined, who));
 
 type Binary = <const A extends Operand, const B extends Operand>(a: A, b: Fits<A, B>) => Joined<A, B>;
 
@@ -56,7 +60,7 @@ type Binary = <const A extends Operand, const B extends Operand>(a: A, b: Fits<A
 const binary =
   (build: (a: unknown, b: unknown) => Tensor, who: string): Binary =>
   (a, b) =>
-    build(a instanceof Tensor || (b as unknown) instanceof Tensor ? a : asTensor(a as number | readonly Nested[], undefined, who), b);
+    build(a instanceof Tensor || (b as unknown) instanceof Tensor ? a : operand(a, who), b);
 
 export const add: Binary = binary(op.add, "add");
 export const sub: Binary = binary(op.sub, "sub");
@@ -82,7 +86,7 @@ type Unary = <S extends Shape>(x: Tensor<S> | number) => Tensor<S>;
 const unary =
   (build: (x: Tensor) => Tensor, who: string): Unary =>
   (x) =>
-    build(asTensor(x, undefined, who));
+    build(operand(x, who));
 
 export const neg: Unary = unary(maths.neg, "neg");
 export const abs: Unary = unary(maths.abs, "abs");

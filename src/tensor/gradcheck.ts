@@ -1,11 +1,13 @@
 import { isFloat, type TypedArray } from "../core/dtype.ts";
 import { GraphError } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import { evaluate as interpret } from "../graph/evaluate.ts";
 import type { Value } from "../graph/op.ts";
 import { topological } from "../graph/walk.ts";
 import * as graphs from "../transform/index.ts";
 import { holderOf } from "./context.ts";
 import { evaluate } from "./evaluate-tree.ts";
+import { takeSite } from "./site.ts";
 import { Tensor } from "./tensor.ts";
 
 export type { GradcheckReport } from "../transform/index.ts";
@@ -24,6 +26,7 @@ export async function gradcheck(
   inputs: readonly Tensor[],
   options: CheckOptions = {},
 ): Promise<graphs.GradcheckReport> {
+  checkOptions("gradcheck", options, ["step", "tolerance"], takeSite);
   return check(graphs.gradcheck, f, inputs, options);
 }
 
@@ -33,6 +36,7 @@ export async function gradgradcheck(
   inputs: readonly Tensor[],
   options: CheckOptions = {},
 ): Promise<graphs.GradcheckReport> {
+  checkOptions("gradgradcheck", options, ["step", "tolerance"], takeSite);
   return check(graphs.gradgradcheck, f, inputs, options);
 }
 

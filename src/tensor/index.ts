@@ -6,7 +6,19 @@ export * from "../core/errors.ts";
 export type { Nested, Shape } from "../core/shape-types.ts";
 export { type Compiled, type CompileOptions, compile, type FeedOf as Feed } from "./compile.ts";
 export type { Device } from "./context.ts";
-export * from "./create.ts";
+export {
+  arange,
+  type DTypeOption,
+  eye,
+  full,
+  linspace,
+  oneHot,
+  ones,
+  onesLike,
+  tensor,
+  zeros,
+  zerosLike,
+} from "./create.ts";
 export { type DrawOptions, toDot, toText } from "./dot.ts";
 export { configure, describe, type EngineOptions, type HostDescription } from "./engine.ts";
 export { evaluate } from "./evaluate-tree.ts";

@@ -7,7 +7,7 @@ import type { Value } from "../graph/op.ts";
 import { threefry } from "../graph/scalars.ts";
 import * as ops from "../ops/index.ts";
 import { currentTrace, type Draw } from "./context.ts";
-import type { DTypeOption } from "./create.ts";
+import { type DTypeOption, dtypeIn } from "./create.ts";
 import { castTo, derived, stretch } from "./operators/elementwise.ts";
 import { atUserLine } from "./site.ts";
 import type { Tensor } from "./tensor.ts";
@@ -123,7 +123,7 @@ export class Generator {
   #draw(who: string, shape: Shape, options: DTypeOption, build: (draw: Draw, dtype: DType, shape: Shape) => Value): Tensor {
     return atUserLine(() => {
       const checked = checkShape(shape, who);
-      const dtype = options.dtype ?? "float32";
+      const dtype = dtypeIn(options, "float32", who);
       if (!isFloat(dtype)) throw new DTypeError(`${who}: gives float32 or float64, not ${dtype}`);
       const trace = currentTrace();
       return derived(build(trace ? trace.draw(this) : hostDraw(this), dtype, checked), []);

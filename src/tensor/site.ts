@@ -81,7 +81,7 @@ let caller: string | undefined;
 
 /**
  * Graph made by `build`, and errors it throws, belong to the line that called; a call within a call belongs to the outer one's line. With a name,
- * errors about indices name it instead of the operation that it is made of.
+ * errors name it instead of the operations that it is made of.
  */
 export function atUserLine<T>(build: () => T, name?: string): T {
   if (inside) return build();
@@ -91,7 +91,7 @@ export function atUserLine<T>(build: () => T, name?: string): T {
   try {
     return withSite(site, build);
   } catch (error) {
-    throw error instanceof GradusError ? error.at(site) : error;
+    throw error instanceof GradusError ? error.with(name ? error.what.replace(/^\w+(?=: )/, name) : error.what, error.site ?? site) : error;
   } finally {
     inside = false;
     caller = undefined;

@@ -1,5 +1,5 @@
 import { checkDType, type DType, type TypedArray } from "../core/dtype.ts";
-import { GraphError, ShapeError, type Site } from "../core/errors.ts";
+import { GraphError, ShapeError, type Site, show } from "../core/errors.ts";
 import { frozen, type Shape, showShape, sizeOf } from "../core/shape.ts";
 import type { Type, Value } from "../graph/op.ts";
 import { custom, variable } from "../ops/index.ts";
@@ -592,6 +592,8 @@ export class Tensor<out S extends Shape = any> {
   as<T extends Shape>(): Tensor<T>;
   as<const T extends Shape>(sizes: T): types.Reshaped<T>;
   as(sizes?: Shape): Tensor {
+    if (sizes && !Array.isArray(sizes))
+      throw new ShapeError(`as: ${show(sizes)} is no shape`, { help: "x.as([-1, 784])", site: takeSite() });
     if (sizes && (sizes.length !== this.shape.length || sizes.some((d, i) => d !== -1 && d !== this.shape[i])))
       throw new ShapeError(`as: ${showShape(this.shape)} is not ${showShape(sizes)}`);
     return this;

@@ -1,5 +1,6 @@
 import type { DType, TypedArray } from "../core/dtype.ts";
 import { DTypeError, GraphError, ShapeError } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import { sameShape, showShape } from "../core/shape.ts";
 import type { Checked, Known, Nested, Shape, ShapeOf } from "../core/shape-types.ts";
 import type { Type, Value } from "../graph/op.ts";
@@ -231,5 +232,8 @@ export function variable<const A extends Nested>(
   options?: Omit<VariableOptions, "empty"> & { readonly dtype?: DType },
 ): Variable<Known<ShapeOf<A>>>;
 export function variable(value: unknown, options: VariableOptions & { readonly dtype?: DType } = {}): Variable {
-  return atUserLine(() => new Variable(asTensor(value as TensorLike, options.dtype, "variable"), options));
+  return atUserLine(() => {
+    checkOptions("variable", options, ["name", "trainable", "dtype"]);
+    return new Variable(asTensor(value as TensorLike, options.dtype, "variable"), options);
+  });
 }

@@ -29,7 +29,7 @@ describe.each(all)("%s", (name, make) => {
     const w = variable([1]);
     expect(() => make([], { lr: 1 })).toThrow(/no parameters/);
     expect(() => make([w], { lr: 1, momentun: 0.9 } as never)).toThrow(
-      /there is no option "momentun"\n {2}help: (did you mean momentum\? )?there are lr, /,
+      /there is no option "momentun" {3}at optimizers\.test\.ts:\d+\n {2}help: (did you mean momentum\? )?there are lr, /,
     );
     expect(() => make([w], undefined as never)).toThrow(/the options are undefined/);
     expect(() => make([w, w], { lr: 1 })).toThrow(/same variable/);

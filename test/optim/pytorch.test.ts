@@ -12,8 +12,11 @@ const { problem, paths, schedules } = fixture("optim.json") as Fixtures;
 const optimizers = { sgd: optim.sgd, adagrad: optim.adagrad, rmsprop: optim.rmsprop, adam: optim.adam, adamW: optim.adamW };
 const makers = optim as unknown as Record<string, (options: object) => optim.Schedule>;
 
-const withSchedule = (options: Record<string, any>): any =>
-  typeof options.lr === "object" ? { ...options, lr: makers[options.lr.schedule]!(options.lr) } : options;
+function withSchedule(options: Record<string, any>): any {
+  if (typeof options.lr !== "object") return options;
+  const { schedule, ...settings } = options.lr;
+  return { ...options, lr: makers[schedule]!(settings) };
+}
 
 /** 20 steps of the fixture's problem: the parameters after each. */
 async function run(make: (ps: Variable[]) => optim.Optimizer, dtype: "float32" | "float64"): Promise<number[][]> {

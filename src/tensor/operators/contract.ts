@@ -1,6 +1,6 @@
 /** Products of tensors, with batches that broadcast. */
 import { promote } from "../../core/dtype.ts";
-import { DTypeError, ShapeError } from "../../core/errors.ts";
+import { ArgumentError, DTypeError, ShapeError, show } from "../../core/errors.ts";
 import { broadcastShapes, type Shape, showShape, sizeOf } from "../../core/shape.ts";
 import type { Value } from "../../graph/op.ts";
 import * as ops from "../../ops/index.ts";
@@ -14,6 +14,7 @@ function together(list: readonly Tensor[], who: string): Value[] {
     if (x instanceof Tensor) return x.node();
     throw new DTypeError(`${who}: ${describe(x)} is not a tensor`, { help: "tensor(…) makes one; mul multiplies by a number" });
   });
+  if (values.length === 0) throw new ArgumentError(`${who}: there are no tensors`);
   const dtype = values.map((v) => v.dtype).reduce((a, b) => promote(a, b, who));
   return values.map((v) => castTo(v, dtype));
 }
@@ -73,5 +74,8 @@ export function dot(a: Tensor, b: Tensor): Tensor {
  * @example einsum("bij,bjk->bik", a, b)
  */
 export function einsum(text: string, ...list: readonly Tensor[]): Tensor {
-  return atUserLine(() => derived(ops.einsum(text, ...together(list, "einsum")), list));
+  return atUserLine(() => {
+    if (typeof text !== "string") throw new ArgumentError(`einsum: ${show(text)} is no text`, { help: 'einsum("ij,jk->ik", a, b)' });
+    return derived(ops.einsum(text, ...together(list, "einsum")), list);
+  });
 }

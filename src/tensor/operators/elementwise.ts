@@ -57,11 +57,12 @@ function literal(x: unknown, dtype: DType, who: string): Value {
 function pair(a: unknown, b: unknown, who: string): [Value, Value] {
   const left = a instanceof Tensor ? a.node() : undefined;
   const right = b instanceof Tensor ? b.node() : undefined;
-  const dtype = left && right ? promote(left.dtype, right.dtype, who) : (left ?? right)?.dtype;
-  const x = left ?? literal(a, dtype ?? defaultDType(a), who);
-  const y = right ?? literal(b, dtype ?? defaultDType(b), who);
+  const dtype =
+    left && right ? promote(left.dtype, right.dtype, who) : ((left ?? right)?.dtype ?? promote(defaultDType(a), defaultDType(b), who));
+  const x = left ?? literal(a, dtype, who);
+  const y = right ?? literal(b, dtype, who);
   const shape = broadcastShapes(x.shape, y.shape, who);
-  return [stretch(castTo(x, dtype ?? x.dtype), shape), stretch(castTo(y, dtype ?? y.dtype), shape)];
+  return [stretch(castTo(x, dtype), shape), stretch(castTo(y, dtype), shape)];
 }
 
 /** What numbers become where no tensor says it. */
@@ -78,8 +79,14 @@ export function binary(who: string, a: unknown, b: unknown, build: (a: Value, b:
   return atUserLine(() => derived(build(...pair(a, b, who)), tensors(a, b)));
 }
 
-export function unary(x: Tensor, build: (x: Value) => Value): Tensor {
-  return atUserLine(() => derived(build(x.node()), [x]));
+export function unary(x: Tensor, build: (x: Value) => Value, who?: string): Tensor {
+  return atUserLine(() => derived(build(nodeOf(x, who ?? "a method")), [x]), who);
+}
+
+/** The node of an operand that must be a tensor. */
+export function nodeOf(x: unknown, who: string): Value {
+  if (x instanceof Tensor) return x.node();
+  throw new DTypeError(`${who}: ${describe(x)} is not a tensor`, { help: "tensor(…) makes one" });
 }
 
 /** Floats only; an integer is told how to become one, because which float was meant cannot be guessed. */
@@ -125,7 +132,8 @@ export const logicalXor = (a: unknown, b: unknown): Tensor => binary("logicalXor
 
 /** Powers by a whole number up to 64 are products, so that they are exact for integers and cheap to differentiate. */
 export function pow(a: unknown, b: unknown): Tensor {
-  if (a instanceof Tensor && typeof b === "number" && Number.isInteger(b) && b >= 1 && b <= 64) return unary(a, (x) => product(x, b));
+  if (a instanceof Tensor && typeof b === "number" && Number.isInteger(b) && b >= 1 && b <= 64)
+    return unary(a, (x) => product(x, b), "pow");
   return binary("pow", a, b, (x, y) => float("pow", (x) => ops.pow(x, y))(x));
 }
 
@@ -146,12 +154,12 @@ export function where(condition: unknown, yes: unknown, no: unknown): Tensor {
     const [x, y] = pair(yes, no, "where");
     const shape = broadcastShapes(mask.shape, x.shape, "where");
     return derived(ops.select(stretch(mask, shape), stretch(x, shape), stretch(y, shape)), tensors(yes, no));
-  });
+  }, "where");
 }
 
 /** Positions as int32: what gather, takeAlong and oneHot read. */
 export function positions(x: Tensor, who: string): Value {
-  const value = x.node();
+  const value = nodeOf(x, who);
   if (isFloat(value.dtype) || value.dtype === "bool")
     throw new DTypeError(`${who}: positions are int32, not ${value.dtype}`, { help: 'x.cast("int32") if its numbers are whole' });
   // Beyond int32 they are outside every axis, and must not become negative.

@@ -1,8 +1,9 @@
 /** Functions of one tensor, element by element; what is not a primitive is composed of them here. */
 import { isFloat } from "../../core/dtype.ts";
-import { ArgumentError } from "../../core/errors.ts";
+import { ArgumentError, show } from "../../core/errors.ts";
 import type { Value } from "../../graph/op.ts";
 import * as ops from "../../ops/index.ts";
+import { takeSite } from "../site.ts";
 import type { Tensor } from "../tensor.ts";
 import { castTo, float, numberValue, stretch, unary } from "./elementwise.ts";
 
@@ -21,7 +22,7 @@ const always = (answer: number) => (x: Value) => ops.filled(answer, x.shape, "bo
 export const neg = plain(ops.neg);
 export const abs = plain(ops.abs);
 export const sign = plain(ops.sign);
-export const square = plain(ops.square);
+export const square: Map = (x) => unary(x, ops.square, "square");
 export const reciprocal = onFloats("reciprocal", ops.reciprocal);
 export const exp = onFloats("exp", ops.exp);
 export const expm1 = onFloats("expm1", ops.expm1);
@@ -68,11 +69,17 @@ export const softsign = onFloats("softsign", (x) =>
 export const silu = onFloats("silu", (x) => ops.mul(x, ops.sigmoid(x)));
 export const mish = onFloats("mish", (x) => ops.mul(x, ops.tanh(softplusOf(x))));
 
+function number(x: number, who: string): number {
+  if (typeof x === "number") return x;
+  throw new ArgumentError(`${who} is ${show(x)}`, { help: "a number" });
+}
+
 /** x where positive, slope · x elsewhere. */
 export const leakyRelu = (x: Tensor, slope = 0.01): Tensor =>
   unary(
     x,
-    float("leakyRelu", (v) => ops.select(positive(v), v, times(v, slope))),
+    float("leakyRelu", (v) => ops.select(positive(v), v, times(v, number(slope, "leakyRelu: slope")))),
+    "leakyRelu",
   );
 
 /** x where positive, alpha · (eˣ − 1) elsewhere. The exponential never sees a positive number, so nothing overflows in the side not taken. */
@@ -83,7 +90,8 @@ function eluOf(x: Value, alpha: number): Value {
 export const elu = (x: Tensor, alpha = 1): Tensor =>
   unary(
     x,
-    float("elu", (v) => eluOf(v, alpha)),
+    float("elu", (v) => eluOf(v, number(alpha, "elu: alpha"))),
+    "elu",
   );
 
 /** Klambauer et al. 2017, equation 2: the two constants that keep mean 0 and variance 1. */
@@ -92,7 +100,11 @@ export const selu = onFloats("selu", (x) => times(eluOf(x, 1.6732632423543772), 
 /** x · Φ(x), with Φ by erf or by its tanh approximation (Hendrycks and Gimpel 2016). */
 export function gelu(x: Tensor, approximate: "none" | "tanh" = "none"): Tensor {
   if (approximate !== "none" && approximate !== "tanh")
-    throw new ArgumentError(`gelu: ${String(approximate)}`, { help: '"none" or "tanh"' });
+    throw new ArgumentError(`gelu: the approximation is ${show(approximate)}`, {
+      why: "Φ(x) is computed by erf, or by its approximation with tanh",
+      help: 'x.gelu() or x.gelu("none"), or x.gelu("tanh")',
+      site: takeSite(),
+    });
   // From ±10 on the tanh is ±1: there v³ must not overflow, or the slope is 0 · ∞.
   const within = (v: Value): Value => ops.minimum(ops.maximum(v, ops.scalarLike(v, -10)), ops.scalarLike(v, 10));
   const inner = (v: Value): Value => times(ops.add(v, times(ops.mul(v, ops.square(v)), 0.044715)), Math.sqrt(2 / Math.PI));
@@ -105,17 +117,23 @@ export function gelu(x: Tensor, approximate: "none" | "tanh" = "none"): Tensor {
 
 /** low where x is below it, high where above; NaN stays. As in PyTorch the gradient passes inside and at the ends, and not at NaN. */
 export function clip(x: Tensor, low: number, high: number): Tensor {
-  if (!(low <= high)) throw new ArgumentError(`clip: ${low} … ${high} is no range`, { help: "clip(low, high) with low ≤ high" });
-  return unary(x, (v) => {
-    // An end at infinity is no end, for integers too.
-    const least = low === Number.NEGATIVE_INFINITY ? undefined : stretch(numberValue(low, v.dtype, "clip"), v.shape);
-    const most = high === Number.POSITIVE_INFINITY ? undefined : stretch(numberValue(high, v.dtype, "clip"), v.shape);
-    const above = least ? ops.maximum(v, least) : v;
-    const clipped = most ? ops.minimum(above, most) : above;
-    // Equal where x was in range, and nowhere else: a NaN equals nothing.
-    const backward = (dy: Value, y: Value, from: Value): Value[] => [ops.select(ops.eq(from, y), dy, ops.zerosLike(dy))];
-    return isFloat(v.dtype) && (least || most) ? ops.custom(clipped, [v], backward) : clipped;
-  });
+  if (typeof low !== "number" || typeof high !== "number" || !(low <= high))
+    throw new ArgumentError(`clip: ${show(low)} … ${show(high)} is no range`, {
+      help: "clip(low, high), two numbers with low ≤ high; maximum and minimum take tensors",
+      site: takeSite(),
+    });
+  return unary(x, (v) => clipOf(v, low, high), "clip");
+}
+
+function clipOf(v: Value, low: number, high: number): Value {
+  // An end at infinity is no end, for integers too.
+  const least = low === Number.NEGATIVE_INFINITY ? undefined : stretch(numberValue(low, v.dtype, "clip"), v.shape);
+  const most = high === Number.POSITIVE_INFINITY ? undefined : stretch(numberValue(high, v.dtype, "clip"), v.shape);
+  const above = least ? ops.maximum(v, least) : v;
+  const clipped = most ? ops.minimum(above, most) : above;
+  // Equal where x was in range, and nowhere else: a NaN equals nothing.
+  const backward = (dy: Value, y: Value, from: Value): Value[] => [ops.select(ops.eq(from, y), dy, ops.zerosLike(dy))];
+  return isFloat(v.dtype) && (least || most) ? ops.custom(clipped, [v], backward) : clipped;
 }
 
 export const cast = (x: Tensor, dtype: Tensor["dtype"]): Tensor => unary(x, (v) => castTo(v, dtype));

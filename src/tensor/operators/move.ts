@@ -7,7 +7,7 @@ import * as ops from "../../ops/index.ts";
 import { checkElements } from "../nested.ts";
 import { atUserLine, calledAs } from "../site.ts";
 import type { Tensor } from "../tensor.ts";
-import { castTo, derived, positions, stretch, unary } from "./elementwise.ts";
+import { castTo, derived, nodeOf, positions, stretch, unary } from "./elementwise.ts";
 
 /** One size may be −1: what is left of the elements. */
 export function reshape(x: Tensor, to: Shape): Tensor {
@@ -112,6 +112,8 @@ export function flip(x: Tensor, axes?: number | readonly number[]): Tensor {
 export function pad(x: Tensor, widths: readonly (readonly [number, number])[], value = 0): Tensor {
   return unary(x, (v) => {
     const rank = v.shape.length;
+    if (!Array.isArray(widths))
+      throw new ArgumentError(`pad: the widths are ${show(widths)}`, { help: "pairs [before, after] of the last axes" });
     if (widths.length > rank) throw new ShapeError(`pad: ${widths.length} pairs for ${showShape(v.shape)}`);
     const full = [...Array.from({ length: rank - widths.length }, () => [0, 0] as const), ...widths];
     for (const pair of full)
@@ -158,8 +160,9 @@ export function repeat(x: Tensor, counts: readonly number[]): Tensor {
 
 /** All in the widest dtype. */
 function joined(list: readonly Tensor[], who: string): Value[] {
-  if (list.length === 0) throw new ArgumentError(`${who}: an empty list has no dtype and no shape`);
-  const values = list.map((x) => x.node());
+  if (!Array.isArray(list)) throw new ArgumentError(`${who}: ${show(list)} is no list`, { help: `${who}([a, b], axis)` });
+  const values = list.map((x) => nodeOf(x, who));
+  if (values.length === 0) throw new ArgumentError(`${who}: an empty list has no dtype and no shape`);
   const dtype = values.map((v) => v.dtype).reduce((a, b) => promote(a, b, who));
   return values.map((v) => castTo(v, dtype));
 }
@@ -190,8 +193,9 @@ const MAX_PARTS = 65_536;
 /** Cut along an axis into parts of these sizes, or into this many equal parts. */
 export function split(x: Tensor, parts: number | readonly number[], axis = 0): Tensor[] {
   return atUserLine(() => {
-    const at = checkAxis(axis, x.shape.length, "split");
-    const size: number = x.shape[at]!;
+    const whole = nodeOf(x, "split");
+    const at = checkAxis(axis, whole.shape.length, "split");
+    const size: number = whole.shape[at]!;
     if (typeof parts === "number" && (!Number.isInteger(parts) || parts < 1 || size % parts !== 0))
       throw new ArgumentError(`split: axis ${axis} of ${showShape(x.shape)} does not divide into ${show(parts)} equal parts`);
     if (typeof parts === "number" && parts > MAX_PARTS)

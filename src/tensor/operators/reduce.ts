@@ -1,6 +1,7 @@
 /** Reductions and what runs along an axis, on top of the strict ops: axes from the end, `keepDims`, and dtypes. */
 import { isFloat } from "../../core/dtype.ts";
 import { ArgumentError, DTypeError, show } from "../../core/errors.ts";
+import { checkOptions } from "../../core/options.ts";
 import { checkAxes, checkAxis, sizeOf } from "../../core/shape.ts";
 import type { Value } from "../../graph/op.ts";
 import * as ops from "../../ops/index.ts";
@@ -30,8 +31,18 @@ function kept(x: Value, reduced: Value, axes: readonly number[], options: Reduce
 
 type Rule = (x: Value, axes: readonly number[]) => Value;
 
-function reduce(who: string, x: Tensor, axis: Axes, options: ReduceOptions | undefined, rule: Rule): Tensor {
+const KEEP = ["keepDims"];
+
+function reduce(
+  who: string,
+  x: Tensor,
+  axis: Axes,
+  options: ReduceOptions | undefined,
+  rule: Rule,
+  names: readonly string[] = KEEP,
+): Tensor {
   return unary(x, (v) => {
+    checkOptions(who, options, names);
     const axes = axesOf(v, axis, who);
     return kept(v, rule(v, axes), axes, options);
   });
@@ -76,6 +87,8 @@ export interface VarianceOptions<K extends boolean = boolean> extends ReduceOpti
   readonly correction?: number;
 }
 
+const VARIANCE = [...KEEP, "correction"];
+
 function varianceOf(x: Value, axes: readonly number[], correction: number): Value {
   const n = axes.reduce((product, axis) => product * x.shape[axis]!, 1);
   // Less the first element, so that the mean of equal numbers is exactly one of them.
@@ -106,14 +119,16 @@ function rootOrFlat(x: Value): Value {
 }
 
 export const variance = (x: Tensor, axis: Axes, o?: VarianceOptions): Tensor =>
-  reduce("variance", x, axis, o, (v, axes) => float("variance", (f) => varianceOf(f, axes, o?.correction ?? 1))(v));
+  reduce("variance", x, axis, o, (v, axes) => float("variance", (f) => varianceOf(f, axes, o?.correction ?? 1))(v), VARIANCE);
 export const std = (x: Tensor, axis: Axes, o?: VarianceOptions): Tensor =>
-  reduce("std", x, axis, o, (v, axes) => float("std", (f) => rootOrFlat(varianceOf(f, axes, o?.correction ?? 1)))(v));
+  reduce("std", x, axis, o, (v, axes) => float("std", (f) => rootOrFlat(varianceOf(f, axes, o?.correction ?? 1)))(v), VARIANCE);
 
 export interface NormOptions<K extends boolean = boolean> extends ReduceOptions<K> {
   /** 1: Σ|x|; 2, the default: √Σx²; Infinity: max |x|. */
   readonly p?: 1 | 2 | number;
 }
+
+const NORM = [...KEEP, "p"];
 
 function normOf(x: Value, axes: readonly number[], p: number): Value {
   if (p === 1) return ops.sum(ops.abs(x), axes);
@@ -123,12 +138,13 @@ function normOf(x: Value, axes: readonly number[], p: number): Value {
 }
 
 export const norm = (x: Tensor, axis: Axes, o?: NormOptions): Tensor =>
-  reduce("norm", x, axis, o, (v, axes) => float("norm", (f) => normOf(f, axes, o?.p ?? 2))(v));
+  reduce("norm", x, axis, o, (v, axes) => float("norm", (f) => normOf(f, axes, o?.p ?? 2))(v), NORM);
 
 /** A rule along one axis; without an axis, over all elements in row-major order. */
 function position(who: string, rule: (x: Value, axis: number) => Value) {
   return (x: Tensor, axis?: number, options?: ReduceOptions): Tensor =>
     unary(x, (v) => {
+      checkOptions(who, options, KEEP);
       if (axis === undefined) return rule(counted(ops.reshape(v, [sizeOf(v.shape)])), 0);
       const front = checkAxis(axis, v.shape.length, who);
       return kept(v, rule(counted(v), front), [front], options);
@@ -138,9 +154,16 @@ function position(who: string, rule: (x: Value, axis: number) => Value) {
 export const argmax = position("argmax", ops.argmax);
 export const argmin = position("argmin", ops.argmin);
 
+/** Options as they were passed, and what there is. */
+interface Given {
+  readonly options: object;
+  readonly names: readonly string[];
+}
+
 /** A rule that keeps the shape and works along one axis, the last unless said. A scalar counts as [1]. */
-function along(who: string, x: Tensor, axis: number, rule: (x: Value, axis: number) => Value): Tensor {
+function along(who: string, x: Tensor, axis: number, rule: (x: Value, axis: number) => Value, given?: Given): Tensor {
   return unary(x, (v) => {
+    if (given) checkOptions(who, given.options, given.names);
     if (v.shape.length > 0) return rule(v, checkAxis(axis, v.shape.length, who));
     checkAxis(axis, 1, who);
     return ops.reshape(rule(ops.reshape(v, [1]), 0), []);
@@ -158,15 +181,22 @@ export interface CumulateOptions {
   readonly exclusive?: boolean;
 }
 export const cumsum = (x: Tensor, axis = -1, o: CumulateOptions = {}): Tensor =>
-  along("cumsum", x, axis, (v, i) => ops.cumsum(counted(v), i, { reverse: o.reverse ?? false, exclusive: o.exclusive ?? false }));
+  along("cumsum", x, axis, (v, i) => ops.cumsum(counted(v), i, { reverse: o.reverse ?? false, exclusive: o.exclusive ?? false }), {
+    options: o,
+    names: ["reverse", "exclusive"],
+  });
 
 export interface SortOptions {
   readonly descending?: boolean;
 }
+const SORT = ["descending"];
 export const argsort = (x: Tensor, axis = -1, o: SortOptions = {}): Tensor =>
-  along("argsort", x, axis, (v, i) => ops.argsort(counted(v), i, { descending: o.descending ?? false }));
+  along("argsort", x, axis, (v, i) => ops.argsort(counted(v), i, { descending: o.descending ?? false }), { options: o, names: SORT });
 export const sort = (x: Tensor, axis = -1, o: SortOptions = {}): Tensor =>
-  along("sort", x, axis, (v, i) => castTo(ops.sort(counted(v), i, { descending: o.descending ?? false }), v.dtype));
+  along("sort", x, axis, (v, i) => castTo(ops.sort(counted(v), i, { descending: o.descending ?? false }), v.dtype), {
+    options: o,
+    names: SORT,
+  });
 
 /** The k largest along an axis, largest first, and where they stand. */
 export function topK(x: Tensor, k: number, axis = -1): { values: Tensor; indices: Tensor } {

@@ -1,6 +1,7 @@
 /** Derivatives of what users hold, on top of the transformations of graphs. */
 import { isFloat } from "../../core/dtype.ts";
-import { GraphError, ShapeError } from "../../core/errors.ts";
+import { ArgumentError, GraphError, ShapeError, show } from "../../core/errors.ts";
+import { checkOptions } from "../../core/options.ts";
 import { sameShape, showShape } from "../../core/shape.ts";
 import type { Value } from "../../graph/op.ts";
 import * as ops from "../../ops/index.ts";
@@ -34,11 +35,15 @@ const numbersToo = { leaf: (x: unknown) => (typeof x === "number" ? asTensor(x, 
  */
 export function gradients<T extends Tree>(y: Tensor<[]>, xs: T, options: GradientOptions = {}): Like<T> {
   return atUserLine(() => {
+    checkOptions("gradients", options, ["unused"]);
+    const { unused = "error" } = options;
+    if (unused !== "error" && unused !== "zero")
+      throw new ArgumentError(`gradients: unused is ${show(unused)}`, { help: '"error" or "zero"' });
     const { leaves, paths, structure } = flatten(xs, "gradients");
     const names = leaves.map((x, i) => nameOf(x, paths[i]!));
     const found = foundGradients(y, leaves, names, "gradients");
     const missing = names.filter((_, i) => !found[i]);
-    if (missing.length > 0 && options.unused !== "zero")
+    if (missing.length > 0 && unused === "error")
       throw new GraphError(`gradients: y does not depend on ${missing.join(", ")}`, {
         why: "no path of the graph leads there: it may have been left out, assigned, or cut by detach or a comparison",
         help: 'leave it out, or say { unused: "zero" }',
@@ -62,7 +67,11 @@ interface Called {
 }
 
 /** Calls f with stand-ins that gradients can be taken with respect to, for the first `count` arguments. */
-function call(f: (...args: any[]) => unknown, args: readonly unknown[], who: string, count = args.length): Called {
+function call(f: (...args: any[]) => unknown, args: readonly unknown[], who: string, count = Number.POSITIVE_INFINITY): Called {
+  if (typeof f !== "function")
+    throw new ArgumentError(`${who}: ${show(f)} is no function`, { help: `${who}(f, …) with a function of tensors` });
+  if (!Array.isArray(args))
+    throw new ArgumentError(`${who}: the arguments are ${show(args)}`, { help: `an array of them: ${who}(f, [x], …)` });
   const inputs = args.slice(0, count).map((x) => flatten(x, who, numbersToo));
   const stands = inputs.map((flat) => flat.leaves.map((x) => (isFloat(x.dtype) ? x.tracked() : x)));
   const trees = inputs.map((flat, i) => unflatten(flat.structure, stands[i]!));
@@ -122,6 +131,8 @@ export function jvp<A extends Tree[], R extends Tree>(f: (...xs: A) => R, xs: A,
 function jvpOf(f: (...xs: any[]) => unknown, xs: readonly unknown[], tangents: any): [any, any] {
   return atUserLine(() => {
     const called = call(f, xs, "jvp");
+    if (!Array.isArray(tangents))
+      throw new ArgumentError(`jvp: the tangents are ${show(tangents)}`, { help: "an array like the arguments" });
     const moves = called.inputs.flatMap((flat, i) => matching(tangents[i], [flat], "jvp"));
     const out = flatten(called.result, "jvp");
     const floats = out.leaves.filter((y) => isFloat(y.dtype));

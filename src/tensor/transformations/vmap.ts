@@ -1,11 +1,12 @@
 import { ArgumentError, GraphError, ShapeError } from "../../core/errors.ts";
+import { checkOptions } from "../../core/options.ts";
 import { checkAxis, showShape } from "../../core/shape.ts";
 import type { Value } from "../../graph/op.ts";
 import { argument, moveAxis } from "../../ops/index.ts";
 import { batchGraph } from "../../transform/index.ts";
 import { addTap, currentTrace, type Draw, runInTrace, type Tap, type Trace } from "../context.ts";
 import { type Generator, hostDraw } from "../random.ts";
-import { atUserLine } from "../site.ts";
+import { atUserLine, takeSite } from "../site.ts";
 import { Tensor } from "../tensor.ts";
 import { type Flat, flatten, type Tree, unflatten } from "../tree.ts";
 import type { Variable } from "../variable.ts";
@@ -56,6 +57,7 @@ export interface VmapOptions {
  * vmap((x: Tensor, y: Tensor) => gradients(loss(x, y), model.parameters()))(xs, ys)
  */
 export function vmap<A extends Tree[], R extends Tree>(f: (...xs: A) => R, options: VmapOptions = {}): (...xs: A) => R {
+  checkOptions("vmap", options, ["in", "out"], takeSite);
   return (...xs) => {
     const flats = xs.map((x) => flatten(x, "vmap"));
     const mapped = flats.flatMap((flat, i) => flat.leaves.map((x) => mappedLeaf(x, axisOf(options, i))));

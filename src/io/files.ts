@@ -1,7 +1,7 @@
 import { needModule } from "../core/host.ts";
 import { cannot, codeOf, reason, toConsole } from "./failures.ts";
 import { temporaryName } from "./names.ts";
-import { openRegular } from "./read.ts";
+import { openRegular } from "./open.ts";
 
 /** The few calls a safe write is made of, so that a test can break each of them. */
 export interface FileCalls {

@@ -2,7 +2,7 @@ import type { FileHandle } from "node:fs/promises";
 import { FormatError } from "../core/errors.ts";
 import { needModule } from "../core/host.ts";
 import { cannot, reason } from "./failures.ts";
-import { openRegular } from "./read.ts";
+import { openRegular } from "./open.ts";
 
 const LINE_FEED = 10;
 /** Longest line that is read. */

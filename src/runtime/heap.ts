@@ -23,9 +23,12 @@ export interface HeapOptions {
   readonly shared?: boolean | undefined;
 }
 
+/** `WebAssembly.Memory`, where the types of a program know it: Node's alone do not. */
+type Memory = typeof globalThis extends { WebAssembly: { Memory: { readonly prototype: infer M } } } ? M : { readonly buffer: ArrayBuffer };
+
 /** Best-fit allocator over a WebAssembly.Memory; addresses are multiples of 64. */
 export class Heap {
-  readonly memory: WebAssembly.Memory;
+  readonly memory: Memory;
   readonly shared: boolean;
   /** Largest size in bytes. */
   readonly maximumBytes: number;
@@ -173,7 +176,7 @@ export class Heap {
   }
 }
 
-function reserve(sizes: readonly number[], shared: boolean): { memory: WebAssembly.Memory; bytes: number } {
+function reserve(sizes: readonly number[], shared: boolean): { memory: Memory; bytes: number } {
   let cause: unknown;
   for (const bytes of sizes) {
     const maximum = Math.floor(bytes / PAGE);

@@ -1,11 +1,12 @@
 /** What the files of a run must hold. Loaded when one is read: zod takes longer to load than all of gradus, and few programs read runs. */
 import { z } from "zod";
 import { FormatError } from "../core/errors.ts";
+import type { RunInfo } from "./run-folder.ts";
+import type { LoggedStep, LogNote } from "./run-log.ts";
 import type { Position } from "./training-state.ts";
 
 /** Of `run.json`. */
-export const INFO = z.strictObject({
-  /** Of this file. */
+export const INFO: z.ZodType<RunInfo> = z.strictObject({
   version: z.literal(1),
   gradus: z.string(),
   recipe: z.string(),
@@ -13,9 +14,7 @@ export const INFO = z.strictObject({
   seed: z.int().min(0),
   epochs: z.int().min(0),
   batchSize: z.int().min(1),
-  /** The share of the training data held out for validation. */
   validation: z.number().min(0).max(1),
-  /** What scores the epochs. Where it is missing: the validation part, or the test set if there is none. */
   checkedOn: z.enum(["validation", "test", "nothing"]).optional(),
   patience: z.int().min(1).nullable(),
   nonFinite: z.enum(["stop", "skip"]).optional(),
@@ -64,9 +63,6 @@ const POSITION = z.strictObject({
 
 const LOG = z.strictObject({ bytes: count, count, loss: z.number() });
 
-/** What a checkpoint says of `metrics.jsonl`: its bytes, and the steps since its last line: how many, and the sum of their losses. */
-export type LogNote = Readonly<z.infer<typeof LOG>>;
-
 /** @throws FormatError for text that is no position */
 export function positionFromText(text: string | undefined, who: string): Position {
   if (text === undefined)
@@ -92,13 +88,6 @@ function fromText<T>(schema: z.ZodType<T>, text: string, what: string): T {
 }
 
 const STEP_LINE = z.strictObject({ step: z.int().min(1), loss: z.number().nullable(), lr: z.number().optional() });
-
-/** A step with its loss and its learning rate, which logs once had not. */
-export interface LoggedStep {
-  readonly step: number;
-  readonly loss: number;
-  readonly lr?: number | undefined;
-}
 
 /** What a line says of a step; undefined for a line of an epoch, or one that is damaged. */
 export function stepIn(line: string): LoggedStep | undefined {

@@ -94,6 +94,8 @@ const AS_MODULE =
  * its paths could bring a second copy of gradus, whose tensors are not ours.
  */
 async function readTypeScript(name: string): Promise<void> {
+  // It would run what it finds in a folder under /tmp whose name others know, whoever has put it there.
+  process.env.TSX_DISABLE_CACHE ||= "1";
   const tsx = await import("tsx/esm/api").catch((error: { code?: string }) => {
     if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;
   });

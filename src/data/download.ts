@@ -1,3 +1,4 @@
+import { defaultCacheDirectory } from "../core/cache-folder.ts";
 import { ArgumentError, FormatError, GradusError } from "../core/errors.ts";
 import { environment, needModule } from "../core/host.ts";
 import { gunzip, MAX_UNPACKED, readBytes, reason, sha256, toConsole, type Unpacking, writeAtomically } from "../io/index.ts";
@@ -99,7 +100,7 @@ async function cached(set: string, file: RemoteFile, options: SourceOptions, { r
 async function keep(folder: string, path: string, packed: Uint8Array): Promise<void> {
   const { mkdir } = needModule("node:fs/promises");
   try {
-    await mkdir(folder, { recursive: true });
+    await mkdir(folder, { recursive: true, mode: 0o700 });
     await writeAtomically(path, packed);
   } catch (error) {
     toConsole(`${path} cannot be kept, and will be downloaded again: ${reason(error)}`);
@@ -107,8 +108,7 @@ async function keep(folder: string, path: string, packed: Uint8Array): Promise<v
 }
 
 function defaultCache(): string {
-  const { homedir } = needModule("node:os");
-  const path = environment("GRADUS_CACHE") ?? `${environment("XDG_CACHE_HOME") ?? `${homedir()}/.cache`}/gradus`;
+  const path = defaultCacheDirectory();
   if (!path.includes("\ufffd")) return path;
   throw new ArgumentError(`the cache folder ${path} is not UTF-8`, {
     why: "a folder would get another name than this one",

@@ -3,34 +3,15 @@
  * nothing is read that anybody but this user and root could have written. Files appear under their name complete (written elsewhere, then
  * renamed), carry a checksum behind their last byte (which loaders ignore), and several names may be links to one file.
  */
+import { defaultCacheDirectory } from "../core/cache-folder.ts";
 import { warnOnce } from "../core/warn.ts";
 import { sweep } from "./native-sweep.ts";
 import { temporaryFolder } from "./native-temporary.ts";
 import { faultOfFolder, readTrusted } from "./native-trust.ts";
-import { node, type Variables, variables } from "./node.ts";
+import { node } from "./node.ts";
 
 const CHECKSUM_BYTES = 32;
 const DAY = 86_400_000;
-
-/**
- * Where the cache is unless said: GRADUS_CACHE, or gradus/ in XDG_CACHE_HOME or ~/.cache. Paths that are not absolute would mean another
- * place in every folder: such an XDG_CACHE_HOME or HOME is passed over (as the XDG specification says), such a GRADUS_CACHE is not trusted.
- */
-export function defaultCacheDirectory(environment: Variables = variables("GRADUS_CACHE", "XDG_CACHE_HOME", "HOME")): string {
-  if (environment.GRADUS_CACHE) return environment.GRADUS_CACHE;
-  const { XDG_CACHE_HOME = "" } = environment;
-  return node.path.join(node.path.isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : node.path.join(homeOf(environment), ".cache"), "gradus");
-}
-
-function homeOf({ HOME = "" }: Variables): string {
-  if (node.path.isAbsolute(HOME)) return HOME;
-  try {
-    return node.os.userInfo().homedir;
-  } catch {
-    // A user that the system has no entry for.
-    return "";
-  }
-}
 
 const opened = new Map<string, NativeCache>();
 

@@ -3,10 +3,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { defaultCacheDirectory } from "../../src/core/cache-folder.ts";
 import { DeviceError } from "../../src/core/errors.ts";
 import { Heap } from "../../src/runtime/heap.ts";
 import { openNative } from "../../src/runtime/native.ts";
-import { defaultCacheDirectory, NativeCache } from "../../src/runtime/native-cache.ts";
+import { NativeCache } from "../../src/runtime/native-cache.ts";
 import { nativeAvailable } from "../../src/runtime/native-compiler.ts";
 import { findToolchain } from "../../src/runtime/native-toolchain.ts";
 import { use } from "./native-kernels.ts";

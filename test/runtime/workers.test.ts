@@ -1,27 +1,22 @@
 /** Worker threads that use gradus and end, in processes of their own: what kills a process must not kill the tests. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { nativeAvailable } from "../../src/runtime/native-compiler.ts";
+import { build } from "../built.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
 const native = nativeAvailable();
 const devices = native.available ? (["wasm", "native"] as const) : (["wasm"] as const);
 const why = native.available ? "" : ` (native skipped: ${native.reason})`;
 /** How many workers live and die in one process; 200 where somebody has the time. */
 const MANY = Number(process.env.GRADUS_STRESS ?? 12);
 
-/** The library as JavaScript: Node 20 runs no TypeScript, and a loader would cost every worker half a second. */
-const built = mkdtempSync(join(tmpdir(), "gradus-test-"));
+let built: string;
 beforeAll(() => {
-  const compiler = join(root, "node_modules/typescript/bin/tsc");
-  const run = spawnSync(process.execPath, [compiler, "-p", join(root, "tsconfig.build.json"), "--outDir", built], { encoding: "utf8" });
-  expect(run.stdout + run.stderr).toBe("");
-  writeFileSync(join(built, "package.json"), '{ "type": "module" }');
-}, 60_000);
+  built = build();
+}, 120_000);
 afterAll(() => rmSync(built, { recursive: true, force: true }));
 
 const library = (): string => JSON.stringify(pathToFileURL(join(built, "src/index.js")).href);

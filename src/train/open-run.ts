@@ -1,3 +1,4 @@
+import { checkOptions } from "../core/options.ts";
 import type { ArrayDataset, Dataset, DownloadProgress, Labelled } from "../data/index.ts";
 import type { Device } from "../index.ts";
 import type { Checkpoint, Damaged } from "../io/index.ts";
@@ -17,13 +18,14 @@ export interface Run {
   readonly model: Trainable;
   readonly checkpoint: Checkpoint;
   /** Loss and metrics on the recipe's test set. */
-  evaluate(where?: {
-    dir?: string | undefined;
-    device?: Device | undefined;
-    threads?: number | undefined;
-    onProgress?: (p: DownloadProgress) => void;
-  }): Promise<Scores>;
-  test(where?: { dir?: string | undefined }): Promise<Dataset<Labelled> | ArrayDataset>;
+  evaluate(where?: TestPlace & { readonly device?: Device | undefined; readonly threads?: number | undefined }): Promise<Scores>;
+  test(where?: TestPlace): Promise<Dataset<Labelled> | ArrayDataset>;
+}
+
+/** Where the test set comes from, if not from where the run's data came. */
+export interface TestPlace {
+  readonly dir?: string | undefined;
+  readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
 }
 
 /** Opens a run's folder. `find` answers the recipe for the name in it: only code that the caller knows is ever run. */
@@ -34,9 +36,9 @@ export async function openRun(path: string, find: (name: string) => Promise<Reci
   const checkpoint = await readCheckpoint(path, report);
   const best = loadGroup(checkpoint.tensors, "best");
   naming(checkpoint.path, () => model.loadStateDict(Object.keys(best).length > 0 ? best : loadGroup(checkpoint.tensors, "model")));
-  const test: Run["test"] = async ({ dir } = {}) => {
-    const place = dir ?? info.data ?? undefined;
-    return ((await recipe.data(options, { seed: info.seed, ...(place ? { dir: place } : {}) })) as { test: Dataset<Labelled> }).test;
+  const testSet = async ({ dir = info.data ?? undefined, onProgress }: TestPlace): Promise<Dataset<Labelled>> => {
+    const place = { seed: info.seed, ...(dir === undefined ? {} : { dir }), ...(onProgress ? { onProgress } : {}) };
+    return ((await recipe.data(options, place)) as { test: Dataset<Labelled> }).test;
   };
   return {
     info,
@@ -44,8 +46,14 @@ export async function openRun(path: string, find: (name: string) => Promise<Reci
     options,
     model,
     checkpoint,
-    test,
-    evaluate: async ({ dir, device, threads } = {}) =>
-      score(model, await test({ dir }), { loss, metrics: recipe.metrics, device, threads }),
+    test: async (where = {}) => {
+      checkOptions("test", where, ["dir", "onProgress"]);
+      return testSet(where);
+    },
+    evaluate: async (where = {}) => {
+      checkOptions("evaluate", where, ["dir", "onProgress", "device", "threads"]);
+      const { device, threads } = where;
+      return score(model, await testSet(where), { loss, metrics: recipe.metrics, device, threads });
+    },
   };
 }

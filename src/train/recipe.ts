@@ -1,3 +1,4 @@
+import { checkOptions } from "../core/options.ts";
 import type { Dataset, DownloadProgress, Labelled } from "../data/index.ts";
 import type { Device, Tensor } from "../index.ts";
 import type { Optimizer } from "../optim/index.ts";
@@ -64,12 +65,18 @@ export interface Recipe<O extends Options = any, M extends Trainable = any> {
   run?(o: O, context: RunContext): Promise<RunResult<M>>;
 }
 
+const PARTS = [
+  ...(["description", "options", "describe", "choices", "epochs", "batchSize", "model", "data", "optimizer", "loss"] as const),
+  ...(["objective", "metrics", "input", "classes", "probabilities", "run"] as const),
+] satisfies readonly (keyof Recipe)[];
+
 /** A grey image of `side` × `side` (light on dark, 0 to 1), or a row of numbers. */
 export type RecipeInput = { readonly kind: "image"; readonly side: number } | { readonly kind: "row"; readonly columns: number };
 
 /**
  * A recipe, checked by its types: a module exports one as its default, and `gradus train ./module.ts` runs it.
  *
+ * @throws ArgumentError for a part that recipes do not have
  * @example
  * export default recipe({
  *   options: { hidden: 300, lr: 0.1 },
@@ -81,5 +88,6 @@ export type RecipeInput = { readonly kind: "image"; readonly side: number } | { 
  * });
  */
 export function recipe<O extends Options, M extends Trainable>(r: { readonly options: O } & Recipe<NoInfer<O>, M>): Recipe<O, M> {
+  checkOptions("recipe", r, PARTS);
   return r;
 }

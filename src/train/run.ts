@@ -1,5 +1,6 @@
 import { ArgumentError, FormatError, NonFiniteError } from "../core/errors.ts";
 import { milliseconds } from "../core/host.ts";
+import { checkOptions } from "../core/options.ts";
 import type { DownloadProgress } from "../data/index.ts";
 import { type Device, Generator } from "../index.ts";
 import { type Damaged, newestCheckpoint, toConsole } from "../io/index.ts";
@@ -41,6 +42,10 @@ export interface TrainSettings {
   readonly checkpointSeconds?: number | undefined;
   readonly nonFinite?: "stop" | "skip" | undefined;
 }
+const TRAIN_SETTINGS = [
+  ...(["recipe", "name", "options", "seed", "epochs", "batchSize", "validation", "patience", "dir", "device", "threads"] as const),
+  ...(["out", "resume", "signal", "version", "checkpointSeconds", "nonFinite"] as const),
+] satisfies readonly (keyof TrainSettings)[];
 
 /** What a training is about to do. */
 export interface TrainPlan {
@@ -98,6 +103,7 @@ export function prepare(
 
 /** Trains a recipe in a run folder: a new one, or one to go on with. */
 export async function trainRecipe(settings: TrainSettings, events: TrainEvents = {}): Promise<TrainOutcome> {
+  checkOptions("trainRecipe", settings, TRAIN_SETTINGS);
   const begun = milliseconds();
   const isNew = settings.resume === undefined;
   const folder = isNew ? await newRun(settings, events) : await oldRun(settings.resume, settings, events);

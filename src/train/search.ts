@@ -1,6 +1,6 @@
 import { ArgumentError, GradusError } from "../core/errors.ts";
 import { milliseconds } from "../core/host.ts";
-import { suggestion } from "../core/options.ts";
+import { checkOptions, suggestion } from "../core/options.ts";
 import { type DownloadProgress, HostRandom } from "../data/index.ts";
 import { type Device, Generator } from "../index.ts";
 import { writeAtomically } from "../io/index.ts";
@@ -41,6 +41,10 @@ export interface SearchSettings {
   /** Of gradus. */
   readonly version: string;
 }
+const SEARCH_SETTINGS = [
+  ...(["recipe", "name", "tries", "options", "trials", "by", "seed", "epochs", "batchSize", "validation"] as const),
+  ...(["retrain", "dir", "device", "threads", "out", "signal", "version"] as const),
+] satisfies readonly (keyof SearchSettings)[];
 
 /** What a search is about to do. */
 export interface SearchPlan {
@@ -171,6 +175,7 @@ function decidingScore(recipe: Recipe, by: string | undefined): string {
  * const { trials } = await search({ recipe, name: "mine", tries: ["lr=0.03,0.1,0.3"], signal, version });
  */
 export async function search(asked: SearchSettings, events: SearchEvents = {}): Promise<SearchOutcome> {
+  checkOptions("search", asked, SEARCH_SETTINGS);
   const begun = milliseconds();
   const seconds = (): number => (milliseconds() - begun) / 1000;
   const plan = planOf(asked);

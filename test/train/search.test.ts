@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { ArgumentError } from "../../src/core/errors.ts";
 import { HostRandom } from "../../src/data/index.ts";
+import type { Tensor } from "../../src/index.ts";
 import { crossEntropy, Linear, Sequential, tanh } from "../../src/nn/index.ts";
 import { sgd } from "../../src/optim/index.ts";
 import { accuracy, openRun, recipe, type SearchSettings, search, trainRecipe } from "../../src/train/index.ts";
@@ -222,6 +223,25 @@ describe("a search", () => {
   ])("%s is refused before anything is written", async (reason, more) => {
     await expect(search(settings("refused", more))).rejects.toThrow(reason);
     expect(await readdir(folder)).not.toContain("refused");
+  });
+
+  test("a metric that does not say which way is better is asked for, unless another score decides", async () => {
+    const plain = { ...mine, metrics: { share: (o: Tensor, t: Tensor) => o.argmax(-1).eq(t).mean() as Tensor<[]> } };
+    const refused = search(settings("refused", { recipe: plain, tries: ["lr=0.1"] }));
+    await expect(refused).rejects.toThrow(/larger share better, or a smaller one/);
+    expect(await readdir(folder)).not.toContain("refused");
+    expect((await search(settings("by-loss", { recipe: plain, tries: ["lr=0.1"], by: "loss", epochs: 1, retrain: false }))).by).toBe(
+      "loss",
+    );
+  });
+
+  test("what is not a setting, or not a part of a recipe, is refused with a suggestion", async () => {
+    await expect(search({ ...settings("refused"), epoch: 3 } as never)).rejects.toThrow(/"epoch"[\s\S]*did you mean epochs/);
+    await expect(trainRecipe({ ...settings("refused"), patient: 3 } as never)).rejects.toThrow(/did you mean patience/);
+    expect(() => recipe({ ...mine, metric: {} } as never)).toThrow(/did you mean metrics/);
+    await expect(openRun(join(folder, "same/best"), async () => mine).then((run) => run.evaluate({ dri: "." } as never))).rejects.toThrow(
+      /did you mean dir/,
+    );
   });
 
   test("a folder that holds something is not written over", async () => {

@@ -1,15 +1,19 @@
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
-import { visible } from "../core/visible.ts";
-import { compile, type Device, explain, Generator, gradients, type Tensor, toDot } from "../index.ts";
+import { type Compiled, compile, type Device, type Explanation, explain, Generator, type Tensor } from "../index.ts";
+import { writeAtomically } from "../io/index.ts";
 import { summary, training } from "../nn/index.ts";
 import { exampleBatch, prepare, type Recipe, readInfo } from "../train/index.ts";
 import { dataOption, deviceOption, jsonOption, recipeOption, whole } from "./arguments.ts";
-import { standardOutput, thousands } from "./output.ts";
+import { explainPage } from "./explain-page.ts";
+import { labelled, table, wrap } from "./layout.ts";
+import { type Output, standardOutput, thousands } from "./output.ts";
 import { builtIn, findRecipe } from "./recipes.ts";
 
 interface Flags {
   dot?: boolean;
+  svg?: string;
+  html?: string;
   kernels?: boolean;
   data?: string;
   recipe?: string;
@@ -24,8 +28,10 @@ export function addExplain(program: Command): void {
     .command("explain")
     .description("layers, cost, graph, gradient graph and program of a training step")
     .argument("<recipe-or-run>", "a recipe, or a run's folder")
-    .option("--dot", "the graph of the loss and its gradients, in DOT")
-    .option("--kernels", "the program: kernels, memory plan, source")
+    .option("--html <file>", "the graph of the loss and its gradients as a page: click a node for its shape, line, gradient and kernel")
+    .option("--svg <file>", "the same graph as a picture (- for standard output)")
+    .option("--dot", "the same graph in DOT, Graphviz's language")
+    .option("--kernels", "graph, program and memory plan, and each kernel as loops and as C or WebAssembly")
     .option("--batch <n>", "examples in the batch", whole(1))
     .addOption(dataOption())
     .addOption(recipeOption())
@@ -33,37 +39,89 @@ export function addExplain(program: Command): void {
     .addOption(jsonOption())
     .action(async (name: string, flags: Flags) => {
       const output = standardOutput(flags.json === true);
-      const isRun = existsSync(`${name}/run.json`);
-      const info = isRun ? await readInfo(name) : undefined;
-      const recipe = isRun ? await (flags.recipe ? findRecipe(flags.recipe) : builtIn(info!.recipe)) : await findRecipe(name);
-      const { model, loss, options } = prepare(recipe, info?.options ?? {}, info?.seed ?? 0);
-      const dir = flags.data ?? info?.data ?? undefined;
-      const { train } = await recipe.data(options, { seed: info?.seed ?? 0, ...(dir ? { dir } : {}) });
-      const { x, y } = exampleBatch(train, flags.dot ? 2 : (flags.batch ?? info?.batchSize ?? recipe.batchSize ?? 32));
-      const rng = new Generator(0);
-      if (flags.dot) {
-        const value = loss(model.forward(x, training(rng)), y);
-        const slopes = gradients(value, model.parameters());
-        process.stdout.write(visible(toDot({ loss: value, gradients: slopes }, { highlight: slopes })));
-        return;
-      }
-      const optimizer = (recipe as Recipe).optimizer(model, options, 1000);
-      const step = compile(
-        (a: Tensor, b: Tensor) => {
-          const value = loss(model.forward(a, training(rng)), b);
-          optimizer.minimize(value);
-          return value;
-        },
-        flags.device ? { device: flags.device } : {},
-      );
+      const { step, x, y, model, name: shown } = await stepOf(name, flags);
       const told = await explain(step, x, y);
-      output.event("explain", { recipe: info?.recipe ?? name, flops: told.flops, bytes: told.bytes, unread: told.unread });
-      output.line(summary(model, x.shape as number[]));
-      output.line();
-      output.line(
-        `one training step on [${(x.shape as number[]).join(", ")}]: ${told.flops < 1e6 ? thousands(told.flops) : `${(told.flops / 1e6).toPrecision(4)} million`} operations, ${(told.bytes / 1024).toFixed(0)} KiB of planned memory`,
-      );
-      if (told.unread.length > 0) output.line(`read but never updated: ${told.unread.join(", ")}`);
-      output.line(flags.kernels ? `\n${told.text}` : output.colour.dim("--kernels prints graph and program, --dot draws the graph"));
+      if (flags.dot) return void process.stdout.write(told.dot);
+      if (flags.svg !== undefined) return write(flags.svg, await drawn(told), output);
+      if (flags.html !== undefined) return write(flags.html, explainPage(shown, await drawn(told), told), output);
+      const { flops, bytes, parts, unread } = told;
+      output.event("explain", { recipe: shown, flops, bytes, parts, unread });
+      saySummary(output, summary(model, x.shape as number[]));
+      sayCosts(output, told, x.shape as number[]);
+      if (unread.length > 0) output.line(wrap(`read but never updated: ${unread.join(", ")}`, output.columns, "  "));
+      if (flags.kernels) output.line(`\n${[told.text, ...kernelTexts(told)].join("\n\n")}`);
+      else output.line(output.colour.dim(wrap("--html FILE draws the graph, --kernels prints the program", output.columns)));
     });
 }
+
+interface Step {
+  readonly step: Compiled<[x: Tensor, y: Tensor], Tensor>;
+  readonly x: Tensor;
+  readonly y: Tensor;
+  readonly model: Parameters<typeof summary>[0];
+  readonly name: string;
+}
+
+/** One training step of a recipe, or of a run with its options, and a batch for it. */
+async function stepOf(name: string, flags: Flags): Promise<Step> {
+  const info = existsSync(`${name}/run.json`) ? await readInfo(name) : undefined;
+  const recipe = info ? await (flags.recipe ? findRecipe(flags.recipe) : builtIn(info.recipe)) : await findRecipe(name);
+  const { model, loss, options } = prepare(recipe, info?.options ?? {}, info?.seed ?? 0);
+  const dir = flags.data ?? info?.data ?? undefined;
+  const { train } = await recipe.data(options, { seed: info?.seed ?? 0, ...(dir ? { dir } : {}) });
+  const batch = exampleBatch(train, flags.batch ?? info?.batchSize ?? recipe.batchSize ?? 32);
+  const rng = new Generator(0);
+  const optimizer = (recipe as Recipe).optimizer(model, options, 1000);
+  const step = compile(
+    (x: Tensor, y: Tensor) => {
+      const value = loss(model.forward(x, training(rng)), y);
+      optimizer.minimize(value);
+      return value;
+    },
+    flags.device ? { device: flags.device } : {},
+  );
+  return { step, x: batch.x, y: batch.y, model, name: info?.recipe ?? name };
+}
+
+/** Graphviz's layout as SVG. It takes a moment to load, so only who draws waits for it. */
+async function drawn({ dot }: Explanation): Promise<string> {
+  const { instance } = await import("@viz-js/viz");
+  const svg = (await instance()).renderString(dot, { format: "svg" });
+  // In front stands a comment with Graphviz's version.
+  return svg.slice(svg.indexOf("<svg"));
+}
+
+async function write(file: string, content: string, output: Output): Promise<void> {
+  if (file === "-") return void process.stdout.write(content);
+  await writeAtomically(file, content);
+  output.event("written", { file });
+  output.line(labelled("written:", file, output.columns));
+}
+
+/** The table as it is, the sentences below it in the terminal's width. */
+function saySummary(output: Output, text: string): void {
+  const [layers, totals] = text.split("\n\n");
+  output.line(`${layers}\n`);
+  for (const line of totals!.split("\n")) output.line(wrap(line, output.columns, "  "));
+}
+
+/** Operations of the passes and updates; planned memory of the forward pass alone and of the whole step. */
+function sayCosts(output: Output, { flops, bytes, parts }: Explanation, shape: readonly number[]): void {
+  const name = (text: string): string => text.padEnd("backward".length);
+  const rows = [
+    [name("forward"), operations(parts.forward.flops), memory(parts.forward.bytes)],
+    [name("backward"), operations(parts.backward.flops), ""],
+    [name("update"), operations(parts.update.flops), ""],
+    [name("in all"), operations(flops), memory(bytes)],
+  ];
+  output.line();
+  output.line(wrap(`one training step on a batch of ${thousands(shape[0]!)}, [${shape.join(", ")}]`, output.columns));
+  const style = (line: string, at: readonly string[] | undefined): string => (at ? line : output.colour.dim(line));
+  for (const line of table({ head: [name("pass"), "operations", "planned memory"], rows, style }, output.columns)) output.line(line);
+}
+
+const operations = (flops: number): string => (flops < 1e6 ? thousands(flops) : `${(flops / 1e6).toPrecision(4)} million`);
+const memory = (bytes: number): string => (bytes < 10_240 ? `${thousands(bytes)} bytes` : `${thousands(bytes / 1024)} KiB`);
+
+const kernelTexts = ({ kernels, sources }: Explanation): string[] =>
+  kernels.map((loops, i) => (sources[i] === undefined ? loops : `${loops}\n\nkernel ${i}, source\n${sources[i]}`));

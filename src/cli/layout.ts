@@ -73,7 +73,11 @@ export function table({ head, rows, style = (line) => line }: Table, columns: nu
   for (const titles of [head.map((title) => [title]), head.map((title) => title.split(" "))]) {
     const widths = titles.map((words, i) => Math.max(...[...words, ...rows.map((row) => row[i]!)].map((text) => text.length)));
     if (widths.reduce((sum, width) => sum + width + 2, -2) > columns) continue;
-    const line = (cells: readonly string[]): string => cells.map((cell, i) => cell.padStart(widths[i]!)).join("  ");
+    const line = (cells: readonly string[]): string =>
+      cells
+        .map((cell, i) => cell.padStart(widths[i]!))
+        .join("  ")
+        .trimEnd();
     const height = Math.max(...titles.map((words) => words.length));
     const heads = Array.from({ length: height }, (_, k) => line(titles.map((words) => words[k - height + words.length] ?? "")));
     return [...heads.map((text) => style(text, undefined)), ...rows.map((row) => style(line(row), row))];

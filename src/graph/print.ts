@@ -3,14 +3,29 @@ import { showShape, sizeOf } from "../core/shape.ts";
 import type { ConstantAttributes, Value } from "./op.ts";
 import { topological } from "./walk.ts";
 
+export interface PrintOptions {
+  /** Values that stand before all that only others need. */
+  readonly first?: readonly Value[];
+  /** Names for a person, behind the lines of the values that have one. */
+  readonly names?: ReadonlyMap<Value, string>;
+  /** Which part of the whole a value belongs to: a line with its name stands where another part begins. */
+  readonly part?: (v: Value) => string;
+}
+
 /** Lines such as `%3 = mul %1 %2 : float32 [2, 3]`, numbered in the order of evaluation, and the outputs at the end. */
-export function printGraph(outputs: readonly Value[]): string {
+export function printGraph(outputs: readonly Value[], { first = [], names, part }: PrintOptions = {}): string {
   const numbers = new Map<Value, number>();
-  const lines = topological(outputs).map((v) => {
+  let last: string | undefined;
+  const lines = topological([...first, ...outputs]).flatMap((v) => {
     numbers.set(v, numbers.size);
+    const now = part?.(v);
+    const heading = now === last ? [] : [`── ${now}`];
+    last = now;
+    const name = names?.get(v);
     const inputs = v.inputs.map((x) => `%${numbers.get(x)}`);
     const site = v.site?.toString();
-    return `%${numbers.get(v)} = ${[v.op.name, ...inputs, showAttributes(v)].filter((part) => part !== "").join(" ")} : ${v.dtype} ${showShape(v.shape)}${site ? `   ${site}` : ""}`;
+    const line = `%${numbers.get(v)} = ${[v.op.name, ...inputs, showAttributes(v)].filter((part) => part !== "").join(" ")} : ${v.dtype} ${showShape(v.shape)}${name && !showAttributes(v).includes(JSON.stringify(name)) ? `   ${name}` : ""}${site ? `   ${site}` : ""}`;
+    return [...heading, line];
   });
   return [...lines, `return ${outputs.map((v) => `%${numbers.get(v)}`).join(" ")}`].join("\n");
 }

@@ -4,7 +4,7 @@ import { checkOptions } from "../core/options.ts";
 import { sameShape, showShape } from "../core/shape.ts";
 import { full, type Tensor, Variable, variable } from "../index.ts";
 import { assignAll, matchState, snapshot } from "../nn/state.ts";
-import { atUserLine, gradientsOf, guardFinite, knownNumber } from "../tensor/for-optimisers.ts";
+import { atUserLine, gradientLabel, gradientsOf, guardFinite, knownNumber } from "../tensor/for-optimisers.ts";
 import { RateCell, rateAt, ShownRate, scalar } from "./rate.ts";
 import type { Rule } from "./rules.ts";
 import { checkRate, type Schedule } from "./schedules.ts";
@@ -99,7 +99,7 @@ class RuleOptimizer implements Optimizer {
         checkUnused(options),
       );
       guardFinite(loss, "the loss", "loss");
-      for (const { gradient, name } of reached) guardFinite(gradient, `the gradient of ${name}`, "gradients");
+      for (const { gradient, name } of reached) guardFinite(gradient, gradientLabel(name), "gradients");
       this.#update(
         reached.map((r) => r.slot),
         reached.map((r) => r.gradient),

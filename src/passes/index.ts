@@ -57,13 +57,15 @@ export interface OptimiseOptions {
   readonly level?: 0 | 1;
   /** Sees the graph after each stage. */
   readonly onStage?: (name: string, outputs: readonly Value[]) => void;
+  /** Filled: what became of each value, where anything did. */
+  readonly became?: Map<Value, Value> | undefined;
 }
 
 /** An equal graph that is cheaper to run. Arguments, variables and their order stay as they are. */
-export function optimise(outputs: readonly Value[], { level = 1, onStage }: OptimiseOptions = {}): Value[] {
+export function optimise(outputs: readonly Value[], { level = 1, onStage, became }: OptimiseOptions = {}): Value[] {
   let values = [...outputs];
   for (const stage of level === 0 ? REQUIRED : STAGES) {
-    values = rewrite(values, stage.rules);
+    values = rewrite(values, stage.rules, became);
     onStage?.(stage.name, values);
   }
   return values;

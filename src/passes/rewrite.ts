@@ -28,10 +28,18 @@ export interface Uses {
 /** Rules that go round in circles are mistakes: no node needs as many steps. */
 const MOST_STEPS = 200;
 
-/** The outputs with all rules applied. */
-export function rewrite(outputs: readonly Value[], rules: readonly Rule[]): Value[] {
+/** The outputs with all rules applied. `became` learns, of each value it holds (at first, of all), what it is now; what is nothing any more leaves it. */
+export function rewrite(outputs: readonly Value[], rules: readonly Rule[], became?: Map<Value, Value>): Value[] {
   const rewriter = new Rewriter(rules, countUses(outputs));
-  return outputs.map((y) => rewriter.simplify(y));
+  const made = outputs.map((y) => rewriter.simplify(y));
+  if (!became) return made;
+  if (became.size === 0) for (const v of topological(outputs)) became.set(v, v);
+  for (const [before, v] of [...became]) {
+    const now = rewriter.done.get(v);
+    if (now) became.set(before, now);
+    else became.delete(before);
+  }
+  return made;
 }
 
 class Rewriter {
@@ -39,7 +47,7 @@ class Rewriter {
   private readonly rules: readonly Rule[];
   private readonly rulesOf = new Map<Op, readonly Rule[]>();
   /** What each value seen so far became. */
-  private readonly done = new Map<Value, Value>();
+  readonly done = new Map<Value, Value>();
   /** What a value was rewritten to, while that is not simplified yet. */
   private readonly next = new Map<Value, Value>();
   private readonly steps = new Map<Value, number>();

@@ -16,6 +16,9 @@ export function renderC(codes: Code | readonly Code[], nameOf: (code: Code) => s
   return `${prelude.text}\n${bodies.join("\n")}`;
 }
 
+/** The text of one kernel alone, without the types and functions that all of them share: for reading. */
+export const kernelC = (code: Code): string => new ModulePrinter(new Prelude(), code.module, "kernel").print();
+
 /** The type of a vector expression. */
 const laneOf = (v: Vec): Lane => v.lane;
 

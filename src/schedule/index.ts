@@ -11,7 +11,8 @@ import { constant, type Expr, load, scalar } from "../kernel/expr.ts";
 import type { Kernel, LoweringContext } from "../kernel/kernel.ts";
 import { lowerKernel } from "../kernel/lower/index.ts";
 import type { Buffer, Check, Place, Program, Target } from "../kernel/program.ts";
-import { copyKernel } from "./build.ts";
+import { copyKernel, type Memory } from "./build.ts";
+import type { Cluster } from "./cluster.ts";
 import { fuse } from "./fuse.ts";
 import { planMemory } from "./memory.ts";
 import { type Call, linkSteps } from "./steps.ts";
@@ -40,6 +41,8 @@ export interface Scheduled {
   readonly constants: readonly { readonly data: TypedArray; readonly buffer: number }[];
   /** For each output its buffer. */
   readonly outputs: readonly number[];
+  /** The numbers of the codes that compute a value, or write it. */
+  kernelsOf(v: Value): readonly number[];
 }
 
 export function schedule(input: ScheduleInput): Scheduled {
@@ -56,6 +59,9 @@ class Scheduler {
   private readonly variables = new Map<object, { buffer: number; written: boolean }>();
   private readonly constants: { data: TypedArray; buffer: number }[] = [];
   private units: Unit[] = [];
+  /** Which units a value is computed in, and the keys of a unit's codes. */
+  private readonly homes = new Map<Value, Unit[]>();
+  private readonly keys = new Map<Unit, string[]>();
   /** New contents of variables, and the variable's buffer they are written to. */
   private readonly renamed = new Map<number, number>();
 
@@ -81,7 +87,7 @@ class Scheduler {
       checkFor: (v: Value) => this.checkFor(v, v.attributes as { label: string; bound: number }),
     };
     // Clusters were made from the results backwards.
-    for (const cluster of fusion.clusters.toReversed()) if (sizeOf(cluster.shape) > 0) this.units.push(clusterUnit(cluster, memory));
+    for (const cluster of fusion.clusters.toReversed()) if (sizeOf(cluster.shape) > 0) this.addCluster(cluster, memory);
     for (const g of guards) this.units.push(this.guardUnit(g.value, g.label));
     const results = this.addOutputs(outputs);
     this.takeOldContents();
@@ -93,7 +99,23 @@ class Scheduler {
       variables: [...this.variables].map(([cell, { buffer, written }]) => ({ cell, buffer, written })),
       constants: this.constants,
       outputs: results,
+      kernelsOf: (v) => this.codesOf(v, program),
     };
+  }
+
+  private addCluster(cluster: Cluster, memory: Memory): void {
+    const unit = clusterUnit(cluster, memory);
+    this.units.push(unit);
+    for (const v of cluster.special ? [cluster.special] : cluster.members.keys()) {
+      const known = this.homes.get(v);
+      if (known) known.push(unit);
+      else this.homes.set(v, [unit]);
+    }
+  }
+
+  private codesOf(v: Value, { codes }: Program): number[] {
+    const keys = new Set((this.homes.get(v) ?? []).flatMap((unit) => this.keys.get(unit) ?? []));
+    return codes.flatMap((code, i) => (keys.has(code.key) ? [i] : []));
   }
 
   // ---- buffers
@@ -306,6 +328,7 @@ class Scheduler {
         const lowered = lowerKernel(this.inVariables(unit, kernel), context, optimised);
         threadBytes = Math.max(threadBytes, lowered.threadBytes);
         calls.push(...lowered.calls.map((c) => ({ label: unit.label, ...c })));
+        this.keys.set(unit, [...(this.keys.get(unit) ?? []), ...lowered.calls.map((c) => c.code.key)]);
       }
     }
     if (!committed) calls.push("commit");

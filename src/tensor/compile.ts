@@ -10,7 +10,7 @@ import { CompileTrace } from "./compile-trace.ts";
 import { currentTrace, type Device, runInTrace, type Storage } from "./context.ts";
 import { asTensor } from "./create.ts";
 import { checked, defaultDevice, makeOn, runnerFor } from "./engine.ts";
-import { Executable, type Feed, type Remains } from "./executable.ts";
+import { Executable, type ExecutableSpec, type Feed, type Remains } from "./executable.ts";
 import { InterpretedProgram, numbersOf } from "./interpreted.ts";
 import { explainNonFinite } from "./non-finite.ts";
 import { theProgramRuntime } from "./running.ts";
@@ -236,14 +236,20 @@ export class CompiledFunction {
     return { trace, ...result, roots: [...result.outputs, ...trace.assignments().map((a) => a.value)] };
   }
 
-  private build(trace: CompileTrace, outputs: readonly Value[]): Runnable {
-    const { device = defaultDevice(), threads, optimize } = this.options;
-    const spec = {
+  /** What the program of a trace computes, assigns and checks. */
+  specOf(trace: CompileTrace, outputs: readonly Value[]): ExecutableSpec {
+    const { optimize, guard = "loss" } = this.options;
+    return {
       outputs: [...outputs, ...trace.taps.map((t) => t.value)],
       assignments: trace.assignments(),
-      guards: this.guardsOf(trace),
+      guards: trace.guards.filter((g) => guard === "gradients" || (guard === "loss" && g.kind === "loss")),
       optimize,
     };
+  }
+
+  private build(trace: CompileTrace, outputs: readonly Value[]): Runnable {
+    const { device = defaultDevice(), threads } = this.options;
+    const spec = this.specOf(trace, outputs);
     if (device === "interpreter") return new InterpretedProgram(spec);
     const program = makeOn(device, threads, (runner) => new Executable(runner, spec));
     this.remains.push(program.remains);

@@ -3,10 +3,10 @@ import { bytesOf, type TypedArray } from "../core/dtype.ts";
 import { DeviceError, type GradusError, NonFiniteError, outOfRange } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
-import type { Buffer, Check, Program } from "../kernel/program.ts";
+import type { Buffer, Check, Program, Target } from "../kernel/program.ts";
 import { optimise } from "../passes/index.ts";
 import type { LoadedProgram, Device as Runner, Status } from "../runtime/device.ts";
-import { schedule } from "../schedule/index.ts";
+import { type Scheduled, schedule } from "../schedule/index.ts";
 import { HostStorage, type Storage } from "./context.ts";
 import { elementsOf, Slot } from "./slots.ts";
 import type { Variable } from "./variable.ts";
@@ -46,6 +46,21 @@ export class Remains {
   }
 }
 
+/** The program of a specification for a target, and what became of its values. */
+export function planOf(spec: ExecutableSpec, target: Target, became?: Map<Value, Value>): Scheduled {
+  const { outputs, assignments, guards, optimize = 1 } = spec;
+  const roots = optimise([...outputs, ...assignments.map((a) => a.value), ...guards.map((g) => g.value)], { level: optimize, became });
+  const assigned = roots.slice(outputs.length);
+  const guarded = assigned.slice(assignments.length);
+  return schedule({
+    outputs: roots.slice(0, outputs.length),
+    assignments: assignments.map(({ cell }, i) => ({ cell, value: assigned[i]! })),
+    guards: guards.map(({ label }, i) => ({ label, value: guarded[i]! })),
+    target,
+    optimize,
+  });
+}
+
 export class Executable {
   readonly remains = new Remains();
   readonly program: Program;
@@ -58,17 +73,7 @@ export class Executable {
   private readonly results: Slot[];
 
   constructor(runner: Runner, spec: ExecutableSpec) {
-    const { outputs, assignments, guards, optimize = 1 } = spec;
-    const roots = optimise([...outputs, ...assignments.map((a) => a.value), ...guards.map((g) => g.value)], { level: optimize });
-    const assigned = roots.slice(outputs.length);
-    const guarded = assigned.slice(assignments.length);
-    const plan = schedule({
-      outputs: roots.slice(0, outputs.length),
-      assignments: assignments.map(({ cell }, i) => ({ cell, value: assigned[i]! })),
-      guards: guards.map(({ label }, i) => ({ label, value: guarded[i]! })),
-      target: runner.target,
-      optimize,
-    });
+    const plan = planOf(spec, runner.target);
     this.runner = runner;
     this.sites = spec.sites ?? true;
     this.program = plan.program;

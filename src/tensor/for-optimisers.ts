@@ -13,6 +13,10 @@ export function guardFinite(x: Tensor, label: string, kind: "loss" | "gradients"
   currentTrace()?.guard?.(x.node(), label, kind);
 }
 
+/** What a guard on the gradient of a parameter is called, and which parameter a guard of that name is about. */
+export const gradientLabel = (parameter: string): string => `the gradient of ${parameter}`;
+export const parameterOf = (label: string): string => label.slice(gradientLabel("").length);
+
 /** ∂loss/∂p for each parameter, null where the loss does not depend on it. */
 export function gradientsOf(loss: Tensor, parameters: readonly Variable[], names: readonly string[]): (Tensor | null)[] {
   return foundGradients(loss, parameters, names, "minimize").map((g) => g && new Tensor(g, { tracked: true }));

@@ -22,7 +22,7 @@ export {
 export { type DrawOptions, toDot, toText } from "./dot.ts";
 export { configure, describe, type EngineOptions, type HostDescription } from "./engine.ts";
 export { evaluate } from "./evaluate-tree.ts";
-export { type Explanation, explain } from "./explain.ts";
+export { type ExplainedNode, type Explanation, explain, type StepCosts } from "./explain.ts";
 export * from "./functions.ts";
 export { type CheckOptions, type GradcheckReport, gradcheck, gradgradcheck } from "./gradcheck.ts";
 export type { CumulateOptions, NormOptions, ReduceOptions, SortOptions, VarianceOptions } from "./operators/reduce.ts";

@@ -91,7 +91,7 @@ describe("a table", () => {
 
   test("stacks the words of its titles at 80 columns", () => {
     expect(table({ head, rows }, 80)).toEqual([
-      "                          validation  validation  training         ",
+      "                          validation  validation  training",
       "   trial  hidden      lr    accuracy        loss  accuracy  seconds",
       "*      4      64     0.1     83.87 %      0.5846   68.44 %      0.5",
       "       2      16  0.0003     83.00 %      0.6269   66.52 %      1.6",

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { entryName, renderWasm } from "../../src/render/wasm.ts";
+import { i32, local, ModuleWriter, TYPE, v128 } from "../../src/render/wasm-encoder.ts";
+import { wasmText } from "../../src/render/wasm-text.ts";
 import { hasRelaxedSimd } from "../../src/runtime/wasm-features.ts";
 import { difference, expected, type LoopCase, loopCases, place } from "./loop-cases.ts";
 
@@ -20,5 +22,49 @@ describe.each([4, 2, 1])("WebAssembly kernels of %i lanes do what the evaluator 
     expect(difference(c, runCase(c, false, true), wanted)).toBe("");
     expect(difference(c, runCase(c, false, false), wanted)).toBe("");
     if (hasRelaxedSimd()) expect(difference(c, runCase(c, true, true), wanted)).toBe("");
+  });
+});
+
+describe("WebAssembly as text", () => {
+  test("names instructions, their operands, locals and exports", () => {
+    const module = new ModuleWriter({ memory: { shared: false } });
+    const writer = module.function([TYPE.i32], [TYPE.i32], "half");
+    const v = writer.local(TYPE.v128);
+    writer.emit(
+      local.set(v, v128.load(local.get(0), 16)),
+      [local.get(0), 0x04, 0x40, local.set(0, i32.const(-200)), 0x05, local.set(0, i32.shrU(local.get(0), i32.const(1))), 0x0b],
+      local.get(0),
+    );
+    expect(wasmText(module.bytes())).toBe(
+      [
+        '(func $0 (export "half") (param i32) (result i32)',
+        "  (local v128)",
+        "  local.get 0",
+        "  v128.load offset=16",
+        "  local.set 1",
+        "  local.get 0",
+        "  if",
+        "    i32.const -200",
+        "    local.set 0",
+        "  else",
+        "    local.get 0",
+        "    i32.const 1",
+        "    i32.shr_u",
+        "    local.set 0",
+        "  end",
+        "  local.get 0)",
+      ].join("\n"),
+    );
+  });
+
+  test("knows every instruction that kernels are made of", () => {
+    for (const lanes of [4, 2, 1])
+      for (const { code, title } of loopCases(lanes, lanes <= 2))
+        for (const relaxed of [false, true]) {
+          const text = wasmText(renderWasm([code], { relaxed, shared: true }));
+          expect(text, title).toContain(`(export "${entryName(0)}")`);
+          const count = (word: RegExp): number => text.match(word)?.length ?? 0;
+          expect(count(/^ +(block|loop|if)$/gm), title).toBe(count(/^ +end\)?$/gm));
+        }
   });
 });

@@ -1,21 +1,23 @@
 /** What the command line says, to whom, and what it does when it cannot. */
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { cp, mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { toType } from "../../src/cli/layout.ts";
+import { toType, widthOf } from "../../src/cli/layout.ts";
 import { message } from "../../src/cli/output.ts";
+import { shellWord } from "../../src/cli/recipes.ts";
 import { visible } from "../../src/core/visible.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/io/index.ts";
-import { gradus, inShell, RECIPE } from "./start.ts";
+import { COMMAND, gradus, inShell, RECIPE, run } from "./start.ts";
 
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "gradus-output-"));
   await gradus(folder, "train", RECIPE, "--epochs", "1", "--out", "run");
 }, 60_000);
-const info = async (run: string): Promise<Record<string, unknown>> => JSON.parse(await readFile(join(folder, run, "run.json"), "utf8"));
+const info = async (name: string): Promise<Record<string, unknown>> => JSON.parse(await readFile(join(folder, name, "run.json"), "utf8"));
 
 describe.concurrent("output that cannot be written", () => {
   const full = existsSync("/dev/full");
@@ -113,6 +115,38 @@ describe.concurrent("what it is asked", () => {
     60_000,
   );
 });
+
+test("what comes out of a pipe has no colours and nothing that is drawn over, and errors go to standard error", async () => {
+  const { code, out, err } = await gradus(folder, "train", RECIPE, "--epochs", "1", "--out", "piped");
+  expect([code, err]).toEqual([0, ""]);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  expect(out).not.toMatch(/\x1b|\r/);
+}, 60_000);
+
+// A terminal of its own: `script` makes one where it is installed.
+const terminal = spawnSync("sh", ["-c", "command -v script"]).status === 0;
+test.skipIf(!terminal).each([
+  [{}, true],
+  [{ NO_COLOR: "1" }, false],
+])(
+  "on a terminal with %j there are colours: %s, and no line is wider than it is",
+  async (variables, colours) => {
+    const words = [...COMMAND, "evaluate", "run", "--recipe", RECIPE].map(shellWord).join(" ");
+    const assign = Object.entries(variables)
+      .map(([name, value]) => `${name}=${value} `)
+      .join("");
+    const { out } = await run(folder, ["script", "-qec", `stty cols 40; ${assign}${words}`, "/dev/null"]);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+    expect(/\x1b\[\d+m/.test(out)).toBe(colours);
+    const lines = out
+      .split("\n")
+      .map((line) => line.trimEnd())
+      .filter((line) => !line.includes("/"));
+    expect(lines.length).toBeGreaterThan(1);
+    for (const line of lines) expect(widthOf(line)).toBeLessThanOrEqual(40);
+  },
+  60_000,
+);
 
 describe("characters that steer a terminal", () => {
   test("are written as escapes: controls, other controls beyond ASCII, and turns of the direction", () => {

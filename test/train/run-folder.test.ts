@@ -2,8 +2,9 @@
 import { cp, link, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { FormatError } from "../../src/core/errors.ts";
+import { FormatError, GradusError } from "../../src/core/errors.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/io/index.ts";
 import { crossEntropy, init, Linear, Sequential, tanh } from "../../src/nn/index.ts";
 import { adam } from "../../src/optim/index.ts";
@@ -42,7 +43,7 @@ beforeAll(async () => {
   await trainRecipe(settings({ out: whole }));
   const stop = new AbortController();
   await trainRecipe(settings({ out: half, signal: stop.signal }), { step: ({ step }) => void (step === 10 && stop.abort()) });
-});
+}, 60_000);
 
 let run: string;
 let warnings: string[];
@@ -252,6 +253,28 @@ describe("a stranger's run folder", () => {
     expect((error as FormatError).message).toMatch(message);
     expect((error as FormatError).message).toContain("step-000000010.safetensors");
     expect([await text(run, "metrics.jsonl"), await text(run, "run.json")]).toEqual(before);
+  });
+
+  test("random mutations of a run's files end in a typed error or in a finished run, never in anything else", async () => {
+    const files = ["run.json", "metrics.jsonl", "checkpoints/step-000000010.safetensors"];
+    const edit = fc.record({ at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), byte: fc.nat(255), cut: fc.boolean() });
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...files), fc.array(edit, { minLength: 1, maxLength: 4 }), async (name, edits) => {
+        run = join(folder, `run-${++names}`);
+        await cp(half, run, { recursive: true });
+        let bytes = await readFile(join(run, name));
+        for (const { at, byte, cut } of edits) {
+          const place = Math.floor(at * bytes.length);
+          if (cut) bytes = bytes.subarray(0, place);
+          else bytes[place] = byte;
+        }
+        await writeFile(join(run, name), bytes);
+        const outcome = await resume().catch((error: unknown) => error);
+        if (outcome instanceof Error) expect(outcome).toBeInstanceOf(GradusError);
+        await rm(run, { recursive: true });
+      }),
+      { numRuns: Number(process.env.GRADUS_MUTATIONS ?? 60) },
+    );
   });
 
   test("a file of a newer gradus says so, and no older checkpoint is used in its place", async () => {

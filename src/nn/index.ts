@@ -29,4 +29,5 @@ export { Sequential } from "./sequential.ts";
 export type { Layer, LayerLike } from "./shapes.ts";
 export { Flatten, Identity } from "./simple.ts";
 export type { LoadOptions, LoadReport } from "./state.ts";
+export { Standardize, type StandardizeOptions, standardized } from "./standardize.ts";
 export { type SummaryOptions, summary } from "./summary.ts";

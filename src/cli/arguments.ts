@@ -37,7 +37,9 @@ const kebab = (name: string): string => name.replace(/[A-Z]/g, (c) => `-${c.toLo
 
 /** The flags of a recipe: one for each of its options, under a heading of their own. */
 export function recipeOptions(recipe: Recipe): { key: string; option: Option }[] {
-  return Object.entries(recipe.options as Options).map(([key, usual]) => {
+  const derived = (recipe.derived ?? []) as readonly string[];
+  const own = Object.entries(recipe.options as Options).filter(([key]) => !derived.includes(key));
+  return own.map(([key, usual]) => {
     const choices = (recipe.choices as Record<string, readonly string[]> | undefined)?.[key];
     const told = (recipe.describe as Record<string, string> | undefined)?.[key] ?? "";
     const option = flagOf(key, usual, told);
@@ -49,7 +51,8 @@ export function recipeOptions(recipe: Recipe): { key: string; option: Option }[]
 
 /** A flag that is on unless said otherwise can be said otherwise. */
 function flagOf(key: string, usual: Options[string], told: string): Option {
-  if (typeof usual !== "boolean") return new Option(`--${kebab(key)} <value>`, `${told} (default: ${usual})`.trim());
+  if (typeof usual !== "boolean")
+    return new Option(`--${kebab(key)} <value>`, `${told} (default: ${usual === "" ? "none" : usual})`.trim());
   return new Option(usual ? `--no-${kebab(key)}` : `--${kebab(key)}`, usual && told ? `not: ${told}` : told).default(undefined);
 }
 

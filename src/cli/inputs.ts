@@ -1,143 +1,139 @@
 import { existsSync } from "node:fs";
-import { inflateSync } from "node:zlib";
-import { decode } from "fast-png";
 import { ArgumentError, FormatError } from "../core/errors.ts";
-import { csvNumber, decodeCsv, readBytes } from "../io/index.ts";
+import type { InputColumn, InputRow } from "../data/index.ts";
+import { tableInputs } from "../data/index.ts";
+import { type Tensor, tensor } from "../index.ts";
+import { type CsvTable, decodeCsv, readBytes } from "../io/index.ts";
 import type { RecipeInput } from "../train/index.ts";
+import type { ReadImage } from "./image.ts";
 
-/** One thing to predict: what to call it, and the numbers a model takes. */
-export interface PredictInput {
-  readonly name: string;
-  readonly values: Float32Array;
+type RowInput = Extract<RecipeInput, { kind: "row" }>;
+
+/** What is to be predicted: a name for each example, the inputs, and what was done to them that nobody asked for. */
+export interface PredictInputs {
+  readonly names: readonly string[];
+  readonly x: Tensor;
+  readonly notes: readonly string[];
+}
+
+export interface InputOptions {
+  /** Of CSV files. */
+  readonly header?: boolean | undefined;
+  readonly delimiter?: string | undefined;
+  /** True: an image must have the size and colours the network was made for. */
+  readonly exact?: boolean | undefined;
+}
+
+/** Largest file of inputs. */
+const MAX_INPUT = 50_000_000;
+
+/** What stands on the command line: images; or rows, as CSV or JSON files, as JSON, or as cells with commas between. */
+export async function readInputs(words: readonly string[], kind: RecipeInput, options: InputOptions = {}): Promise<PredictInputs> {
+  if (kind.kind === "row") return readRows(words, kind, options);
+  const { side } = kind;
+  const images = await Promise.all(words.map((word) => readImage(word, side, options.exact ?? false)));
+  const all = new Float32Array(images.length * side * side);
+  images.forEach(({ values }, i) => {
+    all.set(values, i * side * side);
+  });
+  return { names: words, x: tensor(all, [images.length, side * side]), notes: images.flatMap(({ notes }) => notes) };
 }
 
 const NUMBERS = /^\s*[-+.\d][-+.\deE]*(\s*,\s*[-+.\d][-+.\deE]*)*\s*$/;
 
-/** What stands on the command line: an image, a CSV file (a row each), or numbers with commas between. */
-export async function readInput(word: string, kind: RecipeInput): Promise<PredictInput[]> {
-  if (kind.kind === "row" && NUMBERS.test(word)) return [rowOf(word.split(","), word, kind.columns)];
-  if (kind.kind === "image" && NUMBERS.test(word) && !existsSync(word))
+async function readImage(word: string, side: number, exact: boolean): Promise<ReadImage> {
+  if (NUMBERS.test(word) && !existsSync(word))
     throw new ArgumentError(`${word}: numbers, where an image is wanted`, {
-      why: `the network takes ${kind.side} × ${kind.side} pixels`,
+      why: `the network takes ${side} × ${side} pixels`,
       help: "give a PNG file",
     });
-  const bytes = await readBytes(word, 50_000_000);
-  if (kind.kind === "image") return [{ name: word, values: imageOf(bytes, word, kind.side) }];
-  const { rows, lines } = decodeCsv(bytes, word);
-  return rows.map((row, i) => rowOf(row, `${word}:${lines[i]}`, kind.columns));
+  // What decodes images is loaded where there are some.
+  const { imageOf } = await import("./image.ts");
+  return imageOf(await readBytes(word, MAX_INPUT), word, side, { exact });
 }
 
-/** The first `columns` cells; one more may hold the class, which is ignored. */
-function rowOf(cells: readonly string[], name: string, columns: number): PredictInput {
-  if (cells.length !== columns && cells.length !== columns + 1)
-    throw new ArgumentError(`${name}: ${cells.length} numbers`, {
-      why: `the network takes ${columns}`,
-      help: "give them in the order of the training data, with commas between",
-    });
-  return { name, values: Float32Array.from(cells.slice(0, columns), (cell, i) => csvNumber(cell, `${name}, number ${i + 1}`)) };
+// ---- rows
+
+interface NamedRow {
+  readonly name: string;
+  readonly row: InputRow;
 }
 
-const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
-const MAX_SIDE = 8192;
-
-/** A PNG as side × side numbers, 0 paper to 1 ink: dark ink on light paper is turned over, another size is cropped to the ink and scaled. */
-export function imageOf(bytes: Uint8Array, name: string, side: number): Float32Array {
-  const { width, height, grey } = decodeGrey(bytes, name);
-  const paper = borderMean(grey, width, height);
-  if (paper > 0.5) for (let i = 0; i < grey.length; i++) grey[i] = 1 - grey[i]!;
-  if (width === side && height === side) return grey;
-  return fitInk(grey, width, height, side);
+async function readRows(words: readonly string[], kind: RowInput, options: InputOptions): Promise<PredictInputs> {
+  const notes: string[] = [];
+  const rows: NamedRow[] = [];
+  for (const word of words) rows.push(...(await rowsOf(word, kind, options, notes)));
+  if (rows.length === 0) throw new ArgumentError("the files hold no rows");
+  const inputs = columnsOf(kind);
+  const columns = [...inputs.map(({ name }) => name), ...(kind.file ?? [])];
+  const x = tableInputs(
+    { inputs, columns },
+    rows.map(({ row }) => row),
+    (i) => rows[i]!.name,
+  );
+  return { names: rows.map(({ name }) => name), x, notes };
 }
 
-function decodeGrey(bytes: Uint8Array, name: string): { width: number; height: number; grey: Float32Array } {
-  if (SIGNATURE.some((byte, i) => bytes[i] !== byte)) throw new FormatError(`${name}: not a PNG image`, { help: "save it as PNG" });
-  checkPng(bytes, name);
-  let image: ReturnType<typeof decode>;
+const columnsOf = ({ columns }: RowInput): InputColumn[] =>
+  typeof columns === "number"
+    ? Array.from({ length: columns }, (_, i) => ({ name: `number ${i + 1}` }))
+    : columns.map((column) => (typeof column === "string" ? { name: column } : column));
+
+async function rowsOf(word: string, kind: RowInput, options: InputOptions, notes: string[]): Promise<NamedRow[]> {
+  if (/^\s*[[{]/.test(word)) return jsonRows(word, "the JSON");
+  if (NUMBERS.test(word) || (word.includes(",") && !existsSync(word)))
+    return [{ name: word, row: positional(word.split(","), word, kind) }];
+  const bytes = await readBytes(word, MAX_INPUT);
+  if (/\.json$/i.test(word)) return jsonRows(new TextDecoder().decode(bytes), word);
+  return csvRows(bytes, word, kind, options, notes);
+}
+
+/** A row, or a list of rows: records by name, or lists in the order of the inputs. */
+function jsonRows(text: string, name: string): NamedRow[] {
+  let found: unknown;
   try {
-    image = decode(bytes, { checkCrc: true });
+    found = JSON.parse(text);
   } catch (cause) {
-    throw new FormatError(`${name}: damaged PNG`, { why: cause instanceof Error ? cause.message : String(cause), cause });
+    throw new FormatError(`${name}: not valid JSON`, { why: cause instanceof Error ? cause.message : undefined, cause });
   }
-  const { width, height, channels, depth, palette } = image;
-  const grey = new Float32Array(width * height);
-  const full = 2 ** depth - 1;
-  const alphaAt = channels === 2 || channels === 4 ? channels - 1 : -1;
-  for (let i = 0; i < grey.length; i++) {
-    const at = (channel: number): number => (image.data[i * channels + channel] ?? 0) / full;
-    const colour = palette
-      ? (palette[image.data[i] ?? 0] ?? [0, 0, 0]).map((v) => v / 255)
-      : channels >= 3
-        ? [at(0), at(1), at(2)]
-        : [at(0), at(0), at(0)];
-    const alpha = palette ? (colour[3] ?? 1) : alphaAt < 0 ? 1 : at(alphaAt);
-    // ITU-R BT.601; what is transparent shows white paper.
-    grey[i] = alpha * (0.299 * colour[0]! + 0.587 * colour[1]! + 0.114 * colour[2]!) + (1 - alpha);
-  }
-  return { width, height, grey };
+  const isRow = (value: unknown): boolean => typeof value === "object" && value !== null;
+  const rows = Array.isArray(found) && found.every(isRow) ? found : [found];
+  return rows.map((row: InputRow, i) => ({ name: rows.length === 1 ? name : `${name}, row ${i}`, row }));
 }
 
-/** Sizes and unpacked length before anything is unpacked for good: a small file can claim or become gigabytes. */
-function checkPng(bytes: Uint8Array, name: string): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const [width, height, interlace] = bytes.length > 33 ? [view.getUint32(16), view.getUint32(20), bytes[28]!] : [0, 0, 0];
-  if (width < 1 || height < 1 || width > MAX_SIDE || height > MAX_SIDE)
-    throw new FormatError(`${name}: an image of ${width} × ${height}`, { why: `each side may have 1 to ${MAX_SIDE} pixels` });
-  if (interlace !== 0) throw new FormatError(`${name}: an interlaced PNG`, { help: "save it without interlacing" });
-  const parts: Uint8Array[] = [];
-  for (let at = 8; at + 12 <= bytes.length; ) {
-    const length = view.getUint32(at);
-    if (at + 12 + length > bytes.length) throw new FormatError(`${name}: the PNG is cut off`);
-    if (view.getUint32(at + 4) === 0x49444154) parts.push(bytes.subarray(at + 8, at + 8 + length));
-    at += 12 + length;
-  }
-  try {
-    inflateSync(Buffer.concat(parts), { maxOutputLength: (width * 8 + 1) * height });
-  } catch (cause) {
-    throw new FormatError(`${name}: damaged PNG`, { why: cause instanceof Error ? cause.message : String(cause), cause });
-  }
+function csvRows(bytes: Uint8Array, word: string, kind: RowInput, options: InputOptions, notes: string[]): NamedRow[] {
+  const delimiter = options.delimiter === "\\t" ? "\t" : (options.delimiter ?? kind.delimiter);
+  const more = delimiter === undefined ? {} : { delimiter };
+  const names = typeof kind.columns === "number" ? [] : columnsOf(kind).map(({ name }) => name);
+  const raw = decodeCsv(bytes, word, { header: false, ...more });
+  const first = raw.rows[0]?.map((cell) => cell.trim()) ?? [];
+  // Names that are known decide; without them the lines do.
+  const known = names.length > 0 ? names.every((name) => first.includes(name)) : undefined;
+  const header = options.header ?? known ?? "auto";
+  const table = header === false ? raw : decodeCsv(bytes, word, { header, ...more });
+  notes.push(...table.notes);
+  return table.rows.map((row, i) => named(table, row, `${word}:${table.lines[i]}`, kind));
 }
 
-function borderMean(grey: Float32Array, width: number, height: number): number {
-  let [sum, count] = [0, 0];
-  for (let y = 0; y < height; y++)
-    for (let x = 0; x < width; x++)
-      if (x === 0 || y === 0 || x === width - 1 || y === height - 1) {
-        sum += grey[y * width + x]!;
-        count++;
-      }
-  return sum / count;
+function named({ names }: CsvTable, row: readonly string[], name: string, kind: RowInput): NamedRow {
+  if (!names || typeof kind.columns === "number") return { name, row: positional(row, name, kind) };
+  const columns = columnsOf(kind);
+  const titles = names.map((title) => title.trim());
+  const missing = columns.find((column) => !titles.includes(column.name));
+  if (missing)
+    throw new FormatError(`${name}: there is no column ${JSON.stringify(missing.name)}`, { help: `columns: ${titles.join(", ")}` });
+  return { name, row: columns.map((column) => row[titles.indexOf(column.name)]!) };
 }
 
-/** The ink's box scaled to 5/7 of the side (20 of 28, as in MNIST), in the middle. Each pixel is the mean of what it covers. */
-function fitInk(ink: Float32Array, width: number, height: number, side: number): Float32Array {
-  let [left, top, right, bottom] = [width, height, -1, -1];
-  for (let y = 0; y < height; y++)
-    for (let x = 0; x < width; x++)
-      if (ink[y * width + x]! > 0.3) {
-        left = Math.min(left, x);
-        right = Math.max(right, x);
-        top = Math.min(top, y);
-        bottom = Math.max(bottom, y);
-      }
-  const out = new Float32Array(side * side);
-  if (right < 0) return out;
-  const scale = Math.max(right - left + 1, bottom - top + 1) / ((5 / 7) * side);
-  const [cx, cy] = [(left + right + 1) / 2, (top + bottom + 1) / 2];
-  for (let y = 0; y < side; y++)
-    for (let x = 0; x < side; x++)
-      out[y * side + x] = areaMean(ink, width, height, [cx + (x - side / 2) * scale, cy + (y - side / 2) * scale, scale]);
-  return out;
-}
-
-/** Mean over the square of this size at [x, y], by 4 × 4 samples or one per pixel, whichever are more; outside is paper. */
-function areaMean(ink: Float32Array, width: number, height: number, [x, y, size]: readonly [number, number, number]): number {
-  const n = Math.max(4, Math.ceil(size));
-  let sum = 0;
-  for (let i = 0; i < n; i++)
-    for (let j = 0; j < n; j++) {
-      const column = Math.floor(x + ((j + 0.5) / n) * size);
-      const row = Math.floor(y + ((i + 0.5) / n) * size);
-      if (column >= 0 && column < width && row >= 0 && row < height) sum += ink[row * width + column]!;
-    }
-  return sum / (n * n);
+/** The cells of the inputs, in order: the row has only them, or one more at its end (the target, which is ignored), or all columns of the training data. */
+function positional(cells: readonly string[], name: string, kind: RowInput): string[] {
+  const columns = columnsOf(kind);
+  const { file } = kind;
+  if (cells.length === columns.length || (!file && cells.length === columns.length + 1)) return cells.slice(0, columns.length);
+  if (file && cells.length === file.length) return columns.map((column) => cells[file.indexOf(column.name)]!);
+  const named = typeof kind.columns !== "number";
+  throw new ArgumentError(`${name}: ${cells.length} ${cells.length === 1 ? "number" : "numbers"}`, {
+    why: `the network takes ${columns.length}${named ? `: ${columns.map((column) => column.name).join(", ")}` : ""}`,
+    help: "give them in the order of the training data, with commas between",
+  });
 }

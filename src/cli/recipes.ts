@@ -11,6 +11,10 @@ export const BUILT_IN: Readonly<Record<string, () => Promise<{ default: Recipe }
   "digits-mlp": () => import("../../recipes/digits-mlp.ts"),
   xor: () => import("../../recipes/xor.ts"),
   iris: () => import("../../recipes/iris.ts"),
+  pendulum: () => import("../../recipes/pendulum.ts"),
+  wine: () => import("../../recipes/wine.ts"),
+  regression: () => import("../../recipes/regression.ts"),
+  classification: () => import("../../recipes/classification.ts"),
   "mnist-mlp": () => import("../../recipes/mnist-mlp.ts"),
   "fashion-mlp": () => import("../../recipes/fashion-mlp.ts"),
 };

@@ -4,7 +4,8 @@ export { ArrayDataset, type BatchOptions, type Dataset, type Labelled } from "./
 export { type DigitImages, drawDigits } from "./digits.ts";
 export { DownloadError, type DownloadProgress, type SourceOptions } from "./download.ts";
 export { type DigitsOptions, digits, FASHION_CLASSES, fashionMnist, type ImagesOptions, mnist } from "./images.ts";
+export { PENDULUM_INPUTS, type PendulumOptions, pendulum } from "./pendulum.ts";
 export { HostRandom } from "./random.ts";
 export { type ColumnRef, type Table, type TableOptions, tableFrom } from "./table.ts";
 export { type InputColumn, type InputRow, inputNames, inputWidth, type TableSchema, tableInputs, tableSchema } from "./table-schema.ts";
-export { IRIS_CLASSES, type IrisOptions, iris } from "./tabular.ts";
+export { IRIS_CLASSES, type IrisOptions, iris, WINE_INPUTS, type WineOptions, wine } from "./tabular.ts";

@@ -70,29 +70,33 @@ function numberIn(cell: string, place: (column: number) => string, k: number): n
 export type InputRow = Readonly<Record<string, number | string>> | readonly (number | string)[];
 
 /**
- * Rows as a model's inputs, [n, inputs] float32: what a service does with what it is asked.
+ * Rows as a model's inputs, [n, inputs] float32: what a service does with what it is asked. `nameOf` is what errors call a row.
  *
  * @throws FormatError that names the row and column: one that is missing or unknown, no number, NaN or beyond float32, an unknown category
  * @example model.forward(tableInputs(schema, [{ rooms: 3, area: 72 }]), inference)
  */
-export function tableInputs(schema: TableSchema, rows: readonly InputRow[]): Tensor {
+export function tableInputs(
+  schema: Pick<TableSchema, "inputs" | "columns">,
+  rows: readonly InputRow[],
+  nameOf: (row: number) => string = (row) => `row ${row}`,
+): Tensor {
   if (!Array.isArray(rows)) throw new FormatError(`rows: ${show(rows)} is no list of rows`, { help: "give [row], also for one" });
   const width = inputWidth(schema);
   const x = new Float32Array(rows.length * width);
   rows.forEach((row: InputRow, i) => {
-    const cells = cellsOf(schema, row, `row ${i}`);
+    const cells = cellsOf(schema, row, nameOf(i));
     writeInputs(
       x.subarray(i * width, (i + 1) * width),
       schema,
       (k) => cells[k]!,
-      (k) => `row ${i}, ${schema.inputs[k]!.name}`,
+      (k) => `${nameOf(i)}, ${schema.inputs[k]!.name}`,
     );
   });
   return tensor(x, [rows.length, width]);
 }
 
 /** The cells of the input columns in order, as text. */
-function cellsOf({ inputs, columns }: TableSchema, row: unknown, who: string): string[] {
+function cellsOf({ inputs, columns }: Pick<TableSchema, "inputs" | "columns">, row: unknown, who: string): string[] {
   const names = inputs.map(({ name }) => name);
   if (typeof row !== "object" || row === null)
     throw new FormatError(`${who}: ${show(row)} is no row`, { help: `give { ${names.join(", ")} }` });

@@ -28,6 +28,6 @@ export type { LossOptions, Reduced, Reduction } from "./reduction.ts";
 export { Sequential } from "./sequential.ts";
 export type { Layer, LayerLike } from "./shapes.ts";
 export { Flatten, Identity } from "./simple.ts";
-export type { LoadOptions, LoadReport } from "./state.ts";
 export { Standardize, type StandardizeOptions, standardized } from "./standardize.ts";
+export type { LoadOptions, LoadReport } from "./state.ts";
 export { type SummaryOptions, summary } from "./summary.ts";

@@ -1,4 +1,6 @@
 /** Training: `fit`, metrics, recipes, and runs that can be interrupted: `gradus/train`. */
+
+export { type Answers, answersOf } from "./answers.ts";
 export type { LabelOptions } from "./class-labels.ts";
 export { accuracy, type ClassScoreOptions, confusionMatrix, f1, precision, recall } from "./classification-metrics.ts";
 export { curvesSvg } from "./curves.ts";
@@ -9,7 +11,17 @@ export { type LoadedModel, loadModel, type ModelFile, readModelFile, saveModel }
 export { openRun, type Run } from "./open-run.ts";
 export { type Options, resolveOptions } from "./options.ts";
 export { type Predictions, predict } from "./predict.ts";
-export { type DataPlace, type Recipe, type RecipeInput, type RunContext, type RunResult, recipe } from "./recipe.ts";
+export {
+  type DataPlace,
+  type OfOptions,
+  ofOptions,
+  type Recipe,
+  type RecipeInput,
+  type RecipeValue,
+  type RunContext,
+  type RunResult,
+  recipe,
+} from "./recipe.ts";
 export { meanAbsoluteError, meanSquaredError, rootMeanSquaredError, rSquared } from "./regression-metrics.ts";
 export { prepare, type TrainEvents, type TrainOutcome, type TrainPlan, type TrainSettings, trainRecipe } from "./run.ts";
 export { RunFolder, type RunInfo, readInfo } from "./run-folder.ts";

@@ -1,5 +1,5 @@
 import { checkOptions } from "../core/options.ts";
-import type { Dataset, DownloadProgress, Labelled } from "../data/index.ts";
+import type { ArrayDataset, Dataset, DownloadProgress, InputColumn, Labelled } from "../data/index.ts";
 import type { Device, Tensor } from "../index.ts";
 import type { Optimizer } from "../optim/index.ts";
 import type { Loss, Metrics } from "./metric.ts";
@@ -12,6 +12,8 @@ export interface DataPlace {
   readonly seed: number;
   readonly onProgress?: (progress: DownloadProgress) => void;
   readonly signal?: AbortSignal;
+  /** A line for the person who waits: what was guessed. */
+  say?(line: string): void;
 }
 
 /** What a recipe with its own `run` gets. */
@@ -45,20 +47,29 @@ export interface Recipe<O extends Options = any, M extends Trainable = any> {
   readonly describe?: { readonly [K in keyof O]?: string };
   /** For options that are words: the words. */
   readonly choices?: { readonly [K in keyof O]?: readonly string[] };
+  /** Options that `complete` fills in, and nobody else: they are no flags. */
+  readonly derived?: readonly (keyof O)[];
+  /** Options that only the data decide, such as how many columns there are: read once, before a run begins, and kept in its `run.json`. */
+  complete?(o: O, where: DataPlace): Promise<Partial<O>>;
   /** Defaults of --epochs and --batch. */
   readonly epochs?: number;
   readonly batchSize?: number;
   model(o: O): M;
   data(o: O, where: DataPlace): Promise<{ train: Dataset<Labelled>; test: Dataset<Labelled> }>;
+  /** Gives the model what is measured on the training examples, without those for validation: means and deviations. Before the first step. */
+  adapt?(model: M, train: ArrayDataset, o: O): void;
   /** `steps` is how many there will be: schedules need it. */
   optimizer(model: M, o: O, steps: number): Optimizer;
   loss?: Loss;
-  /** Instead of `loss`, where the options decide. */
-  objective?(o: O): Loss;
+  /** Instead of `loss`, where the options or the model decide. */
+  objective?(o: O, model: M): Loss;
   readonly metrics?: Metrics;
-  /** What `gradus predict` reads, and calls the answers. */
-  readonly input?: RecipeInput;
-  readonly classes?: readonly string[];
+  /** What `gradus predict` reads. */
+  readonly input?: OfOptions<O, RecipeInput>;
+  /** What it calls the classes that the outputs stand for. */
+  readonly classes?: OfOptions<O, readonly string[]>;
+  /** What it calls the numbers that the outputs are: a regression. */
+  readonly values?: OfOptions<O, readonly RecipeValue[]>;
   /** Outputs → probabilities; softmax over the last axis unless said. */
   probabilities?(output: Tensor): Tensor;
   /** Replaces training by `fit`: for recipes that show something else. */
@@ -66,12 +77,36 @@ export interface Recipe<O extends Options = any, M extends Trainable = any> {
 }
 
 const PARTS = [
-  ...(["description", "options", "describe", "choices", "epochs", "batchSize", "model", "data", "optimizer", "loss"] as const),
-  ...(["objective", "metrics", "input", "classes", "probabilities", "run"] as const),
+  ...(["description", "options", "describe", "choices", "derived", "complete", "epochs", "batchSize", "model", "data", "adapt"] as const),
+  ...(["optimizer", "loss", "objective", "metrics", "input", "classes", "values", "probabilities", "run"] as const),
 ] satisfies readonly (keyof Recipe)[];
 
-/** A grey image of `side` × `side` (light on dark, 0 to 1), or a row of numbers. */
-export type RecipeInput = { readonly kind: "image"; readonly side: number } | { readonly kind: "row"; readonly columns: number };
+/** Something, or what decides it by the options. */
+export type OfOptions<O, T> = T | ((o: O) => T);
+
+/** The same, decided. */
+export const ofOptions = <O, T extends object>(given: OfOptions<O, T>, options: O): T =>
+  typeof given === "function" ? (given as (o: O) => T)(options) : given;
+
+/** A number that is predicted: what it is called, and what it is measured in. */
+export interface RecipeValue {
+  readonly name: string;
+  readonly unit?: string;
+}
+
+/**
+ * A grey image of `side` × `side` (light on dark, 0 to 1), or a row: so many numbers, or columns by name, whose words become categories. `file` names
+ * all columns of the training data, for rows that come with them all and without names.
+ */
+export type RecipeInput =
+  | { readonly kind: "image"; readonly side: number }
+  | {
+      readonly kind: "row";
+      readonly columns: number | readonly (string | InputColumn)[];
+      readonly file?: readonly string[];
+      /** Of CSV files. Default a comma. */
+      readonly delimiter?: string;
+    };
 
 /**
  * A recipe, checked by its types: a module exports one as its default, and `gradus train ./module.ts` runs it.

@@ -1,7 +1,7 @@
 import { ArgumentError, FormatError, NonFiniteError } from "../core/errors.ts";
 import { milliseconds } from "../core/host.ts";
 import { checkOptions } from "../core/options.ts";
-import type { DownloadProgress } from "../data/index.ts";
+import type { ArrayDataset, DownloadProgress } from "../data/index.ts";
 import { type Device, Generator } from "../index.ts";
 import { type Damaged, newestCheckpoint, toConsole } from "../io/index.ts";
 import { init } from "../nn/index.ts";
@@ -11,7 +11,7 @@ import { describeMachine } from "./machine.ts";
 import type { Loss } from "./metric.ts";
 import { naming } from "./naming.ts";
 import { type Options, resolveOptions } from "./options.ts";
-import type { Recipe } from "./recipe.ts";
+import type { DataPlace, Recipe } from "./recipe.ts";
 import { runCurves } from "./run-curves.ts";
 import { isUnbegun, RunFolder, type RunInfo, readCheckpoint, readInfo } from "./run-folder.ts";
 import { epochLine } from "./run-log.ts";
@@ -96,9 +96,16 @@ export function prepare(
   seed: number,
 ): { options: Options; model: Trainable; loss: Loss } {
   const options = resolveOptions(recipe.options as Options, given, recipe.choices as Record<string, readonly string[]>);
-  const loss = recipe.objective?.(options) ?? recipe.loss;
+  const model = init(recipe.model(options) as Trainable, new Generator(seed).fork("init"));
+  const loss = recipe.objective?.(options, model) ?? recipe.loss;
   if (!loss) throw new ArgumentError("the recipe has no loss", { help: "give it loss, or objective(options)" });
-  return { options, model: init(recipe.model(options) as Trainable, new Generator(seed).fork("init")), loss };
+  return { options, model, loss };
+}
+
+/** A recipe's options: given, default, and those that only the data decide. */
+export async function completeOptions(recipe: Recipe, given: Readonly<Record<string, unknown>>, where: DataPlace): Promise<Options> {
+  const options = resolveOptions(recipe.options as Options, given, recipe.choices as Record<string, readonly string[]>);
+  return { ...options, ...((await recipe.complete?.(options, where)) as Options | undefined) };
 }
 
 /** Trains a recipe in a run folder: a new one, or one to go on with. */
@@ -181,7 +188,11 @@ async function newRun(settings: TrainSettings, events: TrainEvents): Promise<Run
   // Options are checked before anything is written.
   checkOwn(settings);
   checkHeldOut(settings);
-  const options = resolveOptions(recipe.options as Options, settings.options ?? {}, recipe.choices as Record<string, readonly string[]>);
+  const options = await completeOptions(recipe, settings.options ?? {}, {
+    seed,
+    ...(settings.dir ? { dir: settings.dir } : {}),
+    ...(events.say ? { say: events.say } : {}),
+  });
   const path = settings.out ?? (await RunFolder.newName("runs", shortName(name)));
   const info: RunInfo = {
     version: 1,
@@ -283,6 +294,7 @@ async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainE
       log: JSON.stringify({ bytes: folder.log.length, ...window }),
     });
   };
+  recipe.adapt?.(model, train as ArrayDataset, options);
   let saved = milliseconds();
   const trainer: Trainer = new Trainer(model, train, {
     loss,

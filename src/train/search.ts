@@ -1,14 +1,14 @@
 import { ArgumentError, GradusError } from "../core/errors.ts";
 import { milliseconds } from "../core/host.ts";
 import { checkOptions, suggestion } from "../core/options.ts";
-import { type DownloadProgress, HostRandom } from "../data/index.ts";
+import { type ArrayDataset, type DownloadProgress, HostRandom } from "../data/index.ts";
 import { type Device, Generator } from "../index.ts";
 import { writeAtomically } from "../io/index.ts";
 import { describeMachine } from "./machine.ts";
 import { type Direction, needDirection } from "./metric.ts";
-import { type Options, resolveOptions } from "./options.ts";
+import type { Options } from "./options.ts";
 import type { Recipe } from "./recipe.ts";
-import { prepare, shortName, type TrainEvents, type TrainOutcome, trainRecipe } from "./run.ts";
+import { completeOptions, prepare, shortName, type TrainEvents, type TrainOutcome, trainRecipe } from "./run.ts";
 import { makeFolder, RunFolder } from "./run-folder.ts";
 import { parseAxes, type Setting, settingsOf } from "./search-space.ts";
 import { type Progress, Trainer } from "./trainer.ts";
@@ -126,11 +126,11 @@ function checkSettings({ recipe, name, validation = 0.2, trials }: SearchSetting
 }
 
 /** Checks all that can be checked before anything is trained or written. */
-function planOf(settings: SearchSettings): Plan {
+async function planOf(settings: SearchSettings): Promise<Plan> {
   const { recipe, seed = 0, validation = 0.2, trials } = settings;
   checkSettings(settings);
   const choices = recipe.choices as Record<string, readonly string[]> | undefined;
-  const fixed = resolveOptions(recipe.options as Options, settings.options ?? {}, choices);
+  const fixed = await completeOptions(recipe, settings.options ?? {}, placeOf(settings, seed, {}));
   const base = { ...fixed, batch: settings.batchSize ?? recipe.batchSize ?? 32, epochs: settings.epochs ?? recipe.epochs ?? 10 };
   const given = [
     ...Object.keys(settings.options ?? {}),
@@ -178,7 +178,7 @@ export async function search(asked: SearchSettings, events: SearchEvents = {}): 
   checkOptions("search", asked, SEARCH_SETTINGS);
   const begun = milliseconds();
   const seconds = (): number => (milliseconds() - begun) / 1000;
-  const plan = planOf(asked);
+  const plan = await planOf(asked);
   const settings = { ...asked, recipe: { ...asked.recipe, data: sharedData(asked.recipe) } };
   const path = settings.out ?? (await RunFolder.newName("runs", `search-${shortName(settings.name)}`));
   await makeFolder(path, "choose another folder with --out");
@@ -304,6 +304,7 @@ function train(plan: TrialPlan, { recipe, device, threads }: SearchSettings, onE
   const { options, model, loss } = prepare(recipe, plan.options, plan.seed);
   const { epochs, batch } = plan;
   const batches = Math.max(1, Math.floor(plan.train.size / batch));
+  recipe.adapt?.(model, plan.train as ArrayDataset, options);
   return new Trainer(model, plan.train, {
     loss,
     optimizer: recipe.optimizer(model, options, batches * epochs),

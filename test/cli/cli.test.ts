@@ -8,7 +8,7 @@ import { encode } from "fast-png";
 import pc from "picocolors";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { recipeIn, recipeOptions } from "../../src/cli/arguments.ts";
-import { imageOf } from "../../src/cli/inputs.ts";
+import { imageOf } from "../../src/cli/image.ts";
 import { main } from "../../src/cli/main.ts";
 import { clock, duration, type Output, sparkline } from "../../src/cli/output.ts";
 import { reportTraining } from "../../src/cli/progress.ts";
@@ -371,12 +371,13 @@ describe("pieces", () => {
       "a.png",
       28,
     );
-    expect(dark).toEqual(light);
-    expect([light[14], light[13]]).toEqual([1, 0]);
+    expect(dark.values).toEqual(light.values);
+    expect([light.values[14], light.values[13]]).toEqual([1, 0]);
+    expect([light.notes, dark.notes]).toEqual([[], ["a.png: 28 × 28: dark on light turned over"]]);
   });
 
   test("another size is cropped to the ink, scaled to 20 pixels and centred", () => {
-    const image = imageOf(
+    const { values: image, notes } = imageOf(
       png(200, 300, (x, y) => (x > 20 && x <= 40 && y > 50 && y <= 150 ? 0 : 255)),
       "a.png",
       28,
@@ -386,6 +387,7 @@ describe("pieces", () => {
     expect(rows[3]).toBe(0);
     expect(rows[4]).toBeGreaterThan(3);
     expect(image[14 * 28 + 14]).toBe(1);
+    expect(notes).toEqual(["a.png: 200 × 300: dark on light turned over, cropped to its ink and scaled to 28 × 28"]);
   });
 
   test.each<[string, (file: Uint8Array) => Uint8Array]>([

@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { FormatError } from "../../src/core/errors.ts";
 import { dataFile, type RemoteFile } from "../../src/data/download.ts";
-import { DownloadError, type DownloadProgress, fashionMnist, iris, mnist } from "../../src/data/index.ts";
+import { DownloadError, type DownloadProgress, fashionMnist, iris, mnist, pendulum, WINE_INPUTS, wine } from "../../src/data/index.ts";
 import { sha256 } from "../../src/io/index.ts";
 
 const DATA = process.env.GRADUS_DATA ?? new URL("../../../shared/data", import.meta.url).pathname;
@@ -190,5 +190,52 @@ describe("sets of tables", () => {
       for (const species of [0, 1, 2]) expect(part.rows.filter((row) => part.y.data[row] === species)).toHaveLength(part.size / 3);
     expect(new Set([...train.rows, ...held.rows]).size).toBe(150);
     expect((await iris({ dir, seed: 1 })).rows).not.toEqual(train.rows);
+  });
+
+  test.skipIf(!hasData)("wine has 1,599 red and 4,898 white ones, with names and a quality to predict", async () => {
+    const dir = `${DATA}/tabular`;
+    const red = await wine({ dir });
+    expect([red.data.size, red.data.x.shape, red.data.y.shape, red.targets]).toEqual([1599, [11], [1], ["quality"]]);
+    expect([...red.data.x.data.subarray(0, 3), red.data.y.data[0]]).toEqual([7.4, 0.7, 0, 5].map(Math.fround));
+    expect(red.inputs).toEqual(WINE_INPUTS);
+    expect((await wine({ dir, colour: "white" })).data.size).toBe(4898);
+    await expect(wine({ dir, colour: "rosé" as never })).rejects.toThrow(/"red" or "white"/);
+  });
+
+  test("wine is read as the UCI repository has it too, with names and semicolons", async () => {
+    const line = (cells: readonly (string | number)[]): string =>
+      cells.map((cell) => (typeof cell === "string" ? `"${cell}"` : cell)).join(";");
+    await writeFile(
+      `${folder}/winequality-red.csv`,
+      `${line([...WINE_INPUTS, "quality"])}\n${line([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 6])}\n`,
+    );
+    const { data, inputs } = await wine({ dir: folder });
+    expect([data.size, data.y.data[0], inputs]).toEqual([1, 6, [...WINE_INPUTS]]);
+  });
+});
+
+describe("the pendulum", () => {
+  test("swings as the formula says: 2π√(l/g) at small amplitudes, 18 % slower at a right angle", async () => {
+    const swings = pendulum({ count: 5000, noise: 0 });
+    const { x, y } = swings;
+    let seen = 0;
+    for (let i = 0; i < swings.size; i++) {
+      const [length, amplitude, gravity] = x.data.subarray(3 * i, 3 * i + 3) as Float32Array;
+      const ratio = y.data[i]! / (2 * Math.PI * Math.sqrt(length! / gravity!));
+      // T/T₀ = 1 + θ²/16 + 11 θ⁴/3072 + …
+      const angle = (amplitude! * Math.PI) / 180;
+      if (amplitude! < 30) expect(ratio).toBeCloseTo(1 + angle ** 2 / 16 + (11 * angle ** 4) / 3072, 4);
+      if (Math.abs(amplitude! - 90) < 0.1) expect(ratio).toBeCloseTo(1.1803, 2);
+      if (amplitude! < 30 || Math.abs(amplitude! - 90) < 0.1) seen++;
+    }
+    expect(seen).toBeGreaterThan(500);
+  });
+
+  test("has other swings for testing, the same for the same seed, and refuses what makes no sense", () => {
+    expect(pendulum({ count: 5 }).x.data).toEqual(pendulum({ count: 5 }).x.data);
+    expect(pendulum({ count: 5, train: false }).x.data).not.toEqual(pendulum({ count: 5 }).x.data);
+    expect(() => pendulum({ count: 0 })).toThrow(/0 swings/);
+    expect(() => pendulum({ noise: -1 })).toThrow(/a noise of -1/);
+    expect(() => pendulum({ counts: 5 } as never)).toThrow(/did you mean count/);
   });
 });

@@ -7,6 +7,9 @@ import digitsRecipe from "../../recipes/digits-mlp.ts";
 import irisRecipe from "../../recipes/iris.ts";
 import { sizesOf } from "../../recipes/layers.ts";
 import mnistRecipe from "../../recipes/mnist-mlp.ts";
+import pendulumRecipe from "../../recipes/pendulum.ts";
+import regressionRecipe from "../../recipes/regression.ts";
+import wineRecipe from "../../recipes/wine.ts";
 import xorRecipe, { learntNet } from "../../recipes/xor.ts";
 import { hiddenOf, outputOf, TEXTBOOK, viewOf } from "../../recipes/xor-picture.ts";
 import { digits } from "../../src/data/index.ts";
@@ -124,6 +127,39 @@ test.skipIf(!existsSync(`${DATA}/mnist`))(
   },
   120_000,
 );
+
+describe("regression", () => {
+  test("the pendulum's period is found to the stopwatch's error, nearly; a linear model is far from it", async () => {
+    const { scores } = await run(pendulumRecipe, { epochs: 20 });
+    expect(scores.rSquared).toBeGreaterThan(0.995);
+    expect(scores.rootMeanSquaredError).toBeLessThan(0.1);
+    const linear = await run(pendulumRecipe, { epochs: 20, options: { hidden: "0" } });
+    expect(linear.scores.rSquared).toBeGreaterThan(0.6);
+    expect(linear.scores.rSquared).toBeLessThan(0.9);
+  }, 60_000);
+
+  test.skipIf(!existsSync(`${DATA}/tabular/winequality-red.csv`))(
+    "a wine's quality: more than three tenths of the variance, off by half a point",
+    async () => {
+      const { scores } = await run(wineRecipe, { dir: `${DATA}/tabular`, epochs: 30 });
+      expect(scores.rSquared).toBeGreaterThan(0.3);
+      expect(scores.rootMeanSquaredError).toBeLessThan(0.68);
+      expect(scores.meanAbsoluteError).toBeLessThan(0.55);
+    },
+    60_000,
+  );
+
+  test.skipIf(!existsSync(`${DATA}/tabular/abalone.csv`))(
+    "the rings of an abalone, with a column of words: more than half of the variance",
+    async () => {
+      const options = { csv: `${DATA}/tabular/abalone.csv`, header: "no", categorical: "0" };
+      const { scores } = await run(regressionRecipe, { options, epochs: 10 });
+      expect(scores.rSquared).toBeGreaterThan(0.5);
+      expect(scores.rootMeanSquaredError).toBeLessThan(2.4);
+    },
+    60_000,
+  );
+});
 
 describe("dense networks from the command line", () => {
   test("sizes are read from text", () => {

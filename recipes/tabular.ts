@@ -1,0 +1,89 @@
+import type { Tensor } from "gradus";
+import type { ArrayDataset } from "gradus/data";
+import { Linear, Module, mse, relu, Sequential, Standardize, sigmoid, standardized, tanh } from "gradus/nn";
+import { adamW, cosine, type Optimizer } from "gradus/optim";
+import type { Loss } from "gradus/train";
+import { sizesOf } from "./layers.ts";
+
+const ACTIVATIONS = { relu, tanh, sigmoid } as const;
+export const ACTIVATION_CHOICES = Object.keys(ACTIVATIONS);
+
+export interface DenseOptions {
+  readonly hidden: string;
+  readonly activation: string;
+}
+
+/** Dense layers of these widths, with the activation after each hidden one. */
+function dense(inputs: number, outputs: number, o: DenseOptions): Sequential {
+  const sizes = [inputs, ...sizesOf(o.hidden)];
+  const activation = ACTIVATIONS[o.activation as keyof typeof ACTIVATIONS];
+  const hidden = sizes.slice(1).flatMap((size, i) => [new Linear(sizes[i]!, size), activation]);
+  const layers: (Linear | ((x: Tensor) => Tensor))[] = [...hidden, new Linear(sizes.at(-1)!, outputs)];
+  return new Sequential(...layers);
+}
+
+/** A network for classes from raw measurements: standardised inputs, dense layers, logits. */
+export class Classifier extends Module {
+  readonly inputs: Standardize;
+  readonly body: Sequential;
+
+  constructor(inputs: number, classes: number, o: DenseOptions) {
+    super();
+    this.inputs = new Standardize(inputs);
+    this.body = dense(inputs, classes, o);
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.body.forward(this.inputs.forward(x));
+  }
+
+  /** Means and deviations of the training examples. */
+  adapt(train: ArrayDataset): void {
+    this.inputs.adapt(train.moments("x"));
+  }
+}
+
+/** A network for numbers: standardised inputs, dense layers, and outputs in the targets' own units. */
+export class Regressor extends Module {
+  readonly inputs: Standardize;
+  readonly body: Sequential;
+  readonly outputs: Standardize;
+
+  constructor(inputs: number, targets: number, o: DenseOptions) {
+    super();
+    this.inputs = new Standardize(inputs);
+    this.body = dense(inputs, targets, o);
+    this.outputs = new Standardize(targets, { inverse: true });
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.outputs.forward(this.body.forward(this.inputs.forward(x)));
+  }
+
+  /** Means and deviations of the training examples. */
+  adapt(train: ArrayDataset): void {
+    this.inputs.adapt(train.moments("x"));
+    this.outputs.adapt(train.moments("y"));
+  }
+
+  /** The mean squared error as a share of the training targets' variance: 1 is as good as their mean. */
+  loss(): Loss {
+    return standardized(mse, this.outputs);
+  }
+}
+
+export interface AdamOptions {
+  readonly lr: number;
+  readonly weightDecay: number;
+}
+
+/** AdamW with a rate that falls to 0 along half a cosine. */
+export const decayingAdam = (model: Module, o: AdamOptions, steps: number): Optimizer =>
+  adamW(model.parameters(), { lr: cosine({ peak: o.lr, steps }), weightDecay: o.weightDecay });
+
+export const DESCRIBE = {
+  hidden: "units of the hidden layers, as 64-32; 0 for a linear model",
+  activation: "after each hidden layer",
+  lr: "learning rate of AdamW at the start; it falls to 0 along half a cosine",
+  weightDecay: "how much weights shrink in each step, times the rate",
+};

@@ -1,0 +1,143 @@
+import { inflateSync } from "node:zlib";
+import { decode } from "fast-png";
+import { FormatError } from "../core/errors.ts";
+
+const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+const MAX_SIDE = 8192;
+
+/** What a network gets for an image, and what was done to the image that nobody asked for. */
+export interface ReadImage {
+  /** side × side, 0 paper to 1 ink. */
+  readonly values: Float32Array;
+  readonly notes: readonly string[];
+}
+
+/**
+ * A PNG as side × side numbers, 0 paper to 1 ink: colours become grey, dark ink on light paper is turned over, another size is cropped to the ink
+ * and scaled, and each of these is said. With `exact`, an image of another size or in colours is refused, and none is turned over.
+ *
+ * @throws FormatError for what is no PNG, is damaged, or is not exactly what is wanted
+ */
+export function imageOf(bytes: Uint8Array, name: string, side: number, { exact = false } = {}): ReadImage {
+  const { width, height, grey, coloured, transparent } = decodeGrey(bytes, name);
+  const fits = width === side && height === side;
+  if (exact && !(fits && !coloured && !transparent))
+    throw new FormatError(`${name}: ${width} × ${height}${coloured ? " in colours" : transparent ? ", partly transparent" : ""}`, {
+      why: `the network was made for ${side} × ${side} grey pixels, and --exact was said`,
+      help: "without --exact it is made grey, cropped to its ink and scaled",
+    });
+  const done = [...(coloured ? ["colours made grey"] : []), ...(transparent ? ["transparent parts made white"] : [])];
+  if (!exact && borderMean(grey, width, height) > 0.5) {
+    for (let i = 0; i < grey.length; i++) grey[i] = 1 - grey[i]!;
+    done.push("dark on light turned over");
+  }
+  if (!fits) done.push(`cropped to its ink and scaled to ${side} × ${side}`);
+  const values = fits ? grey : fitInk(grey, width, height, side);
+  if (!fits && !values.some((value) => value > 0)) done.push("no ink was found: it is blank");
+  return { values, notes: done.length > 0 ? [`${name}: ${width} × ${height}: ${done.join(", ")}`] : [] };
+}
+
+interface Grey {
+  readonly width: number;
+  readonly height: number;
+  readonly grey: Float32Array;
+  /** Whether a pixel is more than grey. */
+  readonly coloured: boolean;
+  readonly transparent: boolean;
+}
+
+function decodeGrey(bytes: Uint8Array, name: string): Grey {
+  if (SIGNATURE.some((byte, i) => bytes[i] !== byte)) throw new FormatError(`${name}: not a PNG image`, { help: "save it as PNG" });
+  checkPng(bytes, name);
+  let image: ReturnType<typeof decode>;
+  try {
+    image = decode(bytes, { checkCrc: true });
+  } catch (cause) {
+    throw new FormatError(`${name}: damaged PNG`, { why: cause instanceof Error ? cause.message : String(cause), cause });
+  }
+  const { width, height, channels, depth, palette } = image;
+  const grey = new Float32Array(width * height);
+  const full = 2 ** depth - 1;
+  let [coloured, transparent] = [false, false];
+  const alphaAt = channels === 2 || channels === 4 ? channels - 1 : -1;
+  for (let i = 0; i < grey.length; i++) {
+    const at = (channel: number): number => (image.data[i * channels + channel] ?? 0) / full;
+    const colour = palette
+      ? (palette[image.data[i] ?? 0] ?? [0, 0, 0]).map((v) => v / 255)
+      : channels >= 3
+        ? [at(0), at(1), at(2)]
+        : [at(0), at(0), at(0)];
+    const alpha = palette ? (colour[3] ?? 1) : alphaAt < 0 ? 1 : at(alphaAt);
+    coloured ||= alpha > 0 && (colour[0] !== colour[1] || colour[1] !== colour[2]);
+    transparent ||= alpha < 1;
+    // ITU-R BT.601; what is transparent shows white paper.
+    grey[i] = alpha * (0.299 * colour[0]! + 0.587 * colour[1]! + 0.114 * colour[2]!) + (1 - alpha);
+  }
+  return { width, height, grey, coloured, transparent };
+}
+
+/** Sizes and unpacked length before anything is unpacked for good: a small file can claim or become gigabytes. */
+function checkPng(bytes: Uint8Array, name: string): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const [width, height, interlace] = bytes.length > 33 ? [view.getUint32(16), view.getUint32(20), bytes[28]!] : [0, 0, 0];
+  if (width < 1 || height < 1 || width > MAX_SIDE || height > MAX_SIDE)
+    throw new FormatError(`${name}: an image of ${width} × ${height}`, { why: `each side may have 1 to ${MAX_SIDE} pixels` });
+  if (interlace !== 0) throw new FormatError(`${name}: an interlaced PNG`, { help: "save it without interlacing" });
+  const parts: Uint8Array[] = [];
+  for (let at = 8; at + 12 <= bytes.length; ) {
+    const length = view.getUint32(at);
+    if (at + 12 + length > bytes.length) throw new FormatError(`${name}: the PNG is cut off`);
+    if (view.getUint32(at + 4) === 0x49444154) parts.push(bytes.subarray(at + 8, at + 8 + length));
+    at += 12 + length;
+  }
+  try {
+    inflateSync(Buffer.concat(parts), { maxOutputLength: (width * 8 + 1) * height });
+  } catch (cause) {
+    throw new FormatError(`${name}: damaged PNG`, { why: cause instanceof Error ? cause.message : String(cause), cause });
+  }
+}
+
+function borderMean(grey: Float32Array, width: number, height: number): number {
+  let [sum, count] = [0, 0];
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++)
+      if (x === 0 || y === 0 || x === width - 1 || y === height - 1) {
+        sum += grey[y * width + x]!;
+        count++;
+      }
+  return sum / count;
+}
+
+/** The ink's box scaled to 5/7 of the side (20 of 28, as in MNIST), in the middle. Each pixel is the mean of what it covers. */
+function fitInk(ink: Float32Array, width: number, height: number, side: number): Float32Array {
+  let [left, top, right, bottom] = [width, height, -1, -1];
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++)
+      if (ink[y * width + x]! > 0.3) {
+        left = Math.min(left, x);
+        right = Math.max(right, x);
+        top = Math.min(top, y);
+        bottom = Math.max(bottom, y);
+      }
+  const out = new Float32Array(side * side);
+  if (right < 0) return out;
+  const scale = Math.max(right - left + 1, bottom - top + 1) / ((5 / 7) * side);
+  const [cx, cy] = [(left + right + 1) / 2, (top + bottom + 1) / 2];
+  for (let y = 0; y < side; y++)
+    for (let x = 0; x < side; x++)
+      out[y * side + x] = areaMean(ink, width, height, [cx + (x - side / 2) * scale, cy + (y - side / 2) * scale, scale]);
+  return out;
+}
+
+/** Mean over the square of this size at [x, y], by 4 × 4 samples or one per pixel, whichever are more; outside is paper. */
+function areaMean(ink: Float32Array, width: number, height: number, [x, y, size]: readonly [number, number, number]): number {
+  const n = Math.max(4, Math.ceil(size));
+  let sum = 0;
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j < n; j++) {
+      const column = Math.floor(x + ((j + 0.5) / n) * size);
+      const row = Math.floor(y + ((i + 0.5) / n) * size);
+      if (column >= 0 && column < width && row >= 0 && row < height) sum += ink[row * width + column]!;
+    }
+  return sum / (n * n);
+}

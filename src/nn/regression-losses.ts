@@ -1,4 +1,6 @@
 /** Losses for real numbers: negative log-likelihoods of Gaussian and Laplace noise, and what lies between. */
+import { ShapeError } from "../core/errors.ts";
+import { sameShape, showShape } from "../core/shape.ts";
 import { type Tensor, where } from "../index.ts";
 import { checkPositive, checkSameShape, type LossOptions, loss, type Reduced, type Reduction, reduce } from "./reduction.ts";
 
@@ -40,9 +42,10 @@ export function huber<R extends Reduction = "mean">(
 }
 
 /**
- * ½ d² / beta where |d| < beta, else |d| − ½ beta, that is Huber's loss divided by beta; beta 1 unless said. Shapes: equal. Girshick 2015.
+ * ½ d² / beta where |d| < beta, else |d| − ½ beta, that is Huber's loss divided by beta; beta 1 unless said, and 0 gives |d|. Shapes: equal.
+ * Girshick 2015.
  *
- * @throws ArgumentError if beta is not above 0
+ * @throws ArgumentError if beta is below 0
  */
 export function smoothL1<R extends Reduction = "mean">(
   x: Tensor,
@@ -51,8 +54,10 @@ export function smoothL1<R extends Reduction = "mean">(
 ): Reduced<R> {
   return loss("smoothL1", { tensors: [x, target], options, names: ["beta"] }, () => {
     checkSameShape(x, target, "smoothL1");
-    const beta = checkPositive(options.beta ?? 1, "smoothL1: beta");
-    return reduce(huberOf(x.sub(target), beta).div(beta), options.reduction, "smoothL1");
+    const { beta = 1 } = options;
+    const d = x.sub(target);
+    const losses = beta === 0 ? d.abs() : huberOf(d, checkPositive(beta, "smoothL1: beta")).div(beta);
+    return reduce(losses, options.reduction, "smoothL1");
   });
 }
 
@@ -71,7 +76,10 @@ export interface GaussianNllOptions<R = Reduction> extends LossOptions<R> {
 /**
  * ½ (log v + (x − t)² / v): the negative log-likelihood of a Gaussian whose mean x and variance v are both predicted.
  *
- * Shapes: all equal. Nix and Weigend 1994.
+ * Shapes: x and target equal; the variance too, or with size 1 where it is shared along an axis, or [...] for x [..., d]: one for each example,
+ * or []. Nix and Weigend 1994.
+ *
+ * @throws ShapeError for another variance
  */
 export function gaussianNll<R extends Reduction = "mean">(
   x: Tensor,
@@ -82,9 +90,18 @@ export function gaussianNll<R extends Reduction = "mean">(
   return loss("gaussianNll", { tensors: [x, target, variance], options, names: ["full", "eps"] }, () => {
     const { full = false, eps = 1e-6, reduction } = options;
     checkSameShape(x, target, "gaussianNll");
-    checkSameShape(x, variance, "gaussianNll (variance)");
-    const v = variance.clip(checkPositive(eps, "gaussianNll: eps"), Number.POSITIVE_INFINITY);
+    const v = sharedVariance(x, variance).clip(checkPositive(eps, "gaussianNll: eps"), Number.POSITIVE_INFINITY);
     const losses = v.log().add(x.sub(target).square().div(v)).mul(0.5);
     return reduce(full ? losses.add(Math.log(2 * Math.PI) / 2) : losses, reduction, "gaussianNll");
+  });
+}
+
+/** The variance with the rank of x, so that it means the same however its sizes happen to agree: [n] is one for each example of [n, d]. */
+function sharedVariance(x: Tensor, variance: Tensor): Tensor {
+  const [shape, own] = [x.shape, variance.shape];
+  if (own.length === 0 || (own.length === shape.length && own.every((d: number, i: number) => d === shape[i] || d === 1))) return variance;
+  if (sameShape(own, shape.slice(0, -1))) return variance.unsqueeze(-1);
+  throw new ShapeError(`gaussianNll: the prediction is ${showShape(shape)}, the variance ${showShape(own)}`, {
+    why: `it can be ${showShape(shape)}, the same with sizes 1, ${showShape(shape.slice(0, -1))} with one for each example, or []`,
   });
 }

@@ -122,6 +122,27 @@ test("bceWithLogits is finite at ±1000 in float32, with gradient σ(x) − t, �
   expect(await g!.array()).toEqual([1, 0, 0, -1, 0.5, -0.5]);
 });
 
+test("gaussianNll takes one variance for all, for each example or for each output; [n] is one for each example even of [n, n]", async () => {
+  const [x, t] = [tensor([[1, 2], [3, 5]]), tensor([[0, 0], [1, 1]])]; // biome-ignore format: rows
+  const whole = (rows: number[][]) => gaussianNll(x, t, tensor(rows), { reduction: "none" }).array();
+  const given = (v: Tensor) => gaussianNll(x, t, v, { reduction: "none" }).array();
+  expect(await given(tensor([1, 4]))).toEqual(await whole([[1, 1], [4, 4]])); // biome-ignore format: rows
+  expect(await given(tensor([[1], [4]]))).toEqual(await whole([[1, 1], [4, 4]])); // biome-ignore format: rows
+  expect(await given(tensor([[1, 4]]))).toEqual(await whole([[1, 4], [1, 4]])); // biome-ignore format: rows
+  expect(await given(tensor(3))).toEqual(await whole([[3, 3], [3, 3]])); // biome-ignore format: rows
+  const v = variable([2, 0.5]);
+  const [g] = gradients(gaussianNll(x, t, v, { reduction: "sum" }), [v]);
+  expect(await g!.array()).toEqual([0.5 * (2 / 2 - 5 / 4), 0.5 * (2 / 0.5 - 20 / 0.25)]);
+});
+
+test("smoothL1 with beta 0 is l1, with slope 0 at 0", async () => {
+  const x = variable([1, 2, -3, 1]);
+  const loss = smoothL1(x, tensor([1, 0, 0, 1.5]), { beta: 0, reduction: "none" });
+  expect(await loss.array()).toEqual([0, 2, 3, 0.5]);
+  const [g] = gradients(loss.sum(), [x]);
+  expect(await g!.array()).toEqual([0, 1, -1, -1]);
+});
+
 test("the likelihood of many coin tosses underflows as a product, and not as the sum of its logarithms", async () => {
   const x = zeros([2000]);
   expect(await x.sigmoid().product().item()).toBe(0);
@@ -131,5 +152,7 @@ test("the likelihood of many coin tosses underflows as a product, and not as the
 test("losses refuse bounds that are not above 0", () => {
   expect(() => huber(zeros([1]), zeros([1]), { delta: 0 })).toThrow(/delta/);
   expect(() => smoothL1(zeros([1]), zeros([1]), { beta: Number.NaN })).toThrow(/beta/);
+  expect(() => smoothL1(zeros([1]), zeros([1]), { beta: -1 })).toThrow(/beta is -1/);
   expect(() => gaussianNll(zeros([1]), zeros([1]), ones([2]))).toThrow(/variance/);
+  expect(() => gaussianNll(zeros([2, 3]), zeros([2, 3]), ones([3]))).toThrow(/variance \[3\][\s\S]*\[2\] with one for each example/);
 });

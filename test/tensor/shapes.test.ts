@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { arange, concat, einsum, split, stack, type Tensor, tensor, zeros } from "gradus";
+import { arange, concat, einsum, grad, split, stack, type Tensor, tensor, zeros } from "gradus";
 import { describe, expect, test } from "vitest";
 
 const m = tensor([
@@ -26,9 +26,34 @@ describe("shapes and places", () => {
     expect(() => m.sum([0, -2])).toThrow(/named twice/);
     expect(() => m.permute([0, 0])).toThrow(/named twice/);
     expect(() => m.transpose(0, 5 as never)).toThrow(/no axis 5/);
-    expect(() => tensor(1).sum(0 as never)).toThrow(/a scalar has no axes/);
+    expect(() => tensor(1).sum(1 as never)).toThrow(/there is no axis 1/);
     expect(() => m.softmax(2)).toThrow(/no axis 2/);
     expect(() => m.unsqueeze(3.5)).toThrow(/no axis 3.5/);
+  });
+
+  test("a scalar counts as [1] where an axis is named, and stays a scalar", async () => {
+    const x = tensor(2.5);
+    for (const axis of [0, -1] as const) {
+      for (const y of [x.sum(axis), x.mean(axis), x.max(axis), x.min(axis), x.product(axis), x.logSumExp(axis), x.norm(axis)]) {
+        expect(y.shape).toEqual([]);
+        expect(await y.item()).toBe(2.5);
+      }
+      for (const y of [x.sort(axis), x.cumsum(axis), x.squeeze(axis), x.flip(axis), x.topK(1, axis).values])
+        expect(await y.item()).toBe(2.5);
+      for (const y of [x.argmax(axis), x.argmin(axis), x.argsort(axis), x.topK(1, axis).indices, x.logSoftmax(axis)])
+        expect(await y.item()).toBe(0);
+      expect(await x.softmax(axis).item()).toBe(1);
+      expect(await x.std(axis).item()).toBeNaN();
+      expect(await x.variance(axis, { correction: 0 }).item()).toBe(0);
+      expect(await x.gt(0).any(axis).array()).toBe(true);
+      expect(x.sum(axis, { keepDims: true }).shape).toEqual([]);
+      expect(x.argmax(axis, { keepDims: true }).shape).toEqual([]);
+    }
+    expect(await x.sum([0]).item()).toBe(2.5);
+    expect(await grad((v: Tensor) => v.logSumExp(0).add(v.max(-1)))(x).item()).toBe(2);
+    const wrong: ((v: Tensor) => Tensor)[] = [(v) => v.sum(1), (v) => v.argmax(-2), (v) => v.softmax(1), (v) => v.squeeze(1), (v) => v.flip(-2), (v) => v.topK(1, 1).values]; // biome-ignore format: a list
+    for (const f of wrong) expect(() => f(x)).toThrow(/there is no axis/);
+    expect(() => x.topK(2)).toThrow(/axis -1 has 1 elements/);
   });
 
   test("transpose, permute, squeeze, unsqueeze and flatten move no numbers about wrongly", async () => {
@@ -167,6 +192,25 @@ describe("Python's brackets", () => {
       "index -4 is outside an axis of size 3",
     );
     expect(() => m.at(tensor([true, false]))).toThrow(/bool tensor is no index/);
+  });
+
+  test("tensors that do not stand side by side pick together, and their axes come first, as in NumPy", async () => {
+    const x = arange(24).reshape([2, 3, 4]);
+    const int = (list: number | number[] | number[][]) => tensor(list as number[], { dtype: "int32" });
+    const pair = int([0, 1]);
+    expect(await x.at(pair, ":", int([3, 0])).array()).toEqual([[3, 7, 11], [12, 16, 20]]); // biome-ignore format: rows
+    expect(await x.at(pair, "...", int([3, 0])).array()).toEqual(await x.at(pair, ":", int([3, 0])).array());
+    expect(x.at(int([[0], [1]]), ":", int([0, 1, 2])).shape).toEqual([2, 3, 3]);
+    expect(await x.at(int([[0], [1]]), "::2", int([-1, 0])).array()).toEqual([[[3, 11], [0, 8]], [[15, 23], [12, 20]]]); // biome-ignore format: rows
+    expect(x.at("None", pair, ":", pair).shape).toEqual([2, 1, 3]);
+    expect(x.at(pair, "None", pair).shape).toEqual([2, 1, 4]);
+    // A number drops its axis first: then the tensors are neighbours, or there is but one.
+    expect(await x.at(pair, 0, pair).array()).toEqual([0, 13]);
+    expect(x.at(0, ":", pair).shape).toEqual([3, 2]);
+    const slope = grad((v: Tensor) => v.at(pair, ":", int([3, 3])).sum())(x.cast("float32"));
+    expect(await slope.sum(1).array()).toEqual([[0, 0, 0, 3], [0, 0, 0, 3]]); // biome-ignore format: rows
+    await expect(x.at(pair, ":", int([0, 4])).array()).rejects.toThrow("at: index 4 is outside an axis of size 4");
+    expect(() => x.at(pair, ":", int([0, 1, 2]))).toThrow(/cannot broadcast \[2\] with \[3\]/);
     expect(() => m.at(tensor([0.5]))).toThrow(/positions are int32/);
   });
 

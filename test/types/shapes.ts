@@ -17,6 +17,10 @@ const m = tensor([
 ]);
 is<[2, 2]>()(m);
 is<[]>()(tensor(3));
+is<[]>()(tensor(3).sum(0));
+is<[]>()(tensor(3).sum([-1], { keepDims: true }));
+// @ts-expect-error a scalar counts as [1]
+tensor(3).sum(1);
 is<[3]>()(tensor([true, false, true]));
 is<[2, 1, 3]>()(tensor([[[1, 2, 3]], [[4, 5, 6]]]));
 const rows: number[][] = [[1, 2]];

@@ -21,7 +21,8 @@ const WHOLE: Item = { kind: "slice", start: undefined, stop: undefined, step: 1 
 
 /**
  * x[index…]: numbers take one element of an axis and drop it; "a:b:c" slices, with several entries between commas; "..." is as many whole axes as are
- * missing; "None" is a new axis of size 1; int32 tensors pick rows, several side by side together, as in NumPy.
+ * missing; "None" is a new axis of size 1; int32 tensors pick rows, several of them together. As in NumPy their axes stand where the first
+ * tensor does, or in front of all others where the tensors do not stand side by side. (A number is no tensor: it drops its axis first, as in PyTorch.)
  */
 export function at(x: Tensor, index: readonly Index[]): Tensor {
   return atUserLine(() => {
@@ -108,13 +109,22 @@ function sliceOf(item: Item, n: number, axis: number): { start: number; step: nu
   return size === 0 ? { start: 0, step: 1, size } : { start, step, size };
 }
 
-/** Rows by number. Several lists of numbers must stand side by side: they are one list of positions in those axes taken as one. */
+/**
+ * Rows by number. Several lists of numbers are one list of positions in their axes taken as one; axes that are not side by side are moved to
+ * the front for that.
+ */
 function pick(x: Value, rows: readonly { readonly axis: number; readonly where: Tensor }[]): Value {
   if (rows.length === 0) return x;
   const first = rows[0]!.axis;
   if (rows.length === 1) return ops.gather(x, positions(rows[0]!.where, "at"), { axis: first, label: calledAs("at"), fromEnd: true });
-  if (rows.some((r, i) => r.axis !== first + i))
-    throw new ArgumentError("at: tensors that index together must stand side by side", { help: "permute the axes first" });
+  if (rows.some((r, i) => r.axis !== first + i)) {
+    const chosen = rows.map((r) => r.axis);
+    const others = x.shape.map((_, axis) => axis).filter((axis) => !chosen.includes(axis));
+    return pick(
+      ops.transpose(x, [...chosen, ...others]),
+      rows.map(({ where }, axis) => ({ axis, where })),
+    );
+  }
   const lists = rows.map((r) => positions(r.where, "at"));
   const shape = lists.map((l) => l.shape).reduce((a, b) => broadcastShapes(a, b, "at"));
   const sizes = x.shape.slice(first, first + rows.length);

@@ -62,6 +62,10 @@ export function unsqueeze(x: Tensor, axis: number): Tensor {
   return unary(x, (v) => ops.reshape(v, v.shape.toSpliced(checkAxis(axis, v.shape.length + 1, "unsqueeze"), 0, 1)));
 }
 
+/** The axes counted from the front. A scalar counts as [1], as in PyTorch: 0 and −1 are its axis. */
+const namedAxes = (v: Value, axes: number | readonly number[], who: string): number[] =>
+  checkAxes(typeof axes === "number" ? [axes] : axes, Math.max(1, v.shape.length), who);
+
 /** Drops an axis of size 1, several, or all of them. */
 export function squeeze(x: Tensor, axis?: number | readonly number[]): Tensor {
   return unary(x, (v) => {
@@ -70,7 +74,8 @@ export function squeeze(x: Tensor, axis?: number | readonly number[]): Tensor {
         v,
         v.shape.filter((d) => d !== 1),
       );
-    const axes = checkAxes(typeof axis === "number" ? [axis] : axis, v.shape.length, "squeeze");
+    const axes = namedAxes(v, axis, "squeeze");
+    if (v.shape.length === 0) return v;
     for (const i of axes)
       if (v.shape[i] !== 1) throw new ShapeError(`squeeze: axis ${i} of ${showShape(v.shape)} has size ${v.shape[i]}, not 1`);
     return ops.reshape(
@@ -103,8 +108,8 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
 
 export function flip(x: Tensor, axes?: number | readonly number[]): Tensor {
   return unary(x, (v) => {
-    const all = axes === undefined ? v.shape.map((_, i) => i) : checkAxes(typeof axes === "number" ? [axes] : axes, v.shape.length, "flip");
-    return ops.flip(v, all);
+    const all = axes === undefined ? v.shape.map((_, i) => i) : namedAxes(v, axes, "flip");
+    return v.shape.length === 0 ? v : ops.flip(v, all);
   });
 }
 

@@ -31,6 +31,10 @@ function kept(x: Value, reduced: Value, axes: readonly number[], options: Reduce
 
 type Rule = (x: Value, axes: readonly number[]) => Value;
 
+/** A scalar counts as [1] where an axis is named, as in PyTorch: 0 and −1 are its axis. */
+const asRow = (v: Value): Value => ops.reshape(v, [1]);
+const isScalar = (v: Value): boolean => v.shape.length === 0;
+
 const KEEP = ["keepDims"];
 
 function reduce(
@@ -43,6 +47,7 @@ function reduce(
 ): Tensor {
   return unary(x, (v) => {
     checkOptions(who, options, names);
+    if (isScalar(v) && axis !== undefined) return ops.reshape(rule(asRow(v), axesOf(asRow(v), axis, who)), []);
     const axes = axesOf(v, axis, who);
     return kept(v, rule(v, axes), axes, options);
   });
@@ -145,7 +150,8 @@ function position(who: string, rule: (x: Value, axis: number) => Value) {
   return (x: Tensor, axis?: number, options?: ReduceOptions): Tensor =>
     unary(x, (v) => {
       checkOptions(who, options, KEEP);
-      if (axis === undefined) return rule(counted(ops.reshape(v, [sizeOf(v.shape)])), 0);
+      if (axis !== undefined && isScalar(v)) checkAxis(axis, 1, who);
+      if (axis === undefined || isScalar(v)) return rule(counted(ops.reshape(v, [sizeOf(v.shape)])), 0);
       const front = checkAxis(axis, v.shape.length, who);
       return kept(v, rule(counted(v), front), [front], options);
     });
@@ -160,13 +166,12 @@ interface Given {
   readonly names: readonly string[];
 }
 
-/** A rule that keeps the shape and works along one axis, the last unless said. A scalar counts as [1]. */
+/** A rule that keeps the shape and works along one axis, the last unless said. */
 function along(who: string, x: Tensor, axis: number, rule: (x: Value, axis: number) => Value, given?: Given): Tensor {
   return unary(x, (v) => {
     if (given) checkOptions(who, given.options, given.names);
-    if (v.shape.length > 0) return rule(v, checkAxis(axis, v.shape.length, who));
-    checkAxis(axis, 1, who);
-    return ops.reshape(rule(ops.reshape(v, [1]), 0), []);
+    if (!isScalar(v)) return rule(v, checkAxis(axis, v.shape.length, who));
+    return ops.reshape(rule(asRow(v), checkAxis(axis, 1, who)), []);
   });
 }
 
@@ -201,12 +206,16 @@ export const sort = (x: Tensor, axis = -1, o: SortOptions = {}): Tensor =>
 /** The k largest along an axis, largest first, and where they stand. */
 export function topK(x: Tensor, k: number, axis = -1): { values: Tensor; indices: Tensor } {
   return atUserLine(() => {
-    const at = checkAxis(axis, x.shape.length, "topK");
-    const size = x.shape[at]!;
+    const scalar = x.shape.length === 0;
+    const at = checkAxis(axis, scalar ? 1 : x.shape.length, "topK");
+    const size = scalar ? 1 : x.shape[at]!;
     if (!Number.isInteger(k) || k < 0 || k > size)
       throw new ArgumentError(`topK: k is ${show(k)}`, { why: `axis ${axis} has ${size} elements`, help: `a whole number 0 … ${size}` });
+    const first = (v: Value): Value => ops.sliceAxis(scalar ? asRow(v) : v, at, 0, k);
+    const back = (v: Value): Value => (scalar && k === 1 ? ops.reshape(v, []) : v);
     const order = argsort(x, axis, { descending: true });
-    const indices = unary(order, (v) => ops.sliceAxis(v, at, 0, k));
-    return { values: unary(x, (v) => ops.takeAlong(v, indices.node(), at)), indices };
+    const indices = unary(order, first);
+    const values = unary(x, (v) => ops.takeAlong(scalar ? asRow(v) : v, indices.node(), at));
+    return { values: unary(values, back), indices: unary(indices, back) };
   });
 }

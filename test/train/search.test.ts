@@ -239,9 +239,8 @@ describe("a search", () => {
     await expect(search({ ...settings("refused"), epoch: 3 } as never)).rejects.toThrow(/"epoch"[\s\S]*did you mean epochs/);
     await expect(trainRecipe({ ...settings("refused"), patient: 3 } as never)).rejects.toThrow(/did you mean patience/);
     expect(() => recipe({ ...mine, metric: {} } as never)).toThrow(/did you mean metrics/);
-    await expect(openRun(join(folder, "same/best"), async () => mine).then((run) => run.evaluate({ dirs: "." } as never))).rejects.toThrow(
-      /did you mean dir/,
-    );
+    const { path } = await trainRecipe({ ...settings("misspelt"), epochs: 1 });
+    await expect(openRun(path, async () => mine).then((run) => run.evaluate({ dirs: "." } as never))).rejects.toThrow(/did you mean dir/);
   });
 
   test("a folder that holds something is not written over", async () => {

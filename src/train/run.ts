@@ -16,6 +16,7 @@ import { runCurves } from "./run-curves.ts";
 import { isUnbegun, RunFolder, type RunInfo, readCheckpoint, readInfo } from "./run-folder.ts";
 import { epochLine } from "./run-log.ts";
 import { score, type Trainable } from "./score.ts";
+import { damagedParameters } from "./step-error.ts";
 import { type Progress, Trainer } from "./trainer.ts";
 import { positionToText, storeAll } from "./training-state.ts";
 
@@ -287,7 +288,7 @@ async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainE
   const window = { count: 0, loss: 0 };
   const save = async (): Promise<void> => {
     // A model that is not finite is of no use, and would push out checkpoints that are.
-    if ((await trainer.damaged()).length > 0) return;
+    if ((await damagedParameters(model)).length > 0) return;
     const { tensors, position } = await trainer.state();
     await folder.save(trainer.step, tensors, {
       training: positionToText(position),

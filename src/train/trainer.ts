@@ -7,6 +7,7 @@ import type { Optimizer } from "../optim/index.ts";
 import { EarlyStopping, type EarlyStoppingOptions } from "./early-stopping.ts";
 import { checkMetrics, type Loss, type Metrics, type NoMetrics } from "./metric.ts";
 import { mapValues, placement, type Scores, scorer, type Trainable } from "./score.ts";
+import { damagedParameters, StepError, stepError } from "./step-error.ts";
 import { type Measured, Tally } from "./tally.ts";
 import { checkPosition, groupOf, loadGroup, type Progress, type Sums, storeAll, type TrainingState } from "./training-state.ts";
 import { Yielding } from "./yielding.ts";
@@ -144,38 +145,29 @@ export class Trainer {
       const loss = await result.loss.item();
       const metrics: Record<string, number> = {};
       for (const [name, value] of Object.entries(result.metrics)) metrics[name] = await value.item();
-      if (!Number.isFinite(loss)) throw await this.nonFinite(`the loss is ${loss}`);
+      if (!Number.isFinite(loss)) throw await this.nonFinite(`the loss is ${loss}`, { batch: { x, y } });
       await this.tally.add(result.measured, x.shape[0] as number);
       return { loss, metrics };
     } catch (error) {
       if (!(error instanceof NonFiniteError) || error instanceof StepError) throw error;
       // The program itself refused: it has written nothing, so the step may be left out.
-      if (this.options.nonFinite !== "skip") throw await this.nonFinite(error.what, error);
+      if (this.options.nonFinite !== "skip") throw await this.nonFinite(error.what, { cause: error, batch: { x, y } });
       this.skipped++;
       return undefined;
     }
   }
 
-  private async nonFinite(what: string, cause?: unknown): Promise<NonFiniteError> {
-    return stepError(`step ${this.step + 1} (epoch ${this.epoch}, batch ${this.batch + 1}): ${what}`, await this.damaged(), cause);
-  }
-
-  /** The names of parameters that are not finite. Buffers may hold infinities for a purpose, as masks do. */
-  async damaged(): Promise<string[]> {
-    const names: string[] = [];
-    for (const [name, cell] of this.model.namedVariables())
-      if (cell.trainable && (await cell.value.data()).some((v) => !Number.isFinite(v))) names.push(name);
-    return names;
+  private nonFinite(what: string, found: { cause?: unknown; batch: Labelled }): Promise<StepError> {
+    return stepError(`step ${this.step + 1} (epoch ${this.epoch}, batch ${this.batch + 1}): ${what}`, this.model, found);
   }
 
   /** An update may overflow although the loss before it was finite; then no later step can mend it, nor can leaving steps out. */
   private async checkEpoch(validationLoss: number | undefined): Promise<void> {
     const where = `step ${this.step} (the last of epoch ${this.epoch})`;
     if (this.sums.count === 0 && this.skipped > 0)
-      throw stepError(`${where}: every step of the epoch was left out, none was finite`, await this.damaged());
+      throw await stepError(`${where}: every step of the epoch was left out, none was finite`, this.model);
     if (validationLoss !== undefined && Number.isFinite(validationLoss)) return;
-    const names = await this.damaged();
-    if (names.length > 0) throw stepError(`${where}: the model is not finite any more`, names);
+    if ((await damagedParameters(this.model)).length > 0) throw await stepError(`${where}: the model is not finite any more`, this.model);
   }
 
   /** Mean loss, metrics, validation, early stopping. */
@@ -258,21 +250,6 @@ export class Trainer {
     if (stopping) this.stopping?.restore(stopping, Object.keys(best).length > 0 ? best : undefined);
   }
 }
-
-/** Has the step's number already. */
-class StepError extends NonFiniteError {}
-
-/** With what the program found out: the input or the operation the number came from, and its line. */
-const stepError = (what: string, damaged: readonly string[], cause?: unknown): StepError => {
-  const parameters = damaged.length > 0 ? `not finite any more: ${damaged.join(", ")}` : "all parameters are still finite";
-  const { why, site } = cause instanceof NonFiniteError ? cause : {};
-  return new StepError(what, {
-    why: why ? `${why}; ${parameters}` : parameters,
-    help: "lower the learning rate, or clip the gradients with clipNorm; look for inputs that are not finite",
-    site,
-    cause,
-  });
-};
 
 function check(data: Dataset<Labelled>, options: FitOptions): void {
   checkOptions("fit", options, FIT_OPTIONS);

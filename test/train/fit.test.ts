@@ -2,9 +2,9 @@ import { describe, expect, test } from "vitest";
 import { ArgumentError, NonFiniteError } from "../../src/core/errors.ts";
 import { ArrayDataset } from "../../src/data/index.ts";
 import { Generator, type Tensor } from "../../src/index.ts";
-import { crossEntropy, Dropout, init, Linear, mse, Sequential, tanh } from "../../src/nn/index.ts";
+import { bceWithLogits, crossEntropy, Dropout, init, Linear, mse, Sequential, tanh } from "../../src/nn/index.ts";
 import { adam, sgd } from "../../src/optim/index.ts";
-import { accuracy, type FitOptions, fit as learn, type Progress, score } from "../../src/train/index.ts";
+import { accuracy, type FitOptions, fit as learn, type Progress, recall, score } from "../../src/train/index.ts";
 import { circle, setUp } from "./fixtures.ts";
 
 const network = () => init(new Sequential(new Linear(2, 12), tanh, new Linear(12, 2)), 3) as Sequential;
@@ -167,6 +167,29 @@ describe("fit", () => {
     const error = await run.catch((e: unknown) => e);
     expect(error).toBeInstanceOf(NonFiniteError);
     expect((error as Error).message).toMatch(/step \d+ \(epoch \d+, batch \d+\)[\s\S]*learning rate/);
+  });
+
+  test("a loss that is not finite names the operation and the line, and parameters that have grown beyond reason", async () => {
+    const model = network();
+    const log = (o: Tensor, t: Tensor): Tensor<[]> => crossEntropy(o.sub(1000).log(), t);
+    const error = await learn(model, circle(16), options(model, { loss: log, metrics: {} })).catch((e: Error) => e);
+    expect(error).toBeInstanceOf(NonFiniteError);
+    expect((error as Error).message).toMatch(/^step 1 [^\n]* at fit\.test\.ts:\d+\n {2}why: the first such number came from log \[16, 2\]/);
+    const wild = network();
+    const rate = { optimizer: sgd(wild.parameters(), { lr: 1e37 }) };
+    await expect(learn(wild, circle(64), options(wild, rate))).rejects.toThrow(/diverges: \S+ has grown to -?\d\.\de\+\d/);
+  });
+
+  test("a batch that held NaN is named as the cause, whatever the metrics were", async () => {
+    const model = init(new Sequential(new Linear(1, 1)), 0) as Sequential;
+    const data = new ArrayDataset(
+      { data: Float32Array.of(1, 2, Number.NaN, 4), shape: [1] },
+      { data: Float32Array.of(0, 0, 0, 0), shape: [1] },
+    );
+    const more = { loss: bceWithLogits, optimizer: sgd(model.parameters(), { lr: 0.1 }), rng: 0, epochs: 1, batchSize: 4 };
+    await expect(learn(model, data, { ...more, metrics: { recall } })).rejects.toThrow(
+      /x\) held NaN at \[\d, 0\][\s\S]*help: the batch itself holds it/,
+    );
   });
 
   test("nonFinite: skip leaves such steps out and goes on", async () => {

@@ -7,7 +7,7 @@ import type { Tensor } from "../../src/index.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/io/index.ts";
 import { crossEntropy, Dropout, Linear, Sequential, tanh } from "../../src/nn/index.ts";
 import { adam } from "../../src/optim/index.ts";
-import { accuracy, f1, openRun, type Recipe, recipe, type TrainSettings, trainRecipe } from "../../src/train/index.ts";
+import { accuracy, f1, type Loss, openRun, type Recipe, recipe, type TrainSettings, trainRecipe } from "../../src/train/index.ts";
 import { positionFromText } from "../../src/train/schemas.ts";
 import { positionToText } from "../../src/train/training-state.ts";
 import { circle, setUp } from "./fixtures.ts";
@@ -243,6 +243,14 @@ describe("a run's folder", () => {
     expect(outcome.status).toBe("stopped early");
     const run = await openRun(join(folder, "a"), async () => RECIPE);
     expect((await run.evaluate()).loss).toBeCloseTo(outcome.scores.loss!, 6);
+  });
+
+  test("a run that fails says the operation, the line and what the batch held, as fit does", async () => {
+    const log: Loss = (o, t) => crossEntropy(o.sub(1000).log(), t);
+    const failing = trainRecipe(settings({ out: join(folder, "a"), recipe: { ...RECIPE, loss: log } }));
+    await expect(failing).rejects.toThrow(
+      /^step 1 [^\n]* at resume\.test\.ts:\d+\n {2}why: the first such number came from log[\s\S]*checkpoint/,
+    );
   });
 
   test("an opened run scores as the training said", async () => {

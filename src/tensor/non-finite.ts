@@ -3,6 +3,7 @@ import { isFloat } from "../core/dtype.ts";
 import { NonFiniteError, show } from "../core/errors.ts";
 import { showShape, sizeOf } from "../core/shape.ts";
 import { costOf } from "../graph/cost.ts";
+import { operationOf } from "../graph/dot.ts";
 import { evaluateNode, type Numbers } from "../graph/evaluate.ts";
 import type { Value } from "../graph/op.ts";
 import { topological } from "../graph/walk.ts";
@@ -35,7 +36,7 @@ export function explainNonFinite(error: NonFiniteError, step: RefusedStep): NonF
   if (!culprit) return error;
   if (culprit.op.kind !== "leaf")
     return new NonFiniteError(error.what, {
-      why: `the first such number came from ${culprit.op.name} ${showShape(culprit.shape)}, from finite ones`,
+      why: `the first such number came from ${operationOf(culprit)} ${showShape(culprit.shape)}, from finite ones`,
       help: error.help,
       site: culprit.site ?? error.site,
     });

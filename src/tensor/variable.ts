@@ -8,7 +8,7 @@ import { stopGradient, variable as variableLeaf } from "../ops/index.ts";
 import { currentTrace, realisedStorage, type Storage } from "./context.ts";
 import { asTensor } from "./create.ts";
 import { computeIfDeep, noteAssigned } from "./pending.ts";
-import { atUserLine } from "./site.ts";
+import { atUserLine, takeSite } from "./site.ts";
 import { elementsOf, type Slot } from "./slots.ts";
 import { Tensor } from "./tensor.ts";
 import type { TensorLike } from "./tensor-types.ts";
@@ -50,6 +50,7 @@ export class Variable<out S extends Shape = any> extends Tensor<S> {
   /** Of a tensor, or, as an empty cell, of a shape and a dtype. */
   constructor(content: Tensor<S> | Type, options: VariableOptions = {}) {
     super({ shape: content.shape, dtype: content.dtype }, { tracked: true });
+    checkOptions("Variable", options, ["name", "trainable", "empty"], takeSite);
     this.name = options.name ?? "";
     this.trainable = options.trainable ?? true;
     this.#empty = options.empty;
@@ -234,6 +235,7 @@ export function variable<const A extends Nested>(
 export function variable(value: unknown, options: VariableOptions & { readonly dtype?: DType } = {}): Variable {
   return atUserLine(() => {
     checkOptions("variable", options, ["name", "trainable", "dtype"]);
-    return new Variable(asTensor(value as TensorLike, options.dtype, "variable"), options);
+    const { dtype, ...others } = options;
+    return new Variable(asTensor(value as TensorLike, dtype, "variable"), others);
   });
 }

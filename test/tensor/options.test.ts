@@ -42,6 +42,7 @@ const CORE: readonly Case[] = [
   ["uniform", (o) => new Generator(0).uniform([2], 0, 1, o), "dtype"],
   ["normal", (o) => new Generator(0).normal([2], 0, 1, o), "dtype"],
   ["variable", (o) => variable([1], o), "trainable"],
+  ["Variable", (o) => new core.Variable(x, o), "trainable"],
   ["compile", (o) => core.compile(() => x.sum(), o), "optimize"],
   ["configure", (o) => core.configure(o), "threads"],
   ["evaluate", (o) => core.evaluate(x, o), "device"],

@@ -1,8 +1,8 @@
 import { GradusError, type Site } from "../core/errors.ts";
 import { withSite } from "../graph/op.ts";
 
-/** Frames looked at: those of the library above the user's line, and one more. */
-const DEPTH = 12;
+/** Frames looked at: those of the library above the user's line, of which each chain within a chain adds six, and one more. */
+const DEPTH = 32;
 
 /** What is found in frames of the library's own code: its folder or file, as URLs and as paths. */
 const OWN = ownPlaces(fileHere());

@@ -52,6 +52,13 @@ describe("what a training step is made of", () => {
     });
   });
 
+  test("a line is known however deep the layer lies in chains", async () => {
+    const deep = init(new Sequential(new Sequential(new Sequential(new Sequential(new Linear(20, 8), relu))), new Linear(8, 3)), 0);
+    const { nodes } = await explain(trainingStep(deep), ...batch(4));
+    const sites = nodes.filter((node) => node.name !== "x" && node.name !== "y").map((node) => node.site);
+    expect(new Set(sites.map((site) => site.replace(/\d+$/, "n")))).toEqual(new Set(["explain.test.ts:n"]));
+  });
+
   test("each node knows the kernels it is computed in, which are shown as loops and as the target's code", async () => {
     const { nodes, kernels, sources } = await explain(trainingStep(), ...batch(4));
     expect(sources).toHaveLength(kernels.length);

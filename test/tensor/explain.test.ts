@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 const model = (inputs: number, hidden: number, outputs: number) =>
   init(new Sequential(new Linear(inputs, hidden), relu, new Linear(hidden, outputs)), 0);
 
-function trainingStep(net = model(20, 8, 3), device: "wasm" | "interpreter" = "wasm") {
+function trainingStep(net: Sequential = model(20, 8, 3), device: "wasm" | "interpreter" = "wasm") {
   const optimizer = adam(net.parameters(), { lr: 0.1 });
   return compile(
     (x: Tensor, y: Tensor) => {

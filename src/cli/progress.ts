@@ -102,10 +102,12 @@ export function reportTraining(output: Output): TrainEvents & { curve(): string 
       const few = [head, showScore("loss", loss), ...checked, times[1]!];
       const ways = [...times.map((time) => [...all, time]), few].map((facts) => facts.join("  "));
       const room = output.columns - 1;
-      output.line(widthOf(ways[2]!) <= room ? firstThatFits(ways, room) : flow(few, room));
+      output.line(
+        widthOf(ways[2]!) <= room ? firstThatFits(ways, room) : flow([head, showScore("loss", loss), times[1]!, ...checked], room),
+      );
     },
     damaged: ({ path, reason }) => output.warn(`warning: ${path} is damaged and was passed over (${reason})`),
-    say: (line) => output.line(line),
+    say: (line) => output.line(wrap(line, output.columns, "  ")),
     curve: () => sparkline(losses, Math.min(60, output.columns - 6)),
   };
 }

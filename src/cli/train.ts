@@ -84,9 +84,11 @@ export async function addTrain(program: Command, words: readonly string[]): Prom
       report,
     );
     sayOutcome(output, outcome, report.curve());
-    if (outcome.status === "interrupted")
+    if (outcome.status === "interrupted" && !existsSync(outcome.path))
+      output.line(wrap("interrupted before anything was trained: nothing is kept", output.columns, "  "));
+    else if (outcome.status === "interrupted")
       output[stop.isMute ? "warn" : "line"](toType(INTERRUPTED, resumeWords(name, outcome.path), output.columns));
-    sayPlace(output, outcome);
+    if (existsSync(outcome.path)) sayPlace(output, outcome);
     process.exitCode = outcome.status === "interrupted" ? stop.exitCode : outcome.status === "failed" ? 1 : 0;
   });
 }

@@ -19,6 +19,7 @@ import { score, type Trainable } from "./score.ts";
 import { damagedParameters } from "./step-error.ts";
 import { type Progress, Trainer } from "./trainer.ts";
 import { positionToText, storeAll } from "./training-state.ts";
+import { isStop } from "./yielding.ts";
 
 export interface TrainSettings {
   readonly recipe: Recipe;
@@ -115,7 +116,7 @@ export async function trainRecipe(settings: TrainSettings, events: TrainEvents =
   const begun = milliseconds();
   const isNew = settings.resume === undefined;
   const folder = isNew ? await newRun(settings, events) : await oldRun(settings.resume, settings, events);
-  let failed = false;
+  let unused = false;
   const seconds = folder.info.seconds;
   const elapsed = (): number => seconds + (milliseconds() - begun) / 1000;
   try {
@@ -129,12 +130,19 @@ export async function trainRecipe(settings: TrainSettings, events: TrainEvents =
     });
     return { path: folder.path, ...result, seconds: elapsed() };
   } catch (error) {
-    failed = true;
+    unused = isNew;
+    if (isStop(error, settings.signal)) return await interrupted(folder, elapsed());
     await folder.fail(elapsed());
     throw error instanceof NonFiniteError ? await withLastGood(error, folder.path) : error;
   } finally {
-    await folder.close({ unused: failed && isNew });
+    await folder.close({ unused });
   }
+}
+
+/** A run that was stopped where nothing is to be saved: its data were still loading, or only the test was left. */
+async function interrupted(folder: RunFolder, seconds: number): Promise<TrainOutcome> {
+  await folder.update({ status: "interrupted", finished: null, seconds });
+  return { path: folder.path, status: "interrupted", records: [], scores: {}, seconds };
 }
 
 /** The run to go on with. What does not fit it is refused before anything is written. */

@@ -10,7 +10,7 @@ import { mapValues, placement, type Scores, scorer, type Trainable } from "./sco
 import { damagedParameters, StepError, stepError } from "./step-error.ts";
 import { type Measured, Tally } from "./tally.ts";
 import { checkPosition, groupOf, loadGroup, type Progress, type Sums, storeAll, type TrainingState } from "./training-state.ts";
-import { Yielding } from "./yielding.ts";
+import { isStop, Yielding } from "./yielding.ts";
 
 export type { Progress };
 
@@ -117,7 +117,13 @@ export class Trainer {
         await yielding.now();
         if (signal?.aborted) return this.end("aborted");
       }
-      await this.endEpoch();
+      try {
+        await this.endEpoch();
+      } catch (error) {
+        // Validation was stopped: the epoch's steps are done, and its end is still to come.
+        if (isStop(error, signal)) return this.end("aborted");
+        throw error;
+      }
     }
     return this.end(this.stopping?.exhausted ? "stopped early" : "done");
   }

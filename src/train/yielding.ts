@@ -25,3 +25,6 @@ export function macrotask(): Promise<void> {
     port2.postMessage(0);
   });
 }
+
+/** True for what is thrown because the signal was given: no failure. */
+export const isStop = (error: unknown, signal: AbortSignal | undefined): boolean => signal?.aborted === true && error === signal.reason;

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { FormatError, GradusError } from "../../src/core/errors.ts";
+import type { Dataset, Labelled } from "../../src/data/index.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/io/index.ts";
 import { crossEntropy, init, Linear, Sequential, tanh } from "../../src/nn/index.ts";
 import { adam } from "../../src/optim/index.ts";
@@ -131,6 +132,50 @@ describe("every beginning of a run can be gone on with", () => {
     expect(await text(run, "checkpoints/step-000000024.safetensors").then((t) => t.length)).toBeGreaterThan(0);
   });
 
+  /** The data set; giving its batches stops the run. */
+  const stopping = <D extends Dataset<Labelled>>(data: D, stop: AbortController): D =>
+    Object.assign(Object.create(data) as D, {
+      *batches(...given: Parameters<D["batches"]>) {
+        stop.abort();
+        yield* data.batches(given[0], given[1]);
+      },
+    });
+
+  test("stopped while an epoch is scored or while the test set is, a run is interrupted, not failed, and goes on from there", async () => {
+    const asked = { validation: 0.25, patience: 9 };
+    await trainRecipe(settings({ out: join(folder, "scored"), ...asked }));
+    for (const part of ["validation", "test"]) {
+      const stop = new AbortController();
+      const data: Recipe["data"] = async (o, where) => {
+        const parts = await RECIPE.data(o, where);
+        if (part === "test") return { ...parts, test: stopping(parts.test, stop) };
+        const split: typeof parts.train.split = (share, rng) => {
+          const [train, validation] = parts.train.split(share, rng);
+          return [train, stopping(validation, stop)];
+        };
+        return { ...parts, train: Object.assign(Object.create(parts.train), { split }) };
+      };
+      run = join(folder, `stopped in ${part}`);
+      const recipe = { ...RECIPE, data };
+      expect((await trainRecipe(settings({ recipe, out: run, signal: stop.signal, ...asked }))).status).toBe("interrupted");
+      expect(JSON.parse(await text(run, "run.json")).status).toBe("interrupted");
+      await resume(asked);
+      for (const name of ["metrics.jsonl", "curves.svg", "checkpoints/step-000000018.safetensors"])
+        expect(await text(run, name)).toBe(await text(join(folder, "scored"), name));
+    }
+  });
+
+  test("stopped while its data load, a run leaves nothing behind and is no error", async () => {
+    const stop = new AbortController();
+    const data: Recipe["data"] = async (_, { signal }) => {
+      stop.abort();
+      throw signal!.reason;
+    };
+    const out = join(folder, "stopped in loading");
+    expect((await trainRecipe(settings({ recipe: { ...RECIPE, data }, out, signal: stop.signal }))).status).toBe("interrupted");
+    expect(await readdir(folder)).not.toContain("stopped in loading");
+  });
+
   test("a picture that cannot be drawn or written fails no run", async () => {
     await rm(join(run, "curves.svg"), { force: true });
     await mkdir(join(run, "curves.svg"));
@@ -255,27 +300,32 @@ describe("a stranger's run folder", () => {
     expect([await text(run, "metrics.jsonl"), await text(run, "run.json")]).toEqual(before);
   });
 
-  test("random mutations of a run's files end in a typed error or in a finished run, never in anything else", async () => {
-    const files = ["run.json", "metrics.jsonl", "checkpoints/step-000000010.safetensors"];
-    const edit = fc.record({ at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), byte: fc.nat(255), cut: fc.boolean() });
-    await fc.assert(
-      fc.asyncProperty(fc.constantFrom(...files), fc.array(edit, { minLength: 1, maxLength: 4 }), async (name, edits) => {
-        run = join(folder, `run-${++names}`);
-        await cp(half, run, { recursive: true });
-        let bytes = await readFile(join(run, name));
-        for (const { at, byte, cut } of edits) {
-          const place = Math.floor(at * bytes.length);
-          if (cut) bytes = bytes.subarray(0, place);
-          else bytes[place] = byte;
-        }
-        await writeFile(join(run, name), bytes);
-        const outcome = await resume().catch((error: unknown) => error);
-        if (outcome instanceof Error) expect(outcome).toBeInstanceOf(GradusError);
-        await rm(run, { recursive: true });
-      }),
-      { numRuns: Number(process.env.GRADUS_MUTATIONS ?? 60) },
-    );
-  });
+  const mutations = Number(process.env.GRADUS_MUTATIONS ?? 60);
+  test(
+    "random mutations of a run's files end in a typed error or in a finished run, never in anything else",
+    async () => {
+      const files = ["run.json", "metrics.jsonl", "checkpoints/step-000000010.safetensors"];
+      const edit = fc.record({ at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), byte: fc.nat(255), cut: fc.boolean() });
+      await fc.assert(
+        fc.asyncProperty(fc.constantFrom(...files), fc.array(edit, { minLength: 1, maxLength: 4 }), async (name, edits) => {
+          run = join(folder, `run-${++names}`);
+          await cp(half, run, { recursive: true });
+          let bytes = await readFile(join(run, name));
+          for (const { at, byte, cut } of edits) {
+            const place = Math.floor(at * bytes.length);
+            if (cut) bytes = bytes.subarray(0, place);
+            else bytes[place] = byte;
+          }
+          await writeFile(join(run, name), bytes);
+          const outcome = await resume().catch((error: unknown) => error);
+          if (outcome instanceof Error) expect(outcome).toBeInstanceOf(GradusError);
+          await rm(run, { recursive: true });
+        }),
+        { numRuns: mutations },
+      );
+    },
+    60_000 + 400 * mutations,
+  );
 
   test("a file of a newer gradus says so, and no older checkpoint is used in its place", async () => {
     const path = join(run, "checkpoints/step-000000010.safetensors");

@@ -47,12 +47,13 @@ export function log1p(x: Value): Value {
 }
 export const log1pOp: Elementwise<Unary> = unary("log1p", true, (dy, x) => div(dy, add(onesLike(x), x)));
 
+/** Its slope 1 − y² is exact to the precision of 1: far out, where that is nothing, it is 0. */
 export function tanh(x: Value): Value {
   return apply(tanhOp, [x]);
 }
 export const tanhOp: Elementwise<Unary> = unary("tanh", true, (dy, _, y) => mul(dy, sub(onesLike(y), mul(y, y))));
 
-/** 1 / (1 + e⁻ˣ). */
+/** 1 / (1 + e⁻ˣ). Its slope y · (1 − y) is exact on the left, and to the precision of 1 on the right, as PyTorch's. */
 export function sigmoid(x: Value): Value {
   return apply(sigmoidOp, [x]);
 }

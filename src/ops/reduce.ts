@@ -100,13 +100,13 @@ function othersProduct(x: Value): Value {
   return concat([mul(ofPair, right), mul(ofPair, left), ...rest.map(() => sliceAxis(others, axis, half, 1))], axis);
 }
 
-/** The largest; NaN if any is. Its gradient goes to the first of equals. Errors: an empty axis. */
+/** The largest; NaN if any is; which zero comes of both is not said. Its gradient goes to the first of equals. Errors: an empty axis. */
 export function max(x: Value, axes: readonly number[]): Value {
   return along(maxOp, x, axes);
 }
 export const maxOp: Reduce = reduction("max", "max", (dy, x, _, axes) => toFirst(dy, x, axes, argmax));
 
-/** The smallest; NaN if any is. Its gradient goes to the first of equals. Errors: an empty axis. */
+/** The smallest; NaN if any is; which zero comes of both is not said. Its gradient goes to the first of equals. Errors: an empty axis. */
 export function min(x: Value, axes: readonly number[]): Value {
   return along(minOp, x, axes);
 }

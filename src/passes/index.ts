@@ -61,7 +61,11 @@ export interface OptimiseOptions {
   readonly became?: Map<Value, Value> | undefined;
 }
 
-/** An equal graph that is cheaper to run. Arguments, variables and their order stay as they are. */
+/**
+ * An equal graph that is cheaper to run. Arguments, variables and their order stay as they are, and so do NaN, infinities and the signs of
+ * zeros, but for what is reassociated: sums (over axes, in contractions, of padded parts) are taken in any order, and leave out terms that
+ * are 0, so that the sign of a sum of zeros is not said; constant factors are multiplied first.
+ */
 export function optimise(outputs: readonly Value[], { level = 1, onStage, became }: OptimiseOptions = {}): Value[] {
   let values = [...outputs];
   for (const stage of level === 0 ? REQUIRED : STAGES) {

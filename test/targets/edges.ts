@@ -238,6 +238,39 @@ export function edgeSuite(target: TargetCase): void {
         );
         expect(got).toEqual([[-0, 0, 0.5, -0.25, 0.25], [0, 0, 0.5, 0.25, 0.25], [0, -0, -1, 1, -1], [0, -0, -0, 0, -0], [0, -0, -0, 1, -0], [0, -0, -0, 0, -0]]); // biome-ignore format: rows
       });
+
+      test("−0 is less than 0 in minimum and maximum, and neutral to a sum, however much is optimised.", () => {
+        for (const dtype of ["float32", "float64"] as const) {
+          const [x, y] = [0, 1].map((i) => o.argument(i, { shape: [4], dtype })) as [Value, Value];
+          const zero = o.zerosLike(x);
+          const minus = o.scalarLike(x, -0);
+          const outputs = [
+            o.maximum(x, y),
+            o.minimum(x, y),
+            o.maximum(x, zero),
+            o.maximum(minus, x),
+            o.minimum(x, zero),
+            o.minimum(x, minus),
+          ];
+          const sums = [
+            o.add(x, zero),
+            o.add(x, minus),
+            o.sub(x, zero),
+            o.sub(x, minus),
+            o.sub(zero, x),
+            o.sub(minus, x),
+            o.neg(o.sub(x, y)),
+          ];
+          for (const optimize of target.levels) {
+            const inputs = new Map([[x, [0, 0, -0, -0]], [y, [0, -0, 0, -0]]]); // biome-ignore format: columns
+            const got = runOn(device(), [...outputs, ...sums], inputs, optimize, target.threads);
+            expect(got).toEqual([
+              [0, 0, 0, -0], [0, -0, -0, -0], [0, 0, 0, 0], [0, 0, -0, -0], [0, 0, -0, -0], [-0, -0, -0, -0],
+              [0, 0, 0, 0], [0, 0, -0, -0], [0, 0, -0, -0], [0, 0, 0, 0], [0, 0, 0, 0], [-0, -0, 0, 0], [-0, -0, 0, -0],
+            ]); // biome-ignore format: rows
+          }
+        }
+      });
     });
     indexTests(target, device);
   });

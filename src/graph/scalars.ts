@@ -99,7 +99,7 @@ function remainder(a: number, b: number): number {
 /** ⌊a / b⌋; where that has more bits than the type's mantissa, a / b rounded. */
 function quotient(a: number, b: number, dtype: DType): number {
   const ratio = a / b;
-  if (Math.abs(a) === Number.POSITIVE_INFINITY) return Number.NaN;
+  if (Math.abs(a) === Number.POSITIVE_INFINITY && b !== 0) return Number.NaN;
   if (Math.abs(ratio) >= (dtype === "float32" ? 2 ** 24 : 2 ** 53)) return dtype === "float32" ? Math.fround(ratio) : ratio;
   // The remainder by 2b says whether the quotient is odd, which a / b rounded to the next whole number is not then.
   const rest = a % (2 * b);

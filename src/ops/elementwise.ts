@@ -165,7 +165,7 @@ export const powOp: Elementwise<Binary> = elementwise({
 
 /**
  * Largest whole number ≤ a / b, exactly; quotients of floats from 2²⁴ (float32) or 2⁵³ (float64) on are a / b rounded. As in PyTorch, a float
- * divisor of 0 gives ±inf or NaN, and an infinite a gives NaN. Integers: a divisor of 0 gives 0.
+ * divisor of 0 gives a / b, and an infinite a else gives NaN. Integers: a divisor of 0 gives 0.
  */
 export function floorDiv(a: Value, b: Value): Value {
   return apply(floorDivOp, [a, b]);

@@ -141,7 +141,7 @@ export function quotient(a: Expr, b: Expr): Expr {
   const below = and(not(exact), xor(lt(a, zero), lt(b, zero)));
   const floor = select(below, sub(whole, one), whole);
   const inside = lt(abs(ratio), real1(a, isSingle(a) ? 2 ** 24 : 2 ** 53));
-  const infinite = eq(x, real1(a, Number.POSITIVE_INFINITY));
+  const infinite = and(eq(x, real1(a, Number.POSITIVE_INFINITY)), lt(zero, y));
   return select(infinite, real1(a, Number.NaN), select(inside, floor, ratio));
 }
 

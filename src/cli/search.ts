@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import type { Device } from "../index.ts";
 import { type SearchEvents, type SearchOutcome, type SearchPlan, type Setting, search, type Trial } from "../train/index.ts";
 import { dataOption, deviceOption, givenOptions, jsonOption, recipeIn, recipeOptions, share, threadsOption, whole } from "./arguments.ts";
-import { fewer, firstThatFits, flow, labelled, table, toType, wrap } from "./layout.ts";
+import { fewer, firstThatFits, flow, labelled, table, toType, widthOf, wrap } from "./layout.ts";
 import { clock, duration, type Output, showScore, showScores, standardOutput, thousands } from "./output.ts";
 import { reportTraining } from "./progress.ts";
 import { BUILT_IN, DEFAULT_RECIPE, findRecipe, needingFolder, resumeWords } from "./recipes.ts";
@@ -133,7 +133,9 @@ function reportSearch(output: Output, signal: AbortSignal): SearchEvents {
       const number = String(trial.trial).padStart(String(plan!.trials).length);
       const result = trial.failed === undefined ? `validation: ${showScores(trial.validation)}` : `failed: ${trial.failed.split("\n")[0]}`;
       const time = output.colour.dim(`${trial.seconds.toFixed(1)} s`);
-      output.line(flow([`trial ${number}/${plan!.trials}`, showSetting(trial.setting), result, time], output.columns));
+      const facts = [`trial ${number}/${plan!.trials}`, showSetting(trial.setting)];
+      const line = [...facts, result, time].join("  ");
+      output.line(widthOf(line) <= output.columns ? line : flow([...facts, time, result], output.columns));
     },
     ranking: (trials) => {
       retraining = true;

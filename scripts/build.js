@@ -1,16 +1,17 @@
 /**
- * `npm run build`: TypeScript → dist/, then the modules of each entry merged into a few files, in the places of the entries. Node takes half a
+ * `npm run build [-- FOLDER]`: TypeScript → dist/, then the modules of each entry merged into a few files, in the places of the entries. Node takes half a
  * millisecond for every file it loads, more than for what is in them. Types stay as they were written, one file for each module.
  */
 import { execFileSync } from "node:child_process";
 import { readdirSync, rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, join, relative } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const dist = join(root, "dist");
+const dist = resolve(process.argv[2] ?? join(root, "dist"));
 
 /** What is loaded by its own name: by users, by bin/gradus.js, by bundlers in another's place, or late. */
 const ENTRIES = /^(recipes\/.*|src\/(index|(nn|optim|data|train|io)\/index|cli\/main|cli\/bench\/index|runtime\/(no-)?native))\.js$/;
@@ -24,11 +25,23 @@ const native = {
   },
 };
 
+/** Merged, modules can no longer be left out whole, as the field `sideEffects` allows: so what each computes at load is marked as left out where unused. */
+const pure = {
+  name: "pure",
+  /** @param {import("esbuild").PluginBuild} build */
+  setup({ onLoad }) {
+    onLoad({ filter: /\/dist\/src\/.*\.js$/ }, async ({ path }) => {
+      const text = await readFile(path, "utf8");
+      return { contents: text.replace(/^((?:export )?const [\w$]+ = )(?=(?:new )?[\w$.]+\()/gm, "$1/* @__PURE__ */ "), loader: "js" };
+    });
+  },
+};
+
 const files = () => readdirSync(dist, { recursive: true, encoding: "utf8" }).map((name) => name.replaceAll("\\", "/"));
 
 rmSync(dist, { recursive: true, force: true });
 const compiler = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin/tsc");
-execFileSync(process.execPath, [compiler, "-p", join(root, "tsconfig.build.json")], { stdio: "inherit" });
+execFileSync(process.execPath, [compiler, "-p", join(root, "tsconfig.build.json"), "--outDir", dist], { stdio: "inherit" });
 
 const written = files().filter((name) => name.endsWith(".js"));
 const result = await build({
@@ -47,7 +60,7 @@ const result = await build({
   tsconfigRaw: {},
   sourcemap: true,
   sourcesContent: false,
-  plugins: [native],
+  plugins: [native, pure],
   metafile: true,
 });
 const kept = new Set(Object.keys(result.metafile.outputs).map((name) => relative(dist, join(root, name)).replaceAll("\\", "/")));

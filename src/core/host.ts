@@ -22,6 +22,8 @@ interface Host {
   readonly process?: {
     getBuiltinModule?(name: string): unknown;
     readonly env?: Readonly<Record<string, string | undefined>>;
+    /** There where Node was started with --permission. */
+    readonly permission?: { has(scope: string): boolean };
   };
   readonly Deno?: { readonly permissions?: { querySync?(of: Permission): { readonly state: string } } };
 }
@@ -66,8 +68,11 @@ export const granted = (of: Permission): boolean =>
 export const environment = (name: string): string | undefined =>
   (granted({ name: "env", variable: name }) && attempt(() => host.process?.env?.[name])) || undefined;
 
+/** Whether workers may be started, as far as Node tells. */
+export const workersAllowed = (): boolean => attempt(() => host.process?.permission?.has("worker")) ?? true;
+
 /** Milliseconds since some moment; for differences. */
-export const milliseconds = (): number => globalThis.performance?.now() ?? Date.now();
+export const milliseconds = (): number => attempt(() => globalThis.performance?.now()) ?? Date.now();
 
 /** Threads a machine runs at once. */
 export const cores = (): number =>

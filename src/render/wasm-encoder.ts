@@ -340,7 +340,8 @@ export class ModuleWriter {
 
   bytes(): Uint8Array<ArrayBuffer> {
     const text = (name: string): Bytes => {
-      const bytes = [...new TextEncoder().encode(name)];
+      // Names are ASCII, and a worklet has no TextEncoder.
+      const bytes = Array.from(name, (character) => character.charCodeAt(0));
       return [unsigned(bytes.length), bytes];
     };
     const list = (items: readonly Bytes[]): Bytes => [unsigned(items.length), items];

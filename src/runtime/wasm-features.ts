@@ -1,6 +1,6 @@
 /** What the WebAssembly engine can do. */
 import { DeviceError } from "../core/errors.ts";
-import { nodeModule } from "../core/host.ts";
+import { nodeModule, workersAllowed } from "../core/host.ts";
 import { type Bytes, drop, f32x4, ModuleWriter, v128 } from "../render/wasm-encoder.ts";
 
 /** The shortest module: a magic number and a version. */
@@ -60,5 +60,6 @@ function mayBlock(): boolean {
 /** Why a program cannot be shared among threads here, "" where it can; `waits`: the calling thread does not work itself. */
 export function whyOneThread(shared: boolean, waits: boolean): string {
   if (!shared) return "its memory cannot be shared: a page needs the headers Cross-Origin-Opener-Policy and Cross-Origin-Embedder-Policy";
+  if (!workersAllowed()) return "Node was started without --allow-worker";
   return waits || mayBlock() ? "" : "a page's own thread must not block: compute in a worker";
 }

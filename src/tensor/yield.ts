@@ -18,8 +18,11 @@ export function pause(): Promise<void> | undefined {
 
 function macrotask(f: () => void): void {
   if (typeof setImmediate === "function") setImmediate(f);
-  else if (typeof MessageChannel === "undefined") setTimeout(f, 0);
-  else {
+  else if (typeof MessageChannel === "undefined") {
+    // The language alone has no event loop that could be let on.
+    if (typeof setTimeout === "function") setTimeout(f);
+    else f();
+  } else {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {
       port1.close();

@@ -23,8 +23,8 @@ export function imageOf(bytes: Uint8Array, name: string, side: number, { exact =
   const fits = width === side && height === side;
   if (exact && !(fits && !coloured && !transparent))
     throw new FormatError(`${name}: ${width} × ${height}${coloured ? " in colours" : transparent ? ", partly transparent" : ""}`, {
-      why: `the network was made for ${side} × ${side} grey pixels, and --exact was said`,
-      help: "without --exact it is made grey, cropped to its ink and scaled",
+      why: `the network was made for ${side} × ${side} grey pixels, and takes only them (--exact)`,
+      help: "make it so; without --exact it would be made grey, cropped to its ink and scaled",
     });
   const done = [...(coloured ? ["colours made grey"] : []), ...(transparent ? ["transparent parts made white"] : [])];
   if (!exact && borderMean(grey, width, height) > 0.5) {

@@ -30,8 +30,8 @@ const MAX_INPUT = 50_000_000;
 /** What stands on the command line: images; or rows, as CSV or JSON files, as JSON, or as cells with commas between. */
 export async function readInputs(words: readonly string[], kind: RecipeInput, options: InputOptions = {}): Promise<PredictInputs> {
   if (kind.kind === "row") return readRows(words, kind, options);
-  const { side } = kind;
-  const images = await Promise.all(words.map((word) => readImage(word, side, options.exact ?? false)));
+  const { side, exact = false } = kind;
+  const images = await Promise.all(words.map((word) => readImage(word, side, options.exact ?? exact)));
   const all = new Float32Array(images.length * side * side);
   images.forEach(({ values }, i) => {
     all.set(values, i * side * side);

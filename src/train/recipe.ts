@@ -99,7 +99,12 @@ export interface RecipeValue {
  * all columns of the training data, for rows that come with them all and without names.
  */
 export type RecipeInput =
-  | { readonly kind: "image"; readonly side: number }
+  | {
+      readonly kind: "image";
+      readonly side: number;
+      /** True: images of another size, or in colours, are refused instead of made to fit. */
+      readonly exact?: boolean;
+    }
   | {
       readonly kind: "row";
       readonly columns: number | readonly (string | InputColumn)[];

@@ -62,7 +62,8 @@ export class NativeCompiler {
       const address = this.addresses.get(unit.symbol) ?? this.find(unit);
       if (!address)
         throw new DeviceError(`native: a kernel was compiled but cannot be loaded`, {
-          why: this.why || "its library has no such function",
+          why: this.why || "what was written cannot be read back",
+          help: "name another compiler in GRADUS_CC, or use the wasm device",
         });
       this.addresses.set(key, address);
     }
@@ -85,7 +86,9 @@ export class NativeCompiler {
     const address = typeof library === "number" ? this.shim.symbol(library, symbol) : 0;
     if (address) this.addresses.set(symbol, address);
     else {
-      this.why = String(library);
+      // Closed, so that the name means a new file when it is loaded again.
+      if (typeof library === "number") this.shim.close(library);
+      this.why = typeof library === "string" ? library : "its library has no such function";
       this.cache.drop(file);
     }
     return address;

@@ -5,6 +5,8 @@ import { STEPPER_SOURCE } from "./native-stepper.ts";
 export interface Shim {
   /** The handle of a library, or why it cannot be loaded. */
   open(path: string): number | string;
+  /** Gives a library up that is of no use. */
+  close(library: number): void;
   /** The address of a symbol, 0 where there is none. */
   symbol(library: number, name: string): number;
   openPool(threads: number): number;
@@ -48,6 +50,7 @@ extern int napi_set_instance_data(Env env, void *data, void (*finalize)(Env, voi
 extern int napi_add_env_cleanup_hook(Env env, void (*hook)(void *), void *data);
 typedef struct { const char *file; void *base; const char *symbol; void *address; } Place;
 extern void *dlopen(const char *path, int flags), *dlsym(void *library, const char *name);
+extern int dlclose(void *library);
 extern char *dlerror(void);
 extern int dladdr(const void *address, Place *place);
 extern int madvise(void *address, size length, int advice);
@@ -86,6 +89,11 @@ static Value open_library(Env env, Info info) {
   Value text = 0;
   napi_create_string_utf8(env, why ? why : "dlopen failed", (size)WHOLE, &text);
   return text;
+}
+static Value close_library(Env env, Info info) {
+  ARGUMENTS(1);
+  dlclose(pointer(env, given[0]));
+  return 0;
 }
 static Value find_symbol(Env env, Info info) {
   ARGUMENTS(2);
@@ -236,6 +244,7 @@ Value napi_register_module_v1(Env env, Value exports) {
   }
   stay_loaded();
   export(env, exports, "open", open_library);
+  export(env, exports, "close", close_library);
   export(env, exports, "symbol", find_symbol);
   export(env, exports, "openPool", open_pool_);
   export(env, exports, "poolThreads", pool_threads);

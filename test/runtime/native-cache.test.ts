@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { defaultCacheDirectory } from "../../src/core/cache-folder.ts";
 import { DeviceError } from "../../src/core/errors.ts";
 import { Heap } from "../../src/runtime/heap.ts";
@@ -53,7 +53,9 @@ describe.skipIf(!found.available)(`the cache of compiled kernels${why}`, () => {
   });
 
   test("works uncached where the directory cannot be written", () => {
+    vi.stubEnv("TMPDIR", root);
     expect(use("/dev/null/cache", [7, 8])).toEqual({ written: [7, 8], compiled: 2 });
+    vi.unstubAllEnvs();
   });
 
   test("is shared by processes that compile the same kernels at once", async () => {

@@ -1,10 +1,21 @@
 /** Compilers, disks and environments that misbehave. */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { isAbsolute, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { defaultCacheDirectory } from "../../src/core/cache-folder.ts";
 import { NativeCache } from "../../src/runtime/native-cache.ts";
 import { NativeCompiler } from "../../src/runtime/native-compiler.ts";
@@ -17,6 +28,8 @@ const toolchain = findToolchain(new NativeCache(join(root, "probe")));
 const real = typeof toolchain === "string" ? "" : toolchain.command[0]!;
 const why = typeof toolchain === "string" ? ` (skipped: ${toolchain})` : "";
 afterAll(() => rmSync(root, { recursive: true, force: true }));
+// Temporary folders too are made there, and go with it.
+beforeEach(() => void vi.stubEnv("TMPDIR", root));
 afterEach(() => void vi.unstubAllEnvs());
 
 let counter = 0;
@@ -164,6 +177,16 @@ describe.skipIf(why !== "")(`a compiler that misbehaves${why}`, () => {
 });
 
 describe.skipIf(why !== "")(`what is kept${why}`, () => {
+  test("is made again where a library of this name lacks the kernel", () => {
+    const [elsewhere, directory] = [fresh(), fresh()];
+    use(elsewhere, [7, 8]);
+    use(directory, [9]);
+    const shim = readdirSync(directory).find((name) => name.startsWith("shim_"))!;
+    for (const name of readdirSync(elsewhere).filter((name) => name.startsWith("gradus_")))
+      copyFileSync(join(directory, shim), join(directory, name));
+    expect(use(directory, [7, 8])).toEqual({ written: [7, 8], compiled: 2 });
+  });
+
   test.each([1, 2, 3])("is made again where a folder stands under its name (%i)", (value) => {
     const directory = fresh();
     use(directory, [value]);

@@ -7,7 +7,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { NativeCache } from "../../src/runtime/native-cache.ts";
 import { findToolchain } from "../../src/runtime/native-toolchain.ts";
 import { faultOfFolder, readTrusted } from "../../src/runtime/native-trust.ts";
@@ -19,6 +19,9 @@ const compiler = typeof toolchain === "string" ? "" : toolchain.command[0]!;
 const why = typeof toolchain === "string" ? ` (skipped: ${toolchain})` : "";
 const isRoot = process.geteuid?.() === 0;
 const unlessRoot = isRoot ? "" : " (skipped: only root can make what other users make)";
+// Temporary folders too are made there, and go with it.
+beforeEach(() => void vi.stubEnv("TMPDIR", root));
+afterEach(() => void vi.unstubAllEnvs());
 const [ALICE, MALLORY] = [64_001, 64_002];
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 

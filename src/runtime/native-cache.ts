@@ -6,7 +6,7 @@
 import { defaultCacheDirectory } from "../core/cache-folder.ts";
 import { warnOnce } from "../core/warn.ts";
 import { sweep } from "./native-sweep.ts";
-import { temporaryFolder } from "./native-temporary.ts";
+import { isWritable, temporaryFolder } from "./native-temporary.ts";
 import { faultOfFolder, readTrusted } from "./native-trust.ts";
 import { node } from "./node.ts";
 
@@ -92,7 +92,7 @@ export class NativeCache {
   private main(): string | undefined {
     if (!this.checked) {
       this.checked = { main: openFolder(this.directory) };
-      this.writable = this.checked.main !== undefined && mayWrite(this.checked.main);
+      this.writable = this.checked.main !== undefined && isWritable(this.checked.main);
     }
     return this.checked.main;
   }
@@ -187,13 +187,4 @@ function openFolder(directory: string): string | undefined {
     // It cannot be made: there is nothing to read.
   }
   return undefined;
-}
-
-function mayWrite(directory: string): boolean {
-  try {
-    node.fs.accessSync(directory, node.fs.constants.W_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -17,7 +17,7 @@ export function temporaryFolder(): string {
     entries
       .filter((name) => name.startsWith(mine))
       .map((name) => node.path.join(parent, name))
-      .find((place) => isSafe(place)) ?? node.fs.mkdtempSync(node.path.join(parent, mine));
+      .find((place) => isSafe(place) && isWritable(place)) ?? node.fs.mkdtempSync(node.path.join(parent, mine));
   if (nodeModule("node:worker_threads")?.isMainThread) process.once("exit", () => remove(folder));
   return folder;
 }
@@ -35,6 +35,16 @@ function safeParent(): string {
 function isSafe(folder: string, sticky = false): boolean {
   try {
     return faultOfFolder(folder, { sticky }) === undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether files can be made in a folder: one that is trusted may be root's. */
+export function isWritable(folder: string): boolean {
+  try {
+    node.fs.accessSync(folder, node.fs.constants.W_OK);
+    return true;
   } catch {
     return false;
   }

@@ -130,6 +130,7 @@ export class Team {
     if (this.death !== undefined) {
       if (this.hopeless || this.deaths > MOST_DEATHS) return false;
       this.restart();
+      if (this.trouble) return false;
     }
     const all = this.posted * this.workers.length;
     for (;;) {
@@ -227,7 +228,13 @@ export class Team {
   restart(): void {
     this.stop();
     [this.control, this.cells] = this.makeControl();
-    this.startWorkers();
+    try {
+      this.startWorkers();
+    } catch (error) {
+      // The system has no more threads. Programs run on the calling one.
+      this.bury(error instanceof Error ? error.message : String(error));
+      this.deaths = MOST_DEATHS + 1;
+    }
     for (const message of this.kernels) this.post(() => message);
   }
 
@@ -246,13 +253,7 @@ export class Team {
     this.death = undefined;
     this.met = false;
     this.posted = 0;
-    try {
-      for (let thread = firstThread; thread < threads; thread++) this.workers.push(this.startOne(this.control));
-    } catch (error) {
-      // The system has no more threads. Programs run on the calling one.
-      this.bury(error instanceof Error ? error.message : String(error));
-      this.deaths = MOST_DEATHS + 1;
-    }
+    for (let thread = firstThread; thread < threads; thread++) this.workers.push(this.startOne(this.control));
     this.post((i) => ({ start: { memory: heap.memory, stepper, control: this.control, thread: firstThread + i, threads } }));
   }
 

@@ -96,6 +96,27 @@ describe("a WebAssembly device that met trouble", () => {
     device.close();
   });
 
+  test("runs on the calling thread when no worker can take a dead one's place", async () => {
+    const device = new WasmDevice({ threads: 3 });
+    const loaded = loadOn(device, counting);
+    await device.ready();
+    const { team } = device as unknown as { team: Team & { startOne(): unknown } };
+    let left = 1;
+    const startOne = team.startOne.bind(team);
+    team.startOne = (...given: []) => {
+      if (left-- === 0) throw new Error("EAGAIN");
+      return startOne(...given);
+    };
+    await team.workers[0]!.terminate();
+    for (let i = 1; i <= 3; i++) {
+      loaded.words(0, 1)[0] = 0;
+      expect(loaded.run()).toEqual({ ok: true });
+      expect(loaded.words(0, 1)[0]).toBe(100);
+    }
+    expect(device.note).toBe("EAGAIN");
+    device.close();
+  });
+
   test("fails a run whose worker dies, while the caller waits, and goes on", async () => {
     const device = new WasmDevice({ threads: 1, caller: "waits" });
     const endless = loadOn(device, program({ codes: [hang], buffers: [], steps: [callStep(0, [1], 2000)] }));

@@ -147,12 +147,21 @@ const unlike = (who: string, output: Tensor, target: Tensor, why: string): Shape
     help: "check the batch, or set the axis option",
   });
 
-/** Whether it is what sigmoid gave, seen through changes of shape. Of a tensor that was read already only the numbers are known. */
+/** Whether it is what sigmoid gave, reshaped, cast or cut off. Of a tensor that was read already only the numbers are known. */
 function isSigmoid(output: Tensor): boolean {
-  let value = output.node();
-  while (value.op.kind === "move") value = value.inputs[0]!;
-  return value.op === tensor(0).sigmoid().node().op;
+  const zero = tensor(0);
+  const opOf = (x: Tensor): Op => x.node().op;
+  const [sigmoid, cast] = [opOf(zero.sigmoid()), opOf(zero.cast("float64"))];
+  const bounds = [opOf(zero.maximum(1)), opOf(zero.minimum(1))];
+  const holds = (value: Value): boolean => {
+    if (value.op === sigmoid) return true;
+    if (bounds.includes(value.op)) return value.inputs.some(holds);
+    return (value.op.kind === "move" || value.op.kind === "custom" || value.op === cast) && holds(value.inputs[0]!);
+  };
+  return holds(output.node());
 }
+type Value = ReturnType<Tensor["node"]>;
+type Op = Value["op"];
 
 const NO_CLASS = {
   one: "labels are 0 … classes − 1, or 0 and 1 for a single output",

@@ -1,16 +1,16 @@
 import { arrayOf, type DType, type TypedArray } from "../core/dtype.ts";
-import { ArgumentError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import { type Tensor, tensor } from "../index.ts";
 import type { StoredTensor } from "../io/index.ts";
 
-/** Rows of one shape, one after the other, on the host: room for so many. */
+/** Rows of one shape, one after the other, on the host. */
 export class Rows {
   readonly shape: readonly number[];
   private readonly dtype: DType;
-  private readonly data: TypedArray;
+  private data: TypedArray;
   private filled = 0;
 
+  /** `room` is how many are expected. */
   constructor(shape: readonly number[], dtype: DType, room: number) {
     this.shape = shape;
     this.dtype = dtype;
@@ -18,10 +18,14 @@ export class Rows {
   }
 
   append(data: TypedArray): void {
-    if (this.filled + data.length > this.data.length)
-      throw new ArgumentError("the data set gave more examples than its size", { help: "size is how many examples one pass has" });
+    const needed = this.filled + data.length;
+    if (needed > this.data.length) {
+      const larger = arrayOf(this.dtype, Math.max(needed, 2 * this.data.length));
+      larger.set(this.data);
+      this.data = larger;
+    }
     this.data.set(data, this.filled);
-    this.filled += data.length;
+    this.filled = needed;
   }
 
   stored(): StoredTensor {

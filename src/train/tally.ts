@@ -1,6 +1,6 @@
 /** Scores of all examples seen so far, whatever the batches were: sums where a metric says what adds up, else all outputs. */
 import { bytesOf } from "../core/dtype.ts";
-import { MemoryError, ShapeError } from "../core/errors.ts";
+import { GraphError, MemoryError, ShapeError } from "../core/errors.ts";
 import { sameShape, showShape, sizeOf } from "../core/shape.ts";
 import { type Tensor, tensor } from "../index.ts";
 import type { StoredTensor } from "../io/index.ts";
@@ -49,8 +49,10 @@ export class Tally {
   /** Takes what the program answered for a batch of `count` examples. */
   async add({ sums, all }: Measured, count: number): Promise<void> {
     for (const [name, x] of Object.entries(all)) {
-      if (x.shape[0] !== count) throw this.uneven(`${name} ${showShape(x.shape)} for ${count} examples`);
-      if (!this.kept.has(name)) this.kept.set(name, this.room(x));
+      // Rows may be parts of examples, as the words of texts are.
+      const each = (x.shape[0] ?? 0) / count;
+      if (!(Number.isInteger(each) && each > 0)) throw this.uneven(`${name} ${showShape(x.shape)} for ${count} examples`);
+      if (!this.kept.has(name)) this.kept.set(name, this.room(x, each));
       const rows = this.kept.get(name)!;
       if (!sameShape(rows.shape, x.shape.slice(1))) throw this.uneven(`${name} ${showShape(x.shape)} after [n, ${rows.shape.join(", ")}]`);
       rows.append(await x.data());
@@ -83,12 +85,27 @@ export class Tally {
     const additive = this.additive.get(name);
     if (!additive) {
       const [output, target] = [this.kept.get("output"), this.kept.get("target")];
-      return output && target ? this.measures[name]!(output.tensor(), target.tensor()).item() : Number.NaN;
+      return output && target ? this.whole(name, output.tensor(), target.tensor()) : Number.NaN;
     }
     const added = this.added.get(name);
     if (!added) return Number.NaN;
     additive.check?.(Object.fromEntries([...added].map(([key, { totals }]) => [key, totals])));
     return additive.value(Object.fromEntries([...added].map(([key, { shape, totals }]) => [key, tensor(totals, shape)]))).item();
+  }
+
+  private whole(name: string, output: Tensor, target: Tensor): Promise<number> {
+    try {
+      return this.measures[name]!(output, target).item();
+    } catch (error) {
+      // A function that holds on to tensors of the forward pass cannot be computed after it.
+      if (!(error instanceof GraphError)) throw error;
+      throw new GraphError(`${this.who}: ${name} cannot be computed from the outputs alone: ${error.what}`, {
+        why: "a function that does not say how it adds up gets the outputs and targets of all batches, once the model has run",
+        help: `if it is a mean over examples, say so, and it is computed with the model: metric(${name}, { better: "smaller", mean: true })`,
+        site: error.site,
+        cause: error,
+      });
+    }
   }
 
   clear(): void {
@@ -128,25 +145,25 @@ export class Tally {
     }
   }
 
-  /** Names of what sees all outputs. */
-  private whole(): string {
+  /** What sees all outputs. */
+  private get needy(): string {
     return Object.keys(this.measures)
       .filter((name) => !this.additive.has(name))
       .join(", ");
   }
 
-  private room(x: Tensor): Rows {
-    const each = sizeOf(x.shape.slice(1)) * bytesOf(x.dtype);
-    if (each * this.examples <= MOST_BYTES) return new Rows(x.shape.slice(1), x.dtype, this.examples);
+  private room(x: Tensor, rows: number): Rows {
+    const each = rows * sizeOf(x.shape.slice(1)) * bytesOf(x.dtype);
+    if (each * this.examples <= MOST_BYTES) return new Rows(x.shape.slice(1), x.dtype, rows * this.examples);
     throw new MemoryError(`${this.who}: the outputs of ${this.examples} examples are too many to keep, ${each} bytes each`, {
-      why: `${this.whole()} sees all outputs and targets at once`,
+      why: `${this.needy} sees all outputs and targets at once`,
       help: "say how it adds up: metric({ better, sums, value }), or metric(f, { better, mean: true }) for a mean over examples",
     });
   }
 
   private uneven(what: string): ShapeError {
     return new ShapeError(`${this.who}: ${what}`, {
-      why: `${this.whole()} sees all outputs and targets at once, so every example needs one of the same shape`,
+      why: `${this.needy} sees all outputs and targets at once, so every example needs one of the same shape`,
       help: "say how it adds up: metric({ better, sums, value }), or metric(f, { better, mean: true }) for a mean over examples",
     });
   }

@@ -128,6 +128,12 @@ describe("a model that ends in sigmoid", () => {
       await expect((async () => score(init(model, 0), data, { loss, metrics: { accuracy } }))()).rejects.toThrow(
         /probabilities[\s\S]*from: "probabilities"/,
       );
+    const safe = new Sequential(new Linear(1, 1), sigmoid, (p: Tensor) => p.clip(1e-6, 1 - 1e-6).cast("float64"));
+    await expect((async () => score(init(safe, 0), data, { loss: meanSquaredError, metrics: { accuracy } }))()).rejects.toThrow(
+      /probabilities/,
+    );
+    const bounded = new Sequential(new Linear(1, 1), (x: Tensor) => x.clip(0, 1));
+    expect((await score(init(bounded, 0), data, { loss, metrics: { accuracy } })).accuracy).toBeGreaterThanOrEqual(0);
     const net = init(new Net(), 0);
     for (const f of [accuracy, recall, precision, f1])
       await expect((async () => score(net, data, { loss: (p, t) => mse(p, t.flatten(0)), metrics: { f } }))()).rejects.toThrow(
@@ -277,6 +283,49 @@ describe("a score is of the data set, not of its batches", () => {
     expect(loss).toBeCloseTo((await score(model, data, { loss: bceWithLogits, batchSize: n })).loss, 6);
     expect(found).toBeCloseTo((await score(model, data, { loss: bceWithLogits, metrics: { meanAbsoluteError } })).meanAbsoluteError, 6);
     await expect(score(model, huge, { loss: bceWithLogits, metrics: { rSquared } })).rejects.toThrow(MemoryError);
+  });
+
+  test("rows may be parts of examples; what has no rows of one shape is told how to say what adds up", async () => {
+    class Parts extends Module {
+      forward(x: Tensor): Tensor {
+        return x.reshape([-1]);
+      }
+    }
+    const pairs = new ArrayDataset({ data: x, shape: [2] }, { data: labels, shape: [2], dtype: "float32" });
+    const error = (o: Tensor, t: Tensor): Tensor<[]> =>
+      o
+        .sub(t.reshape([-1]))
+        .abs()
+        .mean() as Tensor<[]>;
+    const flat = (o: Tensor, t: Tensor): Tensor<[]> => error(o, t);
+    const { loss } = await score(new Parts(), pairs, { loss: flat, batchSize: 7 });
+    expect(loss).toBeCloseTo(await error(tensor(x), tensor(labels)).item(), 6);
+    class Total extends Module {
+      forward(x: Tensor): Tensor {
+        return x.sum();
+      }
+    }
+    await expect(score(new Total(), pairs, { loss: (o) => o.square() as Tensor<[]> })).rejects.toThrow(
+      /output \[\] for 60 examples[\s\S]*mean: true/,
+    );
+  });
+
+  test("a loss that holds on to tensors of the forward pass is told to say that it is a mean", async () => {
+    class Remembering extends Module {
+      readonly layer = new Linear(1, 1);
+      penalty: (() => Tensor) | undefined;
+      forward(x: Tensor): Tensor {
+        const y = this.layer.forward(x);
+        this.penalty = () => y.square().mean();
+        return y;
+      }
+    }
+    const own = init(new Remembering(), 0);
+    const loss = (o: Tensor, t: Tensor): Tensor<[]> => bceWithLogits(o, t).add(own.penalty!()) as Tensor<[]>;
+    await expect(score(own, data, { loss })).rejects.toThrow(/loss cannot be computed from the outputs alone[\s\S]*mean: true/);
+    const said = metric(loss, { better: "smaller", mean: true });
+    const small = await score(own, data, { loss: said, batchSize: 7 });
+    expect(small.loss).toBeCloseTo((await score(own, data, { loss: said })).loss, 5);
   });
 
   test("a metric from sums adds up over batches", async () => {

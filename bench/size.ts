@@ -1,8 +1,9 @@
-/** Lines of each folder of src, and bytes of each entry with all it imports: `npm run size`. */
+/** Lines of each folder of src, bytes of each entry with all it imports, and of a training loop in a page: `npm run size`. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { pageSize } from "./page.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -54,11 +55,21 @@ for (const folder of ["recipes", "test"]) {
   console.log(pad([folder, counts.length, counts.reduce((n, c) => n + c.code, 0), counts.reduce((n, c) => n + c.all, 0)]));
 }
 
-const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { exports: Record<string, { default: string }> };
+const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+  exports: Record<string, string | { default: string }>;
+};
 console.log(`\n${pad(["entry", "files", "bytes", "gzipped"])}`);
-for (const [name, { default: file }] of Object.entries(exports)) {
-  const { files, bytes, zipped } = bytesOf(file);
+for (const [name, target] of Object.entries(exports)) {
+  if (typeof target === "string") continue;
+  const { files, bytes, zipped } = bytesOf(target.default);
   console.log(
     files === 0 ? `${name}: not built (npm run build)` : pad([name === "." ? "gradus" : `gradus${name.slice(1)}`, files, bytes, zipped]),
   );
+}
+
+if (existsSync(join(root, "dist/src/index.js"))) {
+  const page = await pageSize(root);
+  console.log(`\n${pad(["training in a page", "", "minified", "gzipped"])}`);
+  console.log(pad(["all", "", page.bytes, page.zipped]));
+  for (const [folder, bytes] of page.folders) console.log(pad([folder, "", bytes]));
 }

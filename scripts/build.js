@@ -3,7 +3,7 @@
  * millisecond for every file it loads, more than for what is in them. Types stay as they were written, one file for each module.
  */
 import { execFileSync } from "node:child_process";
-import { readdirSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
@@ -65,3 +65,10 @@ const result = await build({
 });
 const kept = new Set(Object.keys(result.metafile.outputs).map((name) => relative(dist, join(root, name)).replaceAll("\\", "/")));
 for (const name of files()) if (/\.js(\.map)?$/.test(name) && !kept.has(name)) rmSync(join(dist, name));
+
+// Parts are imported by name wherever they are needed, the one that starts the runtime too. Bundlers would warn of each import that is only for loading.
+for (const name of kept) {
+  if (!name.endsWith(".js")) continue;
+  const file = join(dist, name);
+  writeFileSync(file, readFileSync(file, "utf8").replace(/^import "\.[^"]+";$/gm, ""));
+}

@@ -163,13 +163,16 @@ function checkWords(sheet: Sheet, inputs: readonly number[], words: ReadonlySet<
   });
 }
 
-/** Whole numbers with more digits than float32 has: said, because identities and times may fall together. */
+/** What float32 loses of numbers more than their last digits is said: whole numbers may fall together, and tiny ones become 0. */
 function roundedColumns({ name, rows, names }: Sheet, columns: readonly number[]): string[] {
   return columns.flatMap((i) => {
-    const row = rows.find((cells) => Number.isInteger(Number(cells[i])) && Math.fround(Number(cells[i])) !== Number(cells[i]));
+    const row = rows.find((cells) => losesMuch(Number(cells[i])));
     return row ? [`${name}: ${names[i]} is rounded to float32: ${row[i]!.trim()} becomes ${Math.fround(Number(row[i]))}`] : [];
   });
 }
+
+const losesMuch = (value: number): boolean =>
+  Math.fround(value) !== value && (Number.isInteger(value) || (value !== 0 && Math.fround(value) === 0));
 
 /** Most classes that whole numbers are taken for without being asked. */
 const FEW = 20;

@@ -127,7 +127,8 @@ describe("inputs", () => {
     expect(x(tableFrom(",a,q\n0,5,x\n1,6,y\n", "t", { ignore: [0] }))).toEqual([5, 6]);
   });
 
-  test("whole numbers that float32 rounds are said", () => {
+  test("whole numbers that float32 rounds are said, and numbers that become 0", () => {
+    expect(tableFrom("p,q\n1e-50,x\n3,y\n").notes.join("\n")).toContain("p is rounded to float32: 1e-50 becomes 0");
     expect(tableFrom("id,q\n16777217,x\n3,y\n").notes.join("\n")).toContain("id is rounded to float32: 16777217 becomes 16777216");
     expect(tableFrom("a,q\n16777216,x\n0.1,y\n").notes.join("\n")).not.toContain("rounded");
   });

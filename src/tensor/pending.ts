@@ -3,8 +3,9 @@
  * module knows what lies behind the leaves: which contents belong to one step, and how many assignments wait on each other.
  */
 import type { Value } from "../graph/op.ts";
+import { stopGradient } from "../ops/index.ts";
 import { currentTrace, holderOf, realisedStorage, theRuntime } from "./context.ts";
-import type { Tensor } from "./tensor.ts";
+import { Tensor } from "./tensor.ts";
 import type { Variable } from "./variable.ts";
 
 /** Assignments that may wait on each other before a reading computes them: a loop that nobody looks at holds this many steps, not all. */
@@ -36,6 +37,8 @@ export class Step {
 interface Place {
   readonly step: Step;
   readonly depth: number;
+  /** False if it stands on a placeholder, of which there are no numbers. */
+  readonly computable: boolean;
 }
 
 const places = new WeakMap<Value, Place>();
@@ -48,12 +51,14 @@ function sourcesOf(v: Value): readonly Value[] {
   return holder.storage ? [] : [holder.recipe()];
 }
 
-/** Leaves that connect nothing: numbers, computed tensors. */
+/** Leaves that connect nothing: numbers, computed tensors, placeholders. */
 const isGiven = (v: Value): boolean => realisedStorage(v) !== undefined || (v.op.kind === "leaf" && !isPending(v));
 const isPending = (v: Value): boolean => {
   const holder = holderOf(v);
-  return holder !== undefined && !holder.storage;
+  return holder !== undefined && !holder.storage && holder.recipe() !== v;
 };
+const isPlaceholder = (v: Value): boolean =>
+  v.op.kind === "leaf" && (v.op.source === "argument" || (holderOf(v)?.storage === undefined && holderOf(v)?.recipe() === v));
 
 /** The place of a value, from those of what it is computed from. Each value is visited once in its life. An explicit stack: chains are long. */
 function placeOf(root: Value): Place {
@@ -64,7 +69,8 @@ function placeOf(root: Value): Place {
       stack.pop();
       continue;
     }
-    const sources = sourcesOf(v).filter((x) => !isGiven(x));
+    const all = isGiven(v) ? [] : sourcesOf(v);
+    const sources = all.filter((x) => !isGiven(x));
     const waiting = sources.filter((x) => !places.has(x));
     if (waiting.length > 0) {
       for (const x of waiting) stack.push(x);
@@ -75,17 +81,33 @@ function placeOf(root: Value): Place {
       v,
       above(
         sources.map((x) => places.get(x)!),
-        isPending(v) ? 1 : 0,
+        v,
+        [v, ...all],
       ),
     );
   }
   return places.get(root)!;
 }
 
-function above(below: readonly Place[], more: number): Place {
-  if (below.length === 0) return { step: new Step(), depth: more };
-  const step = below.map((p) => p.step).reduce(Step.merged);
-  return { step, depth: Math.max(...below.map((p) => p.depth)) + more };
+function above(below: readonly Place[], v: Value, from: readonly Value[]): Place {
+  return {
+    step: below.map((p) => p.step).reduce(Step.merged, new Step()),
+    depth: Math.max(0, ...below.map((p) => p.depth)) + (isPending(v) ? 1 : 0),
+    computable: !from.some(isPlaceholder) && below.every((p) => p.computable),
+  };
+}
+
+/**
+ * The tensor as cells hold it: without the history of its gradients, and a leaf for whatever reads it. Only on placeholders, for which numbers are
+ * put in later, it stays what it is.
+ */
+export function heldCopy(x: Tensor): Tensor {
+  if (x.isHeld && !x.isTracked) return x;
+  const node = x.ownNode();
+  const type = { shape: x.shape, dtype: x.dtype };
+  const storage = x.storage ?? realisedStorage(node);
+  if (storage) return new Tensor(type, { storage });
+  return placeOf(node).computable ? new Tensor(type, { recipe: node }) : new Tensor(stopGradient(node));
 }
 
 /** Notes that the cell is to hold this; answers how the cell is pointed to. */

@@ -1,6 +1,6 @@
 /** What computes tensors outside `compile`: graphs of one structure share one program, whatever numbers are in them. */
 import { arrayOf, type TypedArray } from "../core/dtype.ts";
-import { GradusError, MemoryError, OutOfRangeError, show } from "../core/errors.ts";
+import { GradusError, GraphError, MemoryError, OutOfRangeError, show } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import { apply, type ConstantAttributes, type OpBase, type Value } from "../graph/op.ts";
 import { argument } from "../ops/index.ts";
@@ -254,6 +254,7 @@ class OpenGraph {
     const holder = holderOf(v)?.content();
     const storage = realisedStorage(v) ?? holder?.storage;
     if (storage) this.addInput(v, storage);
+    else if (holder?.recipe() === v) throw new GraphError("a placeholder has no numbers", { help: "evaluate the function that uses it" });
     else if (holder) this.keep(holder);
     else if (v.op.kind === "leaf" && v.op.source === "constant") {
       const { data, lifted } = v.attributes as ConstantAttributes;

@@ -5,9 +5,9 @@ import { sameShape, showShape } from "../core/shape.ts";
 import type { Checked, Known, Nested, Shape, ShapeOf } from "../core/shape-types.ts";
 import type { Type, Value } from "../graph/op.ts";
 import { stopGradient, variable as variableLeaf } from "../ops/index.ts";
-import { currentTrace, realisedStorage, type Storage } from "./context.ts";
+import { currentTrace, type Storage } from "./context.ts";
 import { asTensor } from "./create.ts";
-import { computeIfDeep, noteAssigned } from "./pending.ts";
+import { computeIfDeep, heldCopy, noteAssigned } from "./pending.ts";
 import { atUserLine, takeSite } from "./site.ts";
 import { elementsOf, type Slot } from "./slots.ts";
 import { Tensor } from "./tensor.ts";
@@ -199,17 +199,14 @@ export class Variable<out S extends Shape = any> extends Tensor<S> {
   }
 }
 
-/** The tensor as a cell holds it: a leaf for whatever reads it, without its history. */
+/** What a cell is to hold. */
 function snapshot(x: Tensor): Tensor {
   if (currentTrace())
     throw new GraphError("a variable cannot be made while a function is being traced", {
       why: "it would be a new one at every call, and nobody would hold it",
       help: "make it outside",
     });
-  const given = x.content();
-  if (given.isHeld && !given.isTracked) return given;
-  const storage = given.storage ?? realisedStorage(given.ownNode());
-  return new Tensor({ shape: given.shape, dtype: given.dtype }, storage ? { storage } : { recipe: given.ownNode() });
+  return heldCopy(x.content());
 }
 
 /**

@@ -105,6 +105,40 @@ describe("a loop without compile has the losses of the compiled one, and makes n
     });
   });
 
+  test("a state carried in a tensor, detached at every step", async () => {
+    const w = variable(0.5, { name: "w" });
+    const optimizer = adam([w], { lr: 0.01 });
+    let h: Tensor = tensor(1);
+    const step = (): Tensor => {
+      const next = w.mul(h).tanh();
+      const loss = next.sub(1).square();
+      optimizer.minimize(loss);
+      h = next.detach();
+      return loss;
+    };
+    const other = variable(0.5);
+    const second = adam([other], { lr: 0.01 });
+    const compiled = compile((state: Tensor) => {
+      const next = other.mul(state).tanh();
+      const loss = next.sub(1).square();
+      second.minimize(loss);
+      return { loss, next };
+    });
+    let state: Tensor = tensor(1);
+    const expected: number[] = [];
+    for (let i = 0; i < 200; i++) {
+      const result = compiled(state);
+      state = result.next;
+      expected.push(await result.loss.item());
+    }
+    const { values, programs } = await losses(step, 200);
+    values.forEach((v, i) => {
+      expect(v, `step ${i}`).toBeCloseTo(expected[i]!, 5);
+    });
+    expect(programs).toBe(0);
+    expect(topological([h.mul(1).node()]).length).toBeLessThan(5);
+  });
+
   test("two models that share a cell, each with an optimiser", async () => {
     await agree(() => {
       const [a, b, shared] = [variable([[0.1], [0.2], [0.3]]), variable([[0.3], [0.1], [0.2]]), variable([0.1])];

@@ -1,4 +1,18 @@
-import { compile, evaluate, GraphError, gradients, ones, type Tensor, tensor, type Variable, variable, withContents, zeros } from "gradus";
+import {
+  compile,
+  evaluate,
+  GraphError,
+  grad,
+  gradcheck,
+  gradients,
+  ones,
+  type Tensor,
+  tensor,
+  type Variable,
+  variable,
+  withContents,
+  zeros,
+} from "gradus";
 import { describe, expect, test } from "vitest";
 import { topological } from "../../src/graph/walk.ts";
 import { holderOf } from "../../src/tensor/context.ts";
@@ -234,6 +248,21 @@ describe("contents that nobody has computed", () => {
       if (i % 3 === 2) v *= 2;
     }
     expect(await Promise.all(read.map((x) => x.item()))).toEqual(expected);
+  });
+
+  test("functions that are differentiated may assign: what stands on their placeholders stays a graph", async () => {
+    const h = variable(0, { dtype: "float64" });
+    const f = (x: Tensor): Tensor => {
+      h.assign(x.mul(3));
+      return x.square().mul(h.value).add(x.detach());
+    };
+    expect(await grad(f as (x: Tensor) => Tensor<[]>)(tensor(2, { dtype: "float64" })).item()).toBe(24);
+    expect(await h.item()).toBe(6);
+    const y = (x: Tensor): Tensor => {
+      h.assign(x.mul(0).add(3));
+      return x.square().mul(h.value);
+    };
+    expect((await gradcheck(y, [tensor(2, { dtype: "float64" })])).passed).toBe(true);
   });
 
   test("the interpreter computes them too", async () => {

@@ -33,7 +33,7 @@ export class Step {
   }
 }
 
-/** Where an open value belongs, and how many assignments, one reading the other, lie below it. */
+/** Where an open value belongs, and how many assignments and cuts, one reading the other, lie below it. */
 interface Place {
   readonly step: Step;
   readonly depth: number;
@@ -59,6 +59,9 @@ const isPending = (v: Value): boolean => {
 };
 const isPlaceholder = (v: Value): boolean =>
   v.op.kind === "leaf" && (v.op.source === "argument" || (holderOf(v)?.storage === undefined && holderOf(v)?.recipe() === v));
+
+/** A detached value. */
+const isCut = (v: Value): boolean => v.op.kind === "custom" && v.inputs.length === 1;
 
 /** The place of a value, from those of what it is computed from. Each value is visited once in its life. An explicit stack: chains are long. */
 function placeOf(root: Value): Place {
@@ -92,7 +95,7 @@ function placeOf(root: Value): Place {
 function above(below: readonly Place[], v: Value, from: readonly Value[]): Place {
   return {
     step: below.map((p) => p.step).reduce(Step.merged, new Step()),
-    depth: Math.max(0, ...below.map((p) => p.depth)) + (isPending(v) ? 1 : 0),
+    depth: Math.max(0, ...below.map((p) => p.depth)) + (isPending(v) || isCut(v) ? 1 : 0),
     computable: !from.some(isPlaceholder) && below.every((p) => p.computable),
   };
 }
@@ -108,6 +111,12 @@ export function heldCopy(x: Tensor): Tensor {
   const storage = x.storage ?? realisedStorage(node);
   if (storage) return new Tensor(type, { storage });
   return placeOf(node).computable ? new Tensor(type, { recipe: node }) : new Tensor(stopGradient(node));
+}
+
+/** The tensor as a constant for gradients. One step of it is graph; what is detached again and again, as a state is, is held instead. */
+export function detached(x: Tensor): Tensor {
+  if (x.storage || placeOf(x.ownNode()).depth > 0) return heldCopy(x);
+  return new Tensor(stopGradient(x.ownNode()));
 }
 
 /** Notes that the cell is to hold this; answers how the cell is pointed to. */

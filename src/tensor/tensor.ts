@@ -11,7 +11,7 @@ import * as op from "./operators/elementwise.ts";
 import * as maths from "./operators/maths.ts";
 import * as move from "./operators/move.ts";
 import * as reduce from "./operators/reduce.ts";
-import { computeIfDeep, heldCopy } from "./pending.ts";
+import { computeIfDeep, detached } from "./pending.ts";
 import { printTree } from "./print.ts";
 import { atUserLine, takeSite } from "./site.ts";
 import { tap } from "./tap.ts";
@@ -167,7 +167,7 @@ export class Tensor<out S extends Shape = any> {
   /** The same numbers, seen as a constant by every gradient. Outside traces its history ends there, so that a state may be carried in it. */
   detach(): Tensor<S> {
     if (!this.isTracked && !this.trace) return this;
-    return currentTrace() || this.trace ? maths.detach(this).untracked() : atUserLine(() => heldCopy(this.content()) as Tensor<S>);
+    return currentTrace() || this.trace ? maths.detach(this).untracked() : atUserLine(() => detached(this.content()) as Tensor<S>);
   }
   private untracked(): Tensor<S> {
     return new Tensor(this.ownNode(), { storage: this.storage });

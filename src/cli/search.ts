@@ -59,28 +59,31 @@ export async function addSearch(program: Command, words: readonly string[]): Pro
   command.action(async (_: string, flags: Flags & Record<string, unknown>) => {
     const output = standardOutput(flags.json === true);
     const stop = stopOnSignals(output);
-    const outcome = await search(
-      {
-        recipe: needingFolder(recipe!, name, flags.data),
-        name,
-        tries: flags.try,
-        options: givenOptions(own, flags),
-        trials: flags.trials,
-        by: flags.by,
-        seed: flags.seed,
-        epochs: flags.epochs,
-        batchSize: flags.batch,
-        validation: flags.validation,
-        retrain: flags.retrain,
-        dir: flags.data,
-        device: flags.device,
-        threads: flags.threads,
-        out: flags.out,
-        signal: stop.signal,
-        version: packageVersion(),
-      },
-      reportSearch(output, stop.signal),
+    const outcome = await stop.unlessStopped(
+      search(
+        {
+          recipe: needingFolder(recipe!, name, flags.data),
+          name,
+          tries: flags.try,
+          options: givenOptions(own, flags),
+          trials: flags.trials,
+          by: flags.by,
+          seed: flags.seed,
+          epochs: flags.epochs,
+          batchSize: flags.batch,
+          validation: flags.validation,
+          retrain: flags.retrain,
+          dir: flags.data,
+          device: flags.device,
+          threads: flags.threads,
+          out: flags.out,
+          signal: stop.signal,
+          version: packageVersion(),
+        },
+        reportSearch(output, stop.signal),
+      ),
     );
+    if (!outcome) return;
     sayOutcome(output, outcome, name);
     process.exitCode = outcome.status === "interrupted" ? stop.exitCode : 0;
   });

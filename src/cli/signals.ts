@@ -1,3 +1,4 @@
+import { wrap } from "./layout.ts";
 import type { Output } from "./output.ts";
 
 export interface Stop {
@@ -6,6 +7,8 @@ export interface Stop {
   readonly exitCode: number;
   /** True if standard output cannot be written, although somebody wants it. */
   readonly isMute: boolean;
+  /** What the work comes to; undefined if it was stopped before there was anything to save. */
+  unlessStopped<T>(work: Promise<T>): Promise<T | undefined>;
 }
 
 /** 141 is what the signal SIGPIPE would give: who read our output has gone. Anything else is a failure. */
@@ -39,5 +42,12 @@ export function stopOnSignals(output: Output): Stop {
     get isMute() {
       return isMute;
     },
+    unlessStopped: (work) =>
+      work.catch((error: unknown) => {
+        if (!controller.signal.aborted || error !== controller.signal.reason) throw error;
+        output.line(wrap("interrupted before anything was trained: nothing is kept", output.columns, "  "));
+        process.exitCode = exitCode;
+        return undefined;
+      }),
   };
 }

@@ -61,34 +61,35 @@ export async function addTrain(program: Command, words: readonly string[]): Prom
     const output = standardOutput(flags.json === true);
     const stop = stopOnSignals(output);
     const report = reportTraining(output);
-    const outcome = await trainRecipe(
-      {
-        recipe: needingFolder(recipe!, name, flags.data),
-        name,
-        options: givenOptions(own, flags),
-        seed: flags.seed,
-        epochs: flags.epochs,
-        batchSize: flags.batch,
-        validation: flags.validation,
-        patience: flags.patience,
-        dir: flags.data,
-        device: flags.device,
-        threads: flags.threads,
-        out: flags.out,
-        resume: flags.resume,
-        nonFinite: flags.skipNonFinite ? "skip" : undefined,
-        checkpointSeconds: flags.checkpoint,
-        signal: stop.signal,
-        version: packageVersion(),
-      },
-      report,
+    const outcome = await stop.unlessStopped(
+      trainRecipe(
+        {
+          recipe: needingFolder(recipe!, name, flags.data),
+          name,
+          options: givenOptions(own, flags),
+          seed: flags.seed,
+          epochs: flags.epochs,
+          batchSize: flags.batch,
+          validation: flags.validation,
+          patience: flags.patience,
+          dir: flags.data,
+          device: flags.device,
+          threads: flags.threads,
+          out: flags.out,
+          resume: flags.resume,
+          nonFinite: flags.skipNonFinite ? "skip" : undefined,
+          checkpointSeconds: flags.checkpoint,
+          signal: stop.signal,
+          version: packageVersion(),
+        },
+        report,
+      ),
     );
+    if (!outcome) return;
     sayOutcome(output, outcome, report.curve());
-    if (outcome.status === "interrupted" && !existsSync(outcome.path))
-      output.line(wrap("interrupted before anything was trained: nothing is kept", output.columns, "  "));
-    else if (outcome.status === "interrupted")
+    if (outcome.status === "interrupted")
       output[stop.isMute ? "warn" : "line"](toType(INTERRUPTED, resumeWords(name, outcome.path), output.columns));
-    if (existsSync(outcome.path)) sayPlace(output, outcome);
+    sayPlace(output, outcome);
     process.exitCode = outcome.status === "interrupted" ? stop.exitCode : outcome.status === "failed" ? 1 : 0;
   });
 }

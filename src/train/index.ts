@@ -11,6 +11,7 @@ export { type LoadedModel, loadModel, type ModelFile, readModelFile, saveModel }
 export { openRun, type Run } from "./open-run.ts";
 export { type Options, resolveOptions } from "./options.ts";
 export { type Predictions, predict } from "./predict.ts";
+export { prepare } from "./prepare.ts";
 export {
   type DataPlace,
   type OfOptions,
@@ -23,8 +24,9 @@ export {
   recipe,
 } from "./recipe.ts";
 export { meanAbsoluteError, meanSquaredError, rootMeanSquaredError, rSquared } from "./regression-metrics.ts";
-export { prepare, type TrainEvents, type TrainOutcome, type TrainPlan, type TrainSettings, trainRecipe } from "./run.ts";
+export { trainRecipe } from "./run.ts";
 export { RunFolder, type RunInfo, readInfo } from "./run-folder.ts";
+export type { TrainEvents, TrainOutcome, TrainPlan, TrainSettings } from "./run-types.ts";
 export { type PassOptions, type ScoreOptions, type Scores, score, scorer, type Trainable } from "./score.ts";
 export { type SearchEvents, type SearchOutcome, type SearchPlan, type SearchSettings, search, type Trial } from "./search.ts";
 export type { Setting } from "./search-space.ts";

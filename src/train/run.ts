@@ -1,116 +1,29 @@
+/** Runs of recipes: begun in a new folder or gone on with, and what becomes of them when they end, fail or are stopped. */
 import { ArgumentError, FormatError, NonFiniteError } from "../core/errors.ts";
 import { milliseconds } from "../core/host.ts";
 import { checkOptions } from "../core/options.ts";
-import type { ArrayDataset, DownloadProgress } from "../data/index.ts";
-import { type Device, Generator } from "../index.ts";
-import { type Damaged, newestCheckpoint, toConsole } from "../io/index.ts";
-import { init } from "../nn/index.ts";
-import { drawGraph } from "./graph.ts";
-import { type CheckedOn, checkedOnOf, holdOut, tooFew, USUAL_VALIDATION } from "./held-out.ts";
+import { newestCheckpoint, toConsole } from "../io/index.ts";
+import { runFit } from "./fit-run.ts";
+import { USUAL_VALIDATION } from "./held-out.ts";
 import { describeMachine } from "./machine.ts";
-import type { Loss } from "./metric.ts";
-import { naming } from "./naming.ts";
-import { type Options, resolveOptions } from "./options.ts";
-import type { DataPlace, Recipe } from "./recipe.ts";
-import { runCurves } from "./run-curves.ts";
-import { isUnbegun, RunFolder, type RunInfo, readCheckpoint, readInfo } from "./run-folder.ts";
-import { epochLine } from "./run-log.ts";
-import { score, type Trainable } from "./score.ts";
-import { damagedParameters } from "./step-error.ts";
-import { type Progress, Trainer } from "./trainer.ts";
-import { positionToText, storeAll } from "./training-state.ts";
+import type { Options } from "./options.ts";
+import { completeOptions } from "./prepare.ts";
+import { isUnbegun, RunFolder, type RunInfo, readInfo } from "./run-folder.ts";
+import type { Result, TrainEvents, TrainOutcome, TrainSettings } from "./run-types.ts";
+import type { Trainable } from "./score.ts";
+import { storeAll } from "./training-state.ts";
 import { isStop } from "./yielding.ts";
 
-export interface TrainSettings {
-  readonly recipe: Recipe;
-  /** What `run.json` calls the recipe. */
-  readonly name: string;
-  readonly options?: Readonly<Record<string, unknown>>;
-  readonly seed?: number | undefined;
-  readonly epochs?: number | undefined;
-  readonly batchSize?: number | undefined;
-  /** The share of the training data that is held out and scores each epoch; 0: none. Default 0.1. The test set is scored once, at the end. */
-  readonly validation?: number | undefined;
-  readonly patience?: number | undefined;
-  readonly dir?: string | undefined;
-  readonly device?: Device | undefined;
-  readonly threads?: number | undefined;
-  readonly out?: string | undefined;
-  readonly resume?: string | undefined;
-  readonly signal: AbortSignal;
-  /** Of gradus. */
-  readonly version: string;
-  /** Seconds between checkpoints within an epoch; there is one after each epoch in any case. Default 60. */
-  readonly checkpointSeconds?: number | undefined;
-  readonly nonFinite?: "stop" | "skip" | undefined;
-}
 const TRAIN_SETTINGS = [
   ...(["recipe", "name", "options", "seed", "epochs", "batchSize", "validation", "patience", "dir", "device", "threads"] as const),
   ...(["out", "resume", "signal", "version", "checkpointSeconds", "nonFinite"] as const),
 ] satisfies readonly (keyof TrainSettings)[];
 
-/** What a training is about to do. */
-export interface TrainPlan {
-  readonly path: string;
-  readonly name: string;
-  readonly parameters: number;
-  readonly trainExamples: number;
-  /** Held out for validation. */
-  readonly validationExamples: number;
-  readonly testExamples: number;
-  readonly epochs: number;
-  readonly batchesPerEpoch: number;
-  readonly batchSize: number;
-  /** Steps made before this start. */
-  readonly startStep: number;
-  readonly checkedOn: CheckedOn;
-}
-
-export interface TrainEvents {
-  /** The data are about to be read or made, which may take a while. */
-  data?(): void;
-  plan?(plan: TrainPlan): void;
-  download?(progress: DownloadProgress): void;
-  step?(progress: Progress): void;
-  epoch?(progress: Progress): void;
-  damaged?(damaged: Damaged): void;
-  say?(line: string): void;
-  /** Something went wrong that the run survives. Default: to the console. */
-  warn?(line: string): void;
-}
-
-export interface TrainOutcome {
-  readonly path: string;
-  readonly status: RunInfo["status"];
-  readonly records: readonly Progress[];
-  readonly scores: Readonly<Record<string, number>>;
-  /** With early stopping: the epoch whose parameters the run has. */
-  readonly bestEpoch?: number | undefined;
-  /** Of a recipe with a `run` of its own: what came out, in words. */
-  readonly summary?: string | undefined;
-  readonly seconds: number;
-}
-
-/** Options, model and loss of a recipe, with its parameters drawn. */
-export function prepare(
-  recipe: Recipe,
-  given: Readonly<Record<string, unknown>>,
-  seed: number,
-): { options: Options; model: Trainable; loss: Loss } {
-  const options = resolveOptions(recipe.options as Options, given, recipe.choices as Record<string, readonly string[]>);
-  const model = init(recipe.model(options) as Trainable, new Generator(seed).fork("init"));
-  const loss = recipe.objective?.(options, model) ?? recipe.loss;
-  if (!loss) throw new ArgumentError("the recipe has no loss", { help: "give it loss, or objective(options)" });
-  return { options, model, loss };
-}
-
-/** A recipe's options: given, default, and those that only the data decide. */
-export async function completeOptions(recipe: Recipe, given: Readonly<Record<string, unknown>>, where: DataPlace): Promise<Options> {
-  const options = resolveOptions(recipe.options as Options, given, recipe.choices as Record<string, readonly string[]>);
-  return { ...options, ...((await recipe.complete?.(options, where)) as Options | undefined) };
-}
-
-/** Trains a recipe in a run folder: a new one, or one to go on with. */
+/**
+ * Trains a recipe in a run folder: a new one, or one to go on with.
+ *
+ * @throws the signal's reason, if it was given before there was anything to keep
+ */
 export async function trainRecipe(settings: TrainSettings, events: TrainEvents = {}): Promise<TrainOutcome> {
   checkOptions("trainRecipe", settings, TRAIN_SETTINGS);
   const begun = milliseconds();
@@ -120,6 +33,7 @@ export async function trainRecipe(settings: TrainSettings, events: TrainEvents =
   const seconds = folder.info.seconds;
   const elapsed = (): number => seconds + (milliseconds() - begun) / 1000;
   try {
+    if (!isNew) folder.info = { ...folder.info, ...resumedInfo(folder.info, settings) };
     const result = settings.recipe.run ? await runOwn(folder, settings, events) : await runFit(folder, settings, events, elapsed);
     const status = result.status;
     await folder.update({
@@ -131,7 +45,10 @@ export async function trainRecipe(settings: TrainSettings, events: TrainEvents =
     return { path: folder.path, ...result, seconds: elapsed() };
   } catch (error) {
     unused = isNew;
-    if (isStop(error, settings.signal)) return await interrupted(folder, elapsed());
+    if (isStop(error, settings.signal)) {
+      if (isNew && folder.log.length === 0) throw error;
+      return await interrupted(folder, elapsed());
+    }
     await folder.fail(elapsed());
     throw error instanceof NonFiniteError ? await withLastGood(error, folder.path) : error;
   } finally {
@@ -139,7 +56,7 @@ export async function trainRecipe(settings: TrainSettings, events: TrainEvents =
   }
 }
 
-/** A run that was stopped where nothing is to be saved: its data were still loading, or only the test was left. */
+/** A run that was stopped where nothing is to be saved: its data were still loading, or only the test was left. What is saved already stays. */
 async function interrupted(folder: RunFolder, seconds: number): Promise<TrainOutcome> {
   await folder.update({ status: "interrupted", finished: null, seconds });
   return { path: folder.path, status: "interrupted", records: [], scores: {}, seconds };
@@ -252,8 +169,6 @@ async function withLastGood(error: NonFiniteError, path: string): Promise<NonFin
   });
 }
 
-type Result = Pick<TrainOutcome, "status" | "records" | "scores" | "summary" | "bestEpoch">;
-
 async function runOwn(folder: RunFolder, settings: TrainSettings, events: TrainEvents): Promise<Result> {
   const { info } = folder;
   const { device, threads, signal } = settings;
@@ -270,107 +185,6 @@ async function runOwn(folder: RunFolder, settings: TrainSettings, events: TrainE
   await folder.save(0, await storeAll({ model: (result.model as Trainable).stateDict() }), {});
   const status = signal.aborted ? "interrupted" : result.passed === false ? "failed" : "done";
   return { status, records: [], scores: result.scores, summary: result.summary };
-}
-
-async function runFit(folder: RunFolder, settings: TrainSettings, events: TrainEvents, elapsed: () => number): Promise<Result> {
-  const { recipe, signal, threads, checkpointSeconds = 60 } = settings;
-  if (settings.resume !== undefined) folder.info = { ...folder.info, ...resumedInfo(folder.info, settings) };
-  const { info } = folder;
-  const device = info.device as Device;
-  const { options, model, loss } = prepare(recipe, info.options, info.seed);
-  events.data?.();
-  const parts = await recipe.data(options, {
-    seed: info.seed,
-    signal,
-    ...(info.data ? { dir: info.data } : {}),
-    ...(events.download ? { onProgress: events.download } : {}),
-  });
-  // A few examples cannot spare any, unless it was asked for.
-  const whole = settings.validation === undefined && info.checkedOn === "validation" && tooFew(parts.train.size, info.validation);
-  if (whole && info.patience === null) folder.info = { ...info, validation: 0, checkedOn: "nothing" };
-  const root = new Generator(info.seed);
-  const { train, checks } = holdOut(parts, folder.info, root);
-  const checkedOn = checkedOnOf(folder.info);
-  const batches = Math.max(1, Math.floor(train.size / info.batchSize));
-  const logEvery = Math.max(1, Math.ceil(batches / 50));
-  const window = { count: 0, loss: 0 };
-  const save = async (): Promise<void> => {
-    // A model that is not finite is of no use, and would push out checkpoints that are.
-    if ((await damagedParameters(model)).length > 0) return;
-    const { tensors, position } = await trainer.state();
-    await folder.save(trainer.step, tensors, {
-      training: positionToText(position),
-      log: JSON.stringify({ bytes: folder.log.length, ...window }),
-    });
-  };
-  recipe.adapt?.(model, train as ArrayDataset, options);
-  let saved = milliseconds();
-  const trainer: Trainer = new Trainer(model, train, {
-    loss,
-    optimizer: recipe.optimizer(model, options, batches * info.epochs),
-    rng: root.fork("training"),
-    epochs: info.epochs,
-    batchSize: info.batchSize,
-    metrics: recipe.metrics,
-    validation: checks,
-    earlyStopping: info.patience === null ? undefined : { patience: info.patience },
-    nonFinite: info.nonFinite ?? "stop",
-    device,
-    threads,
-    signal,
-    onStep: async (progress) => {
-      window.count++;
-      window.loss += progress.loss;
-      if (progress.step % logEvery === 0) {
-        const lr = await trainer.options.optimizer.lr.item();
-        await folder.log.add({ step: progress.step, loss: window.loss / window.count, lr });
-        Object.assign(window, { count: 0, loss: 0 });
-      }
-      events.step?.(progress);
-      if (milliseconds() - saved < 1000 * checkpointSeconds) return;
-      await save();
-      saved = milliseconds();
-    },
-    onEpoch: async (progress) => {
-      await folder.log.add(epochLine(progress, checkedOn));
-      // Epochs of milliseconds need not all be kept; the last one must be, before early stopping puts older parameters back.
-      if (trainer.finished || milliseconds() - saved > Math.min(2, checkpointSeconds) * 1000) {
-        await save();
-        saved = milliseconds();
-        await folder.update({ seconds: elapsed() });
-      }
-      events.epoch?.(progress);
-    },
-  });
-  // What a run is to go on with is written when it is known that it can.
-  const begins = settings.resume === undefined || (await isUnbegun(folder.path));
-  if (begins) {
-    await folder.log.cut(0);
-    await save();
-    await folder.draw("graph.dot", () => drawGraph(model, loss, train));
-  } else await goBack(trainer, folder, { window, checkedOn }, events);
-  if (settings.resume !== undefined) await folder.update({});
-  events.plan?.({
-    path: folder.path,
-    name: info.recipe,
-    parameters: model.parameters().reduce((n, p) => n + (p.shape as number[]).reduce((a, b) => a * b, 1), 0),
-    trainExamples: train.size,
-    validationExamples: checkedOn === "validation" ? checks!.size : 0,
-    testExamples: parts.test.size,
-    epochs: info.epochs,
-    batchesPerEpoch: batches,
-    batchSize: info.batchSize,
-    startStep: trainer.step,
-    checkedOn,
-  });
-  const records = await trainer.run();
-  if (trainer.ended === "aborted") await save();
-  const stopping = info.patience !== null;
-  await folder.draw("curves.svg", () => runCurves(folder, records, { checkedOn, stopping }));
-  if (trainer.ended === "aborted") return { status: "interrupted", records, scores: records.at(-1)?.validation ?? {} };
-  const scores = await score(model, parts.test, { loss, metrics: recipe.metrics, device, threads, signal });
-  const bestEpoch = stopping ? records.at(-1)?.bestEpoch : undefined;
-  return { status: trainer.ended === "stopped early" ? "stopped early" : "done", records, scores, bestEpoch };
 }
 
 /** What a resumed run changes in `run.json`; other settings must be those of the run. */
@@ -397,23 +211,4 @@ function resumedInfo(info: RunInfo, settings: TrainSettings): Partial<RunInfo> {
     ...(settings.nonFinite ? { nonFinite: settings.nonFinite } : {}),
     gradus: settings.version,
   };
-}
-
-/** Goes to the newest whole checkpoint. @throws FormatError that names its file */
-async function goBack(
-  trainer: Trainer,
-  folder: RunFolder,
-  { window, checkedOn }: { window: { count: number; loss: number }; checkedOn: string },
-  events: TrainEvents,
-): Promise<void> {
-  const { path, step, tensors, metadata } = await readCheckpoint(folder.path, events.damaged);
-  const { logNoteFromText, positionFromText } = await import("./schemas.ts");
-  const position = positionFromText(metadata.get("training"), path);
-  const log = logNoteFromText(metadata.get("log"), path);
-  if (position.step !== step)
-    throw new FormatError(`${path}: it is of step ${position.step}`, { why: "its name says another", help: "give it its name again" });
-  naming(path, () => trainer.restore({ tensors, position }));
-  const warn = events.warn ?? toConsole;
-  await folder.log.goBack(log, { step, records: position.records, checkedOn }, warn);
-  Object.assign(window, { count: log.count, loss: log.loss });
 }

@@ -7,9 +7,11 @@ import { writeAtomically } from "../io/index.ts";
 import { describeMachine } from "./machine.ts";
 import { type Direction, needDirection } from "./metric.ts";
 import type { Options } from "./options.ts";
+import { completeOptions, prepare } from "./prepare.ts";
 import type { Recipe } from "./recipe.ts";
-import { completeOptions, prepare, shortName, type TrainEvents, type TrainOutcome, trainRecipe } from "./run.ts";
+import { shortName, trainRecipe } from "./run.ts";
 import { makeFolder, RunFolder } from "./run-folder.ts";
+import type { TrainEvents, TrainOutcome } from "./run-types.ts";
 import { parseAxes, type Setting, settingsOf } from "./search-space.ts";
 import { type Progress, Trainer } from "./trainer.ts";
 

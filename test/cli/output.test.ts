@@ -1,5 +1,5 @@
 /** What the command line says, to whom, and what it does when it cannot. */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { cp, mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import { message } from "../../src/cli/output.ts";
 import { shellWord } from "../../src/cli/recipes.ts";
 import { visible } from "../../src/core/visible.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/io/index.ts";
-import { COMMAND, gradus, inShell, RECIPE, run } from "./start.ts";
+import { COMMAND, environment, gradus, inShell, RECIPE, run } from "./start.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -55,6 +55,26 @@ describe.concurrent("output that cannot be written", () => {
     expect([0, 141]).toContain(code);
   }, 60_000);
 });
+
+test("stopped while its data load, it says that nothing is kept, leaves nothing, and exits with 130", async () => {
+  const recipe = RECIPE.replace("recipe-for-tests", "recipe-that-waits");
+  for (const command of ["train", "search"]) {
+    const child = spawn(COMMAND[0], [...COMMAND.slice(1), command, recipe, "--out", `waits-${command}`], {
+      cwd: folder,
+      env: environment(),
+    });
+    let [out, err] = ["", ""];
+    child.stdout.on("data", (chunk: Buffer) => (out += chunk));
+    child.stderr.on("data", (chunk: Buffer) => {
+      err += chunk;
+      if (err.endsWith("waits\n")) child.kill("SIGINT");
+    });
+    expect(await new Promise((resolve) => child.on("close", resolve))).toBe(130);
+    expect(err).not.toMatch(/bug in gradus/);
+    if (command === "train") expect(out).toMatch(/nothing is kept/);
+    if (command === "train") expect(await readdir(folder)).not.toContain("waits-train");
+  }
+}, 60_000);
 
 describe.concurrent("what it is asked", () => {
   test("to go on with a run of one's own recipe, the advice names it, and works", async () => {

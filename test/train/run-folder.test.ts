@@ -75,8 +75,10 @@ describe("every beginning of a run can be gone on with", () => {
 
   test("killed before its first checkpoint, a run begins again when it is resumed", async () => {
     for (const name of await readdir(join(run, "checkpoints"))) if (name.startsWith("step")) await rm(join(run, "checkpoints", name));
+    await rm(join(run, "graph.dot"));
     await resume();
     await expectWhole();
+    expect(await text(run, "graph.dot")).toBe(await text(whole, "graph.dot"));
     run = join(folder, "without checkpoints");
     await cp(half, run, { recursive: true });
     await rm(join(run, "checkpoints"), { recursive: true });
@@ -165,14 +167,14 @@ describe("every beginning of a run can be gone on with", () => {
     }
   });
 
-  test("stopped while its data load, a run leaves nothing behind and is no error", async () => {
+  test("stopped while its data load, a run leaves nothing behind and gives the reason", async () => {
     const stop = new AbortController();
     const data: Recipe["data"] = async (_, { signal }) => {
       stop.abort();
       throw signal!.reason;
     };
     const out = join(folder, "stopped in loading");
-    expect((await trainRecipe(settings({ recipe: { ...RECIPE, data }, out, signal: stop.signal }))).status).toBe("interrupted");
+    await expect(trainRecipe(settings({ recipe: { ...RECIPE, data }, out, signal: stop.signal }))).rejects.toThrow("aborted");
     expect(await readdir(folder)).not.toContain("stopped in loading");
   });
 

@@ -6,6 +6,7 @@ import { evaluate } from "../../src/graph/evaluate.ts";
 import type { Value } from "../../src/graph/op.ts";
 import * as o from "../../src/ops/index.ts";
 import { gradients } from "../../src/transform/gradients.ts";
+import { randomNumbers } from "../ops/samples.ts";
 import { loadGraph } from "../schedule/run.ts";
 import { compileAhead, runOn, type TargetCase } from "./harness.ts";
 import { onTarget } from "./suite.ts";
@@ -237,6 +238,29 @@ export function edgeSuite(target: TargetCase): void {
           new Map([[x, [0, -0, -0.5, 0.25, -0.25]]]),
         );
         expect(got).toEqual([[-0, 0, 0.5, -0.25, 0.25], [0, 0, 0.5, 0.25, 0.25], [0, -0, -1, 1, -1], [0, -0, -0, 0, -0], [0, -0, -0, 1, -0], [0, -0, -0, 0, -0]]); // biome-ignore format: rows
+      });
+
+      test("what few numbers need is computed in the tiles of products too, and in sums.", () => {
+        const random = randomNumbers(5);
+        for (const dtype of ["float32", "float64"] as const) {
+          const [n, k] = [67, 9];
+          const [a, b] = [o.argument(0, { shape: [n, k], dtype }), o.argument(1, { shape: [k, n], dtype })];
+          // Small whole numbers times 2¹⁷: sums are exact, and far from 0 as sines go.
+          const whole = (size: number): Float64Array => new Float64Array(n * k).map(() => Math.round((random() - 0.5) * 6) * size);
+          const inputs = new Map([[a, whole(2 ** 17)], [b, whole(1)]]); // biome-ignore format: pairs
+          const product = o.matmul(a, b);
+          const outputs = [
+            o.sin(product),
+            o.mod(product, o.scalarLike(product, 7)),
+            o.sum(o.mod(o.add(product, o.scalarLike(product, 3)), o.scalarLike(product, 64)), [0]),
+          ];
+          const wanted = evaluate(outputs, inputs);
+          for (const optimize of target.levels) {
+            const got = runOn(device(), outputs, inputs, optimize, target.threads);
+            expect(got[0]!.filter((g, i) => !(Math.abs(g - wanted[0]![i]!) <= (dtype === "float32" ? 2 ** -23 : 2 ** -52)))).toEqual([]);
+            expect(got.slice(1)).toEqual(wanted.slice(1).map((column) => [...column]));
+          }
+        }
       });
 
       test("−0 is less than 0 in minimum and maximum, and neutral to a sum, however much is optimised.", () => {

@@ -1,8 +1,8 @@
 /** Scores of all examples seen so far, whatever the batches were: sums where a metric says what adds up, else all outputs. */
 import { bytesOf } from "../core/dtype.ts";
-import { GraphError, MemoryError, ShapeError } from "../core/errors.ts";
+import { ArgumentError, GraphError, MemoryError, ShapeError, show } from "../core/errors.ts";
 import { sameShape, showShape, sizeOf } from "../core/shape.ts";
-import { type Tensor, tensor } from "../index.ts";
+import { Tensor, tensor } from "../index.ts";
 import type { StoredTensor } from "../io/index.ts";
 import { type Additive, additiveOf, type Loss, type Metric, type Sums } from "./metric.ts";
 import { Rows } from "./rows.ts";
@@ -95,7 +95,12 @@ export class Tally {
 
   private whole(name: string, output: Tensor, target: Tensor): Promise<number> {
     try {
-      return this.measures[name]!(output, target).item();
+      const score: unknown = this.measures[name]!(output, target);
+      if (score instanceof Tensor) return score.item();
+      throw new ArgumentError(`${this.who}: ${name} answered ${score instanceof Promise ? "a promise" : show(score)}`, {
+        why: "a metric is a function of tensors, whose answer is a tensor with one element",
+        help: "o.sub(t).abs().mean(), say, without item() or await",
+      });
     } catch (error) {
       // A function that holds on to tensors of the forward pass cannot be computed after it.
       if (!(error instanceof GraphError)) throw error;

@@ -54,11 +54,24 @@ const events = (out: string): Record<string, unknown>[] =>
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
 describe("a whole session", () => {
+  test("early stopping says which epoch it kept, in words and as an event", async () => {
+    const words = ["train", RECIPE, "--patience", "2", "--epochs", "80", "--lr", "3"];
+    const [said, told] = await Promise.all([gradus(...words, "--out", "said"), gradus(...words, "--out", "told", "--json")]);
+    const end = events(told.out).at(-1) as { status: string; bestEpoch: number };
+    expect(end.status).toBe("stopped early");
+    const losses = events(told.out)
+      .filter(({ event }) => event === "epoch")
+      .map(({ validation }) => (validation as { loss: number }).loss);
+    expect(end.bestEpoch).toBe(1 + losses.indexOf(Math.min(...losses)));
+    expect(said.out).toContain(`stopped early: epoch ${end.bestEpoch} of ${losses.length} was the best and is kept, validation: loss`);
+  }, 60_000);
+
   test("train, evaluate, predict and explain a recipe of one's own", async () => {
     const train = await gradus("train", RECIPE, "--hidden", "6", "--seed", "3", "--out", "own");
     expect(train.err).toBe("");
     expect(train.code).toBe(0);
-    expect(train.out).toMatch(/epoch 3\/3 {2}loss 0\.\d+, accuracy/);
+    expect(train.out).toMatch(/180 examples and 20 for validation/);
+    expect(train.out).toMatch(/epoch 3\/3 {2}loss 0\.\d+, accuracy [\d.]+ % {2}validation: loss/);
     expect(train.out).toMatch(/loss [▁▂▃▄▅▆▇█]+\n/);
     expect(train.out).toMatch(/test: loss .*error \d/);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: no colours in a pipe

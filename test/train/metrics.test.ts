@@ -328,6 +328,15 @@ describe("a score is of the data set, not of its batches", () => {
     expect(small.loss).toBeCloseTo((await score(own, data, { loss: said })).loss, 5);
   });
 
+  test("a metric that answers no tensor is told what one is", async () => {
+    for (const [f, said] of [
+      [() => 0.5, "0.5"],
+      [async () => tensor(1), "a promise"],
+      [() => undefined, "undefined"],
+    ] as const)
+      await expect(score(model, data, { loss: bceWithLogits, metrics: { f: f as never } })).rejects.toThrow(`f answered ${said}`);
+  });
+
   test("a metric from sums adds up over batches", async () => {
     const share = metric({
       better: "larger",

@@ -20,8 +20,8 @@ export class NativeCache {
   /** Whether new files go to the folder it is for. */
   private writable = false;
   private temporary: string | undefined;
-  /** Why new files no longer go there. */
-  private retreated: string | undefined;
+  /** Why new files do not go there, for whoever should know; told when the first one goes elsewhere. */
+  private notice: string | undefined;
   private swept = false;
   private checked: { readonly main: string | undefined } | undefined;
 
@@ -53,11 +53,7 @@ export class NativeCache {
     node.fs.appendFileSync(file, checksum(node.fs.readFileSync(file)));
     node.fs.chmodSync(file, 0o700);
     for (const name of names) this.place(name, (to) => linkOrCopy(file, to));
-    if (this.retreated !== undefined)
-      warnOnce(
-        "native cache",
-        `compiled kernels cannot be kept in ${this.directory}: ${this.retreated}; they are compiled again in each process`,
-      );
+    if (this.notice !== undefined) warnOnce("native cache", this.notice);
     this.sweepOnce();
   }
 
@@ -84,23 +80,39 @@ export class NativeCache {
   retreat(why: string): boolean {
     if (!this.writable) return false;
     this.writable = false;
-    this.retreated = why;
+    this.notice = `compiled kernels cannot be kept in ${this.directory}: ${why}; they are compiled again in each process`;
     return true;
   }
 
   /** The folder it is for; undefined where that is not to be trusted or cannot be read. Checked once: from then on only we and root can change it. */
   private main(): string | undefined {
     if (!this.checked) {
-      this.checked = { main: openFolder(this.directory) };
+      this.checked = { main: this.openMain() };
       this.writable = this.checked.main !== undefined && isWritable(this.checked.main);
     }
     return this.checked.main;
   }
 
+  private openMain(): string | undefined {
+    try {
+      const fault = faultOfFolder(this.directory, { make: true });
+      if (fault === undefined) return this.directory;
+      this.notice = `the cache of compiled kernels ${this.directory} is not used: ${fault}; nothing in it is read, and kernels are compiled again in each process (to mend it: let nobody else write there, or name another folder in GRADUS_CACHE)`;
+    } catch {
+      // It cannot be made: there is nothing to read.
+    }
+    return undefined;
+  }
+
   private target(): string {
     const main = this.main();
     if (this.writable && main !== undefined) return main;
-    this.temporary ??= temporaryFolder();
+    if (this.temporary === undefined) {
+      const { folder, isNew } = temporaryFolder();
+      this.temporary = folder;
+      // Another thread of this process has made it, and told.
+      if (!isNew) this.notice = undefined;
+    }
     return this.temporary;
   }
 
@@ -173,18 +185,4 @@ function linkOrCopy(from: string, to: string): void {
   } catch {
     node.fs.copyFileSync(from, to);
   }
-}
-
-function openFolder(directory: string): string | undefined {
-  try {
-    const fault = faultOfFolder(directory, { make: true });
-    if (fault === undefined) return directory;
-    warnOnce(
-      "native cache",
-      `the cache of compiled kernels ${directory} is not used: ${fault}; nothing in it is read, and kernels are compiled again in each process (to mend it: let nobody else write there, or name another folder in GRADUS_CACHE)`,
-    );
-  } catch {
-    // It cannot be made: there is nothing to read.
-  }
-  return undefined;
 }

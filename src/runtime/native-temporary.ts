@@ -8,18 +8,18 @@ import { node } from "./node.ts";
 const STALE = 86_400_000;
 
 /** All threads of a process share one, which its main thread removes at the end; those that a killed process has left go when the next is made. */
-export function temporaryFolder(): string {
+export function temporaryFolder(): { readonly folder: string; readonly isNew: boolean } {
   const parent = safeParent();
   const mine = `gradus-${process.pid}-`;
   const entries = node.fs.readdirSync(parent);
   for (const name of entries) if (/^gradus-\d+-/.test(name)) removeStale(node.path.join(parent, name));
-  const folder =
-    entries
-      .filter((name) => name.startsWith(mine))
-      .map((name) => node.path.join(parent, name))
-      .find((place) => isSafe(place) && isWritable(place)) ?? node.fs.mkdtempSync(node.path.join(parent, mine));
+  const found = entries
+    .filter((name) => name.startsWith(mine))
+    .map((name) => node.path.join(parent, name))
+    .find((place) => isSafe(place) && isWritable(place));
+  const folder = found ?? node.fs.mkdtempSync(node.path.join(parent, mine));
   if (nodeModule("node:worker_threads")?.isMainThread) process.once("exit", () => remove(folder));
-  return folder;
+  return { folder, isNew: found === undefined };
 }
 
 function safeParent(): string {

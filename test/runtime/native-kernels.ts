@@ -1,5 +1,7 @@
 /** Kernels for tests of the compiler and its cache, and compilers that misbehave. */
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { vi } from "vitest";
 import { int, type LoopModule } from "../../src/kernel/loop.ts";
 import type { Code } from "../../src/kernel/program.ts";
@@ -43,6 +45,8 @@ export async function useFresh(
   limits?: Limits,
 ): Promise<ReturnType<typeof use> & { warnings: string[] }> {
   vi.resetModules();
+  // A process of another number would not find this one's temporary folder.
+  vi.stubEnv("TMPDIR", mkdtempSync(join(tmpdir(), "gradus-test-")));
   const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
   try {
     const { NativeCache: Cache } = await import("../../src/runtime/native-cache.ts");

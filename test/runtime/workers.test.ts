@@ -1,6 +1,6 @@
 /** Worker threads that use gradus and end, in processes of their own: what kills a process must not kill the tests. */
 import { spawnSync } from "node:child_process";
-import { rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -155,6 +155,25 @@ const failing = run("setTimeout(() => process.exit(3), 10);");
 console.log(await end(failing));`);
     expect({ status, signal, said }).toEqual({ status: 0, signal: null, said: "3" });
   });
+
+  test.runIf(device === "native")(
+    "share a temporary folder and its warning, where the cache is not to be trusted",
+    { timeout: 60_000 },
+    () => {
+      const [loose, temporary] = [join(built, "loose"), join(built, "temporary")];
+      for (const folder of [loose, temporary]) mkdirSync(folder);
+      chmodSync(loose, 0o777);
+      const { status, said, complained } = program(`
+process.env.GRADUS_CACHE = ${JSON.stringify(loose)};
+process.env.TMPDIR = ${JSON.stringify(temporary)};
+const first = start(false);
+const losses = [await answer(first)];
+losses.push(...await Promise.all([start(false), start(false)].map(answer)));
+console.log(new Set(losses).size, readdirSync(process.env.TMPDIR).length, readdirSync(process.env.GRADUS_CACHE).length);`);
+      expect({ status, said }).toEqual({ status: 0, said: "1 1 0" });
+      expect(complained).toMatch(/^gradus: the cache of compiled kernels .* can be written by other users.*$/);
+    },
+  );
 
   test("go with a main thread that ends first", { timeout: 60_000 }, () => {
     expect(program(`${MID_STEP}\nfor (const worker of workers) worker.unref();`)).toEqual({

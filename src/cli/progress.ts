@@ -107,7 +107,10 @@ export function reportTraining(output: Output): TrainEvents & { curve(): string 
       );
     },
     damaged: ({ path, reason }) => output.warn(`warning: ${path} is damaged and was passed over (${reason})`),
-    say: (line) => output.line(wrap(line, output.columns, "  ")),
+    say: (line) => {
+      output.event("note", { text: line });
+      output.line(wrap(line, output.columns, "  "));
+    },
     curve: () => sparkline(losses, Math.min(60, output.columns - 6)),
   };
 }

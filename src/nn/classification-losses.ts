@@ -169,7 +169,7 @@ function checkClasses(who: string, logs: Tensor, target: Tensor, axis: number): 
   if (!isInteger(target.dtype))
     throw new DTypeError(`${who}: the classes are ${target.dtype}`, {
       why: "a class is a whole number",
-      help: 'target.cast("int32")',
+      help: 'dtype: "int32" in the data set, which refuses what is no whole number; or target.cast("int32")',
     });
 }
 

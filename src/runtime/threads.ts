@@ -48,7 +48,8 @@ function startBrowserWorker(listener: Listener): WorkerHandle {
   url ??= URL.createObjectURL(new Blob([WORKER_SOURCE], { type: "text/javascript" }));
   const worker = new Worker(url);
   worker.onmessage = (event) => listener.message(event.data as DoneMessage);
-  worker.onerror = (event) => listener.died(event.message ?? "the page does not let it start (worker-src in its content security policy)");
+  worker.onerror = (event) =>
+    listener.died(event.message ?? "the page does not let it start; its Content-Security-Policy needs worker-src blob:");
   return {
     post: (message) => worker.postMessage(message),
     terminate: () => {

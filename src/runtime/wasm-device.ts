@@ -76,7 +76,8 @@ export class WasmDevice implements Device {
   }
 
   get note(): string {
-    return this.reason || this.team?.trouble || "";
+    const trouble = this.team?.trouble;
+    return this.reason || (trouble ? `no worker runs: ${trouble}` : "");
   }
 
   load(program: Program, addresses: (buffer: Buffer) => number, options: LoadOptions = {}): LoadedProgram {

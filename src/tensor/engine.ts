@@ -134,7 +134,7 @@ export interface HostDescription {
 
 /** What programs run on here, and why on nothing better. Starts nothing. */
 export function describe(): HostDescription {
-  const running = [...runners.values()].map(({ name, threads, note }) => ({ name, threads, ...(note ? { note } : {}) }));
+  const running = [...runners.values()].map(({ name, threads, note }) => (note ? { name, threads: 1, note } : { name, threads }));
   const noNative = missing?.reason ?? abandoned?.why ?? abandoned?.what;
   return { device: defaultDevice(), running, ...(noNative === undefined ? {} : { noNative }) };
 }

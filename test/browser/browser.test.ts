@@ -74,9 +74,10 @@ describe.skipIf(why)(`Chromium${why}`, () => {
   });
 
   /** A page that can run tasks; `isolated` is what gives it shared memory. */
-  async function open(isolated: boolean): Promise<Page> {
+  async function open(isolated: boolean, policy?: string): Promise<Page> {
     const server = await serve({
       isolated,
+      policy,
       folders: [
         ["/node_modules/", join(root, "node_modules")],
         ["/", folder],
@@ -173,6 +174,27 @@ describe.skipIf(why)(`Chromium${why}`, () => {
       expect(turns).toBeGreaterThan(0);
       expect(learnt).toBeDefined();
       expect(result).toEqual(learnt);
+    });
+  });
+
+  describe("a page with a strict Content-Security-Policy", () => {
+    const policy = (scripts: string): string => `default-src 'self'; img-src data:; script-src ${scripts}`;
+
+    test("is told that WebAssembly needs 'wasm-unsafe-eval'", async () => {
+      const page = await open(false, policy("'self'"));
+      await expect(run(page, "inPage", "xor")).rejects.toThrow(/may not compile WebAssembly[\s\S]*script-src 'self' 'wasm-unsafe-eval'/);
+    });
+
+    test("computes with that, where it may not evaluate strings", async () => {
+      const page = await open(false, policy("'self' 'wasm-unsafe-eval'"));
+      const { result } = await run(page, "inPage", "xor");
+      expect(result.loss).toBeLessThan(0.01);
+    });
+
+    test("that lets no worker start from a Blob runs on one thread, and says so when it is asked", async () => {
+      const page = await open(true, policy("'self' 'wasm-unsafe-eval'"));
+      const { result } = await run(page, "inWorker", "host");
+      expect(result.running).toEqual([{ name: "wasm", threads: 1, note: expect.stringContaining("worker-src blob:") }]);
     });
   });
 });

@@ -13,6 +13,8 @@ export interface ServerOptions {
   readonly packages: Readonly<Record<string, string>>;
   /** Cross-origin isolation: COOP and COEP. */
   readonly isolated: boolean;
+  /** A Content-Security-Policy. */
+  readonly policy?: string | undefined;
 }
 
 export interface Serving {
@@ -25,6 +27,7 @@ export async function serve(options: ServerOptions): Promise<Serving> {
     const headers: Record<string, string> = options.isolated
       ? { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" }
       : {};
+    if (options.policy) headers["Content-Security-Policy"] = options.policy;
     const path = normalize(decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname));
     const content = path === "/" ? '<!doctype html><title>gradus</title><link rel="icon" href="data:,">' : await fileUnder(path, options);
     if (content === undefined) return void response.writeHead(404, headers).end();

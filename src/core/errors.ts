@@ -98,8 +98,7 @@ export function outOfRange({ label, bound, fromEnd }: IndexCheck, index: number,
   return new OutOfRangeError(`${label}: index ${index} is outside an axis of size ${bound}`, {
     why:
       bound === 0 ? "the axis is empty" : `indices go from 0 to ${bound - 1}${fromEnd ? `, or from -${bound} counted from the end` : ""}`,
-    help:
-      !fromEnd && index < 0 && index >= -bound ? `only at() counts from the end; x.mod(${bound}) makes such indices positive` : undefined,
+    help: !fromEnd && index < 0 ? "a negative index counts from the end in at() only; losses leave out what ignoreIndex names" : undefined,
     site,
   });
 }

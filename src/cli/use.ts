@@ -10,6 +10,7 @@ import {
   ofOptions,
   openRun,
   predict,
+  type Recipe,
   type RecipeValue,
   type Run,
   rootMeanSquaredError,
@@ -19,7 +20,7 @@ import { dataOption, deviceOption, jsonOption, recipeOption, threadsOption, whol
 import type { InputOptions } from "./inputs.ts";
 import { widthOf, wrap } from "./layout.ts";
 import { type Output, showScores, standardOutput } from "./output.ts";
-import { builtIn, findRecipe } from "./recipes.ts";
+import { builtIn, findRecipe, needingFolder } from "./recipes.ts";
 
 interface Flags extends InputOptions {
   data?: string;
@@ -32,7 +33,8 @@ interface Flags extends InputOptions {
 
 /** Opens a run; its recipe is a built-in one, or the module the user names. */
 export function open(path: string, flags: Flags, output: Output): Promise<Run> {
-  const find = flags.recipe === undefined ? builtIn : () => findRecipe(flags.recipe!);
+  const found = flags.recipe === undefined ? builtIn : () => findRecipe(flags.recipe!);
+  const find = async (name: string): Promise<Recipe> => needingFolder(await found(name), name, flags.data);
   return openRun(path, find, ({ path: file, reason }) => output.warn(`warning: ${file} is damaged and was passed over (${reason})`));
 }
 
@@ -125,8 +127,10 @@ export function addPredict(program: Command): void {
       const run = await open(path, flags, output);
       if (words.length === 0 && flags.test === undefined)
         throw new ArgumentError("nothing to predict", { help: "give an image, a CSV file or numbers, or --test 10" });
+      if (flags.data !== undefined && flags.test === undefined)
+        throw new ArgumentError(`--data ${flags.data} is not looked at`, { why: "only --test reads data files", help: "leave it out" });
       if (words.length > 0) await predictInputs(run, words, flags, output);
-      if (flags.test !== undefined) await predictTest(run, flags.test, flags.data, output);
+      if (flags.test !== undefined) await predictTest(run, flags.test, flags, output);
     });
 }
 
@@ -138,26 +142,27 @@ async function predictInputs(run: Run, words: readonly string[], flags: Flags, o
   const { readInputs } = await import("./inputs.ts");
   const { names, x, notes } = await readInputs(words, ofOptions(run.recipe.input, run.options), flags);
   for (const note of notes) output.warn(`note: ${note}`);
-  await say(run, x, names, { output });
+  await say(run, x, names, { output, device: flags.device });
 }
 
-async function predictTest(run: Run, count: number, dir: string | undefined, output: Output): Promise<void> {
+async function predictTest(run: Run, count: number, { data: dir, device }: Flags, output: Output): Promise<void> {
   const data = await run.test({ dir });
   for (const { x, y } of data.batches(Math.min(count, data.size))) {
     const names = Array.from({ length: x.shape[0] as number }, (_, i) => `test ${i}`);
-    await say(run, x, names, { output, truth: y });
+    await say(run, x, names, { output, device, truth: y });
     return;
   }
 }
 
 interface Saying {
   readonly output: Output;
+  readonly device: Device | undefined;
   /** What the answers should have been. */
   readonly truth?: Tensor;
 }
 
-async function say(run: Run, x: Tensor, names: readonly string[], { output, truth }: Saying): Promise<void> {
-  const raw = run.model.forward(x, inference);
+async function say(run: Run, x: Tensor, names: readonly string[], { output, device, truth }: Saying): Promise<void> {
+  const raw = await predict(run.model, x, { device });
   const answers = answersFor(run, raw);
   const numbers = await (answers.kind === "values" ? answers.read(raw) : answers.probabilities(raw)).data();
   const wanted = await truth?.data();

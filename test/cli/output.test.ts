@@ -92,6 +92,9 @@ describe.concurrent("what it is asked", () => {
     ["another folder for a run that goes on", ["train", RECIPE, "--resume", "run", "--out", "elsewhere"], 2, /--resume <dir>.*--out <dir>/],
     ["epochs of a recipe that counts none", ["train", "xor", "--epochs", "3"], 1, /xor does not look at --epochs/],
     ["a folder of data for a recipe that reads none", ["train", RECIPE, "--data", "."], 1, /looks for no data files/],
+    ["data that evaluating does not read", ["evaluate", "run", "--recipe", RECIPE, "--data", "."], 1, /looks for no data files/],
+    ["data that predicting does not read", ["predict", "run", "1,2", "--recipe", RECIPE, "--data", "."], 1, /only --test reads data/],
+    ["a device without an end as input", ["predict", "run", "/dev/zero", "--recipe", RECIPE], 1, /\/dev\/zero: it is a device/],
     [
       "a folder that is a run, for a new one",
       ["train", RECIPE, "--out", "run"],

@@ -122,8 +122,12 @@ export function needDirection(who: string, name: string, f: Metric | undefined):
   });
 }
 
-/** Refuses what is no metric, and names that mean something else. */
-export function checkMetrics(who: string, metrics: Metrics | undefined): void {
+/** Refuses what is no loss or no metric, and names that mean something else. */
+export function checkMeasures(who: string, loss: unknown, metrics: Metrics | undefined): void {
+  if (typeof loss !== "function")
+    throw new ArgumentError(`${who}: the loss is ${show(loss)}`, {
+      help: "a function of outputs and targets, such as crossEntropy or mse",
+    });
   for (const [name, f] of Object.entries(metrics ?? {})) {
     if (name === "loss")
       throw new ArgumentError(`${who}: a metric cannot be called loss`, { why: "the loss has that name among the scores" });

@@ -3,7 +3,7 @@ import { checkOptions } from "../core/options.ts";
 import type { Dataset, Labelled } from "../data/index.ts";
 import { compile, type Device, type Tensor } from "../index.ts";
 import { inference, type Mode, type Module } from "../nn/index.ts";
-import { checkMetrics, type Loss, type Metrics, type NoMetrics } from "./metric.ts";
+import { checkMeasures, type Loss, type Metrics, type NoMetrics } from "./metric.ts";
 import { Tally } from "./tally.ts";
 import { Yielding } from "./yielding.ts";
 
@@ -47,7 +47,7 @@ export function scorer<M extends Metrics = NoMetrics>(
   options: ScoreOptions<M>,
 ): (data: Dataset<Labelled>) => Promise<Scores<M>> {
   checkOptions("score", options, SCORE_OPTIONS);
-  checkMetrics("score", options.metrics);
+  checkMeasures("score", options.loss, options.metrics);
   const { loss, metrics, batchSize = 1000, signal } = options;
   const measures = { loss, ...metrics };
   const measuring = new Tally("score", measures, 0);

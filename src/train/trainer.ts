@@ -5,7 +5,7 @@ import { type Compiled, compile, type Device, Generator, type Tensor } from "../
 import { training } from "../nn/index.ts";
 import type { Optimizer } from "../optim/index.ts";
 import { EarlyStopping, type EarlyStoppingOptions } from "./early-stopping.ts";
-import { checkMetrics, type Loss, type Metrics, type NoMetrics } from "./metric.ts";
+import { checkMeasures, type Loss, type Metrics, type NoMetrics } from "./metric.ts";
 import { mapValues, placement, type Scores, scorer, type Trainable } from "./score.ts";
 import { damagedParameters, StepError, stepError } from "./step-error.ts";
 import { type Measured, Tally } from "./tally.ts";
@@ -259,7 +259,9 @@ export class Trainer {
 
 function check(data: Dataset<Labelled>, options: FitOptions): void {
   checkOptions("fit", options, FIT_OPTIONS);
-  checkMetrics("fit", options.metrics);
+  checkMeasures("fit", options.loss, options.metrics);
+  if (typeof (options.optimizer as Optimizer | undefined)?.minimize !== "function")
+    throw new ArgumentError(`fit: the optimizer is ${show(options.optimizer)}`, { help: "sgd(model.parameters(), { lr: 0.1 })" });
   const { epochs, batchSize = 32, validation, earlyStopping } = options;
   if (!Number.isSafeInteger(epochs) || epochs < 0) throw new ArgumentError(`fit: ${epochs} epochs`, { help: "a whole number ≥ 0" });
   if (!Number.isSafeInteger(batchSize) || batchSize < 1)
@@ -288,6 +290,7 @@ export async function fit<M extends Metrics = NoMetrics>(
   data: Dataset<Labelled>,
   options: FitOptions<M>,
 ): Promise<Progress<M>[]> {
+  check(data, options as unknown as FitOptions);
   const rng = typeof options.rng === "number" ? await movedOn(options.rng, options.optimizer) : options.rng;
   return new Trainer(model, data, { ...options, rng } as unknown as FitOptions).run() as Promise<Progress<M>[]>;
 }

@@ -216,6 +216,20 @@ describe("fit", () => {
     expect(records.map(({ step }) => step)).toEqual([1, 2]);
   });
 
+  test("what is missing is named", async () => {
+    const model = network();
+    for (const [name, said] of [
+      ["loss", /the loss is undefined/],
+      ["optimizer", /the optimizer is undefined/],
+      ["epochs", /undefined epochs/],
+      ["rng", /seed/],
+    ] as const) {
+      const { [name]: _, ...rest } = options(model);
+      await expect(learn(model, circle(8), rest as FitOptions)).rejects.toThrow(said);
+    }
+    await expect((async () => score(model, circle(8), {} as never))()).rejects.toThrow(/the loss is undefined/);
+  });
+
   test("no epochs is no training; nonsense is refused", async () => {
     const model = network();
     expect(await learn(model, circle(8), options(model, { epochs: 0 }))).toEqual([]);

@@ -72,7 +72,7 @@ export function recipeIn(words: readonly string[], isName: (word: string) => boo
     if (word.includes("=") || takesNothing.has(word) || word.startsWith("--no-")) continue;
     // A flag of a recipe may take a value or not; a recipe's name after it is no value, but a folder's name can look like one.
     const next = words[i + 1] ?? "";
-    if (/^--(out|resume|data|recipe|try)$/.test(word) || !isName(next)) i++;
+    if (/^--(out|resume|data|recipe|try|svg|html)$/.test(word) || !isName(next)) i++;
   }
   return undefined;
 }

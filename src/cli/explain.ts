@@ -3,12 +3,13 @@ import type { Command } from "commander";
 import { type Compiled, compile, type Device, type Explanation, explain, Generator, type Tensor } from "../index.ts";
 import { writeAtomically } from "../io/index.ts";
 import { summary, training } from "../nn/index.ts";
-import { exampleBatch, prepare, type Recipe, readInfo } from "../train/index.ts";
-import { dataOption, deviceOption, jsonOption, recipeOption, whole } from "./arguments.ts";
+import { exampleBatch, type Options, prepare, type Recipe, readInfo } from "../train/index.ts";
+import { dataOption, deviceOption, givenOptions, jsonOption, recipeIn, recipeOption, recipeOptions, whole } from "./arguments.ts";
 import { explainPage } from "./explain-page.ts";
 import { labelled, table, wrap } from "./layout.ts";
 import { type Output, standardOutput, thousands } from "./output.ts";
 import { builtIn, findRecipe } from "./recipes.ts";
+import { isName } from "./train.ts";
 
 interface Flags {
   dot?: boolean;
@@ -22,9 +23,11 @@ interface Flags {
   json?: boolean;
 }
 
-/** `gradus explain RECIPE|RUN`: layers, costs, graphs, kernels of one training step. */
-export function addExplain(program: Command): void {
-  program
+/** `gradus explain RECIPE|RUN`: layers, costs, graphs, kernels of one training step. A recipe's options are flags; a run has its own. */
+export async function addExplain(program: Command, words: readonly string[]): Promise<void> {
+  const named = words[0] === "explain" ? recipeIn(words.slice(1), isName) : undefined;
+  const own = named !== undefined && isName(named) && !isRun(named) ? recipeOptions(await findRecipe(named)) : [];
+  const command = program
     .command("explain")
     .description("layers, cost, graph, gradient graph and program of a training step")
     .argument("<recipe-or-run>", "a recipe, or a run's folder")
@@ -37,13 +40,13 @@ export function addExplain(program: Command): void {
     .addOption(recipeOption())
     .addOption(deviceOption())
     .addOption(jsonOption())
-    .action(async (name: string, flags: Flags) => {
+    .action(async (name: string, flags: Flags & Record<string, unknown>) => {
       const output = standardOutput(flags.json === true);
-      const { step, x, y, model, name: shown } = await stepOf(name, flags);
+      const { step, x, y, model, name: shown } = await stepOf(name, flags, givenOptions(own, flags));
       const told = await explain(step, x, y);
       if (flags.dot) return void process.stdout.write(told.dot);
-      if (flags.svg !== undefined) return write(flags.svg, await drawn(told), output);
-      if (flags.html !== undefined) return write(flags.html, explainPage(shown, await drawn(told), told), output);
+      if (flags.svg !== undefined) return write(flags.svg, await drawn(told, output), output);
+      if (flags.html !== undefined) return write(flags.html, explainPage(shown, await drawn(told, output), told), output);
       const { flops, bytes, parts, unread } = told;
       output.event("explain", { recipe: shown, flops, bytes, parts, unread });
       saySummary(output, summary(model, x.shape as number[]));
@@ -52,6 +55,7 @@ export function addExplain(program: Command): void {
       if (flags.kernels) output.line(`\n${[told.text, ...kernelTexts(told)].join("\n\n")}`);
       else output.line(output.colour.dim(wrap("--html FILE draws the graph, --kernels prints the program", output.columns)));
     });
+  for (const { option } of own) command.addOption(option);
 }
 
 interface Step {
@@ -62,11 +66,13 @@ interface Step {
   readonly name: string;
 }
 
+const isRun = (name: string): boolean => existsSync(`${name}/run.json`);
+
 /** One training step of a recipe, or of a run with its options, and a batch for it. */
-async function stepOf(name: string, flags: Flags): Promise<Step> {
-  const info = existsSync(`${name}/run.json`) ? await readInfo(name) : undefined;
+async function stepOf(name: string, flags: Flags, given: Options): Promise<Step> {
+  const info = isRun(name) ? await readInfo(name) : undefined;
   const recipe = info ? await (flags.recipe ? findRecipe(flags.recipe) : builtIn(info.recipe)) : await findRecipe(name);
-  const { model, loss, options } = prepare(recipe, info?.options ?? {}, info?.seed ?? 0);
+  const { model, loss, options } = prepare(recipe, info?.options ?? given, info?.seed ?? 0);
   const dir = flags.data ?? info?.data ?? undefined;
   const { train } = await recipe.data(options, { seed: info?.seed ?? 0, ...(dir ? { dir } : {}) });
   const batch = exampleBatch(train, flags.batch ?? info?.batchSize ?? recipe.batchSize ?? 32);
@@ -83,10 +89,16 @@ async function stepOf(name: string, flags: Flags): Promise<Step> {
   return { step, x: batch.x, y: batch.y, model, name: info?.recipe ?? name };
 }
 
+/** Beyond this, Graphviz is told to look less long for fewer crossings and shorter edges: 350 nodes would take it ten seconds and more. */
+const MANY_NODES = 150;
+const QUICK = { nslimit: 1, nslimit1: 1, mclimit: 0.2, searchsize: 10 };
+
 /** Graphviz's layout as SVG. It takes a moment to load, so only who draws waits for it. */
-async function drawn({ dot }: Explanation): Promise<string> {
+async function drawn({ dot, nodes }: Explanation, output: Output): Promise<string> {
+  output.redraw(`drawing ${nodes.length} nodes …`);
   const { instance } = await import("@viz-js/viz");
-  const svg = (await instance()).renderString(dot, { format: "svg" });
+  const graphAttributes = nodes.length > MANY_NODES ? QUICK : {};
+  const svg = (await instance()).renderString(dot, { format: "svg", graphAttributes });
   // In front stands a comment with Graphviz's version.
   return svg.slice(svg.indexOf("<svg"));
 }

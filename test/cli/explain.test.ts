@@ -7,7 +7,8 @@ import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { explainPage } from "../../src/cli/explain-page.ts";
 import { main } from "../../src/cli/main.ts";
-import type { ExplainedNode } from "../../src/index.ts";
+import { compile, type ExplainedNode, explain, type Tensor, tensor, variable } from "../../src/index.ts";
+import { sgd } from "../../src/optim/index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gradus-explain-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -62,6 +63,10 @@ describe("gradus explain", () => {
     expect(dot).not.toMatch(/label="(tensor|gradients)/);
   });
 
+  test("options of the recipe are flags", async () => {
+    expect(await printed("explain", "xor", "--device", "wasm", "--hidden", "3")).toContain("0 (Linear)  [4, 3]           9");
+  });
+
   test("--batch is the batch of the summary and of the graph", async () => {
     const out = await printed("explain", "xor", "--device", "wasm", "--batch", "3", "--kernels");
     expect(out).toContain("Sequential    [3, 1]");
@@ -93,7 +98,32 @@ const SVG = `<svg xmlns="http://www.w3.org/2000/svg" width="300pt" height="80pt"
 <g id="edge1" class="edge">\n<title>n0&#45;&gt;n1</title>\n<path d="M95 40h10" stroke="black"/></g></svg>`;
 const page = explainPage(`net ${HOSTILE}`, SVG, { nodes: NODES, kernels: [`loops ${HOSTILE}`], sources: [`source ${HOSTILE}`] });
 
+/** A page as the command makes it, for a network that somebody has given such names. */
+async function pageOfHostileNetwork(): Promise<string> {
+  const w = variable([1, 2], { name: HOSTILE });
+  const optimizer = sgd([w], { lr: 0.1 });
+  const step = compile(
+    (x: Tensor) => {
+      const loss = x.mul(w).square().sum() as Tensor<[]>;
+      optimizer.minimize(loss);
+      return loss;
+    },
+    { device: "wasm" },
+  );
+  const told = await explain(step, tensor([3, 4]));
+  const { instance } = await import("@viz-js/viz");
+  return explainPage(HOSTILE, (await instance()).renderString(told.dot, { format: "svg" }), told);
+}
+
 describe("the page", () => {
+  test("has no markup of its own from the names of a network", async () => {
+    const made = await pageOfHostileNetwork();
+    expect(made).not.toContain(HOSTILE);
+    expect(made).not.toMatch(/<img|<script>window/);
+    expect(made.match(/<script/g)).toHaveLength(2);
+    expect(made.match(/tabindex="0"/g)!.length).toBeGreaterThan(4);
+  });
+
   test("lets only its own script and style through, by what they are", () => {
     const hash = (tag: string): string =>
       createHash("sha256")

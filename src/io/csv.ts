@@ -166,6 +166,8 @@ function firstLineNames(rows: readonly (readonly string[])[], who: string): bool
   const counted = countedNames(first);
   if (counted >= 2 || (counted === 1 && strangers.length > 0))
     throw asked("its numbers count the columns, as pandas names those that have no names");
+  const fractions = numeric.some(({ below }) => below.some((cell) => isCsvNumber(cell) && !Number.isInteger(Number(cell))));
+  if (strangers.length > 0 && fractions && ascend(first)) throw asked("its numbers are whole and ascend, those below are neither");
   if (strangers.some(({ cell }) => TITLES.test(cell))) throw asked("a word in it is what columns are called");
   if (strangers.some(({ below }) => below.length >= 4 && allRepeat(below)))
     throw asked("a word in it occurs nowhere else in its column, and all the others occur again");
@@ -177,6 +179,12 @@ function countedNames(first: readonly string[]): number {
   const from = first.flatMap((cell, j) => (isCsvNumber(cell) ? [Number(cell) - j] : []));
   if (from.every((start) => start === 0)) return from.length;
   return from.length >= 3 && from.every((start) => start === 1) ? from.length : 0;
+}
+
+/** Two or more whole numbers, each larger than the one before: columns that pandas numbered, some of which were dropped or moved. */
+function ascend(first: readonly string[]): boolean {
+  const numbers = first.filter(isCsvNumber).map(Number);
+  return numbers.length >= 2 && numbers.every((n, i) => Number.isInteger(n) && n >= 0 && (i === 0 || n > numbers[i - 1]!));
 }
 
 /** What the column of the target is called, where it has a name. */

@@ -31,6 +31,8 @@ describe("CSV files", () => {
     ["names that pandas makes up", "0,1,2,label\n5.1,3.5,1.4,cat\n4.9,3.0,1.4,dog\n"],
     ["one such name", "0,kind_of\n5.1,cat\n4.9,dog\n"],
     ["such names above numbers", "0,1,2\n5.1,3.5,1\n4.9,3,0\n"],
+    ["such names with the target first", "sort,0,1\n a,5.1,3.5\nb,4.9,3.0\n"],
+    ["such names of which some were dropped", "0,2,5,sort\n5.1,3.5,1,a\n4.9,3.0,1,b\n"],
     ["years and a word for classes", "2018,2019,label\n5,3,cat\n4,3,dog\n"],
     ["a class that occurs once, in the first line", "5,3,sort\n4,3,a\n4,3,b\n1,3,a\n2,3,b\n"],
     ["a word and a number above numbers", "sqm,2019\n50,1\n"],

@@ -113,7 +113,7 @@ describe("a WebAssembly device that met trouble", () => {
       expect(loaded.run()).toEqual({ ok: true });
       expect(loaded.words(0, 1)[0]).toBe(100);
     }
-    expect(device.note).toBe("EAGAIN");
+    expect(device.note).toBe("no worker runs: EAGAIN");
     device.close();
   });
 

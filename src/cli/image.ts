@@ -4,6 +4,9 @@ import { FormatError } from "../core/errors.ts";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const MAX_SIDE = 8192;
+/** Most pixels of an image, and most bytes they may take unpacked: an image is held three times while it is read. */
+const MAX_PIXELS = 2 ** 24;
+const MAX_CONTENT = 2 ** 26;
 
 /** What a network gets for an image, and what was done to the image that nobody asked for. */
 export interface ReadImage {
@@ -82,6 +85,14 @@ function checkPng(bytes: Uint8Array, name: string): void {
   const [width, height, interlace] = bytes.length > 33 ? [view.getUint32(16), view.getUint32(20), bytes[28]!] : [0, 0, 0];
   if (width < 1 || height < 1 || width > MAX_SIDE || height > MAX_SIDE)
     throw new FormatError(`${name}: an image of ${width} × ${height}`, { why: `each side may have 1 to ${MAX_SIDE} pixels` });
+  // The numbers of a pixel by colour type (PNG specification, 11.2.2).
+  const channels = [1, 0, 3, 1, 2, 0, 4][bytes[25]!] || 4;
+  const content = (Math.ceil((width * channels * bytes[24]!) / 8) + 1) * height;
+  if (content > MAX_CONTENT || width * height > MAX_PIXELS)
+    throw new FormatError(`${name}: an image of ${width} × ${height} takes ${content} bytes`, {
+      why: `at most ${MAX_CONTENT} bytes and ${MAX_PIXELS} pixels are read`,
+      help: "make it smaller",
+    });
   if (interlace !== 0) throw new FormatError(`${name}: an interlaced PNG`, { help: "save it without interlacing" });
   const parts: Uint8Array[] = [];
   for (let at = 8; at + 12 <= bytes.length; ) {
@@ -91,7 +102,7 @@ function checkPng(bytes: Uint8Array, name: string): void {
     at += 12 + length;
   }
   try {
-    inflateSync(Buffer.concat(parts), { maxOutputLength: (width * 8 + 1) * height });
+    inflateSync(Buffer.concat(parts), { maxOutputLength: Math.max(1, content) });
   } catch (cause) {
     throw new FormatError(`${name}: damaged PNG`, { why: cause instanceof Error ? cause.message : String(cause), cause });
   }

@@ -409,6 +409,7 @@ describe("pieces", () => {
     ["a cut file", (file) => file.subarray(0, file.length - 20)],
     ["a file cut in its header", (file) => file.subarray(0, 20)],
     ["a width of 2^31", (file) => file.with(16, 0x80)],
+    ["a few bytes that claim 8192 × 8192 pixels", (file) => file.with(18, 0x20).with(19, 0).with(22, 0x20).with(23, 0)],
     ["a wrong checksum", (file) => file.with(29, file[29]! ^ 1)],
     ["interlacing", (file) => file.with(28, 1)],
     ["damaged data", (file) => file.with(50, file[50]! ^ 255)],

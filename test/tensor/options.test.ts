@@ -64,6 +64,7 @@ const NN: readonly Case[] = [
   ["klDivergence", (o) => nn.klDivergence(x, y, o), "logTarget"],
   ["Linear", (o) => new nn.Linear(3, 4, o), "bias"],
   ["Embedding", (o) => new nn.Embedding(3, 4, o), "dtype"],
+  ["Standardize", (o) => new nn.Standardize(3, o), "inverse"],
   ["parameter", (o) => nn.parameter([2], nn.zeros, o), "trainable"],
   ["summary", (o) => nn.summary(nn.init(new nn.Linear(3, 4), 0), [1, 3], o), "dtype"],
   ["loadStateDict", (o) => { const m = nn.init(new nn.Linear(1, 1), 0); m.loadStateDict(m.stateDict(), o); }, "strict"], // biome-ignore format: one line

@@ -1,8 +1,10 @@
 /** Opening the native device where there may be no compiler, or no Node. In a page's bundle no-native.ts stands for this file. */
 import { DeviceError, GradusError } from "../core/errors.ts";
+import { nodeModule } from "../core/host.ts";
 import type { Heap } from "./heap.ts";
 import { isQuiet } from "./native-compiler.ts";
 import { NativeDevice } from "./native-device.ts";
+import { openNative as withoutNode } from "./no-native.ts";
 
 /** The device, or why there is none and the error for whoever asked for it by name. `quiet`: nothing is wrong, there just is no compiler. */
 export type OpenedNative =
@@ -10,6 +12,7 @@ export type OpenedNative =
   | { readonly reason: string; readonly quiet: boolean; readonly error: () => DeviceError };
 
 export function openNative(heap: Heap, threads?: number): OpenedNative {
+  if (!nodeModule("node:fs")) return withoutNode(heap, threads);
   try {
     return { runner: new NativeDevice({ heap, threads }) };
   } catch (error) {

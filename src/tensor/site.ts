@@ -24,9 +24,10 @@ export function ownPlaces(file: string): string[] {
   const folder = /^(.*\/src\/)(?:tensor|parts)\/[^/]+$/.exec(file)?.[1];
   if (!folder) return file ? [file] : [];
   const sources = folder.replace(/\/dist\/src\/$/, "/src/");
-  // The recipes that come with the library stand beside its sources.
+  // The recipes that come with the library stand beside its sources, and so does the command that starts it.
   const recipes = [folder, sources].map((place) => place.replace(/\/src\/$/, "/recipes/"));
-  return [folder, sources, ...recipes].flatMap((place) => {
+  const command = sources.replace(/\/src\/$/, "/bin/gradus.js");
+  return [folder, sources, ...recipes, command].flatMap((place) => {
     if (!place.startsWith("file://")) return [place, `file://${encodeURI(place)}`];
     return [place, decodeURIComponent(place.slice("file://".length))];
   });

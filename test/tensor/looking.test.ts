@@ -110,6 +110,7 @@ describe("the user's line", () => {
     expect(own).toContain("/home/me/gra dus/dist/recipes/");
     expect(own).toContain("/home/me/gra dus/recipes/");
     expect(ownPlaces("/home/me/gra dus/src/tensor/site.ts")).toContain("file:///home/me/gra%20dus/src/");
+    expect(own).toContain("/home/me/gra dus/bin/gradus.js");
     expect(ownPlaces("https://here/src/parts/core-AB12.js")).toContain("https://here/src/");
   });
 

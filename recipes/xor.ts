@@ -27,6 +27,9 @@ interface Options {
 
 const model = (o: { hidden: number }) => new Sequential(new Linear(2, o.hidden), tanh, new Linear(o.hidden, 1));
 
+/** Where the command line wants programs to run. */
+const placeOf = ({ device, threads }: RunContext) => ({ ...(device ? { device } : {}), ...(threads ? { threads } : {}) });
+
 /** The weights of the book (Goodfellow, Bengio and Courville 2016, section 6.1): f(x) = wᵀ max(0, Wᵀx + c) + b. */
 async function textbook(context: RunContext): Promise<boolean> {
   const { W, c, v, b } = TEXTBOOK;
@@ -52,7 +55,7 @@ async function linearModel(context: RunContext): Promise<number> {
     w.assign(w.sub(dw!.mul(rate)));
     b.assign(b.sub(db!.mul(rate)));
     return loss;
-  });
+  }, placeOf(context));
   for (let step = 0; step < 500; step++) await descend().item();
   const [w1, w2] = await w.data();
   const [bias] = await b.data();
@@ -70,7 +73,7 @@ async function randomStarts(o: Options, context: RunContext) {
     const loss = bceWithLogits(logits, targets);
     optimizer.minimize(loss);
     return { loss, right: accuracy(logits, targets) };
-  });
+  }, placeOf(context));
   const solvedAt: number[] = [];
   let start = context.seed;
   for (let seed = 0; seed < o.seeds && !context.signal.aborted; seed++) {

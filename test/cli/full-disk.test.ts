@@ -30,9 +30,10 @@ test("a log that may not grow ends the run with the reason, and with room again 
   expect(await status(run)).toBe("failed");
   expect(await readFile(join(run, "metrics.jsonl"), "utf8")).toMatch(/}\n$/);
   const resumed = await gradus(folder, "train", RECIPE, "--resume", run);
-  expect(resumed.err).toBe("");
+  expect(resumed).toMatchObject({ code: 0, err: "" });
   await gradus(folder, "train", RECIPE, "--epochs", "6", "--device", "wasm", "--out", "whole");
-  for (const name of ["metrics.jsonl", "curves.svg", "checkpoints/step-000000120.safetensors"])
+  // 200 examples, a tenth of them held out, in batches of 10: 18 steps an epoch.
+  for (const name of ["metrics.jsonl", "curves.svg", "checkpoints/step-000000108.safetensors"])
     expect(await readFile(join(run, name))).toEqual(await readFile(join(folder, "whole", name)));
 }, 120_000);
 

@@ -42,11 +42,16 @@ export async function addExplain(program: Command, words: readonly string[]): Pr
     .addOption(jsonOption())
     .action(async (name: string, flags: Flags & Record<string, unknown>) => {
       const output = standardOutput(flags.json === true);
+      checkOneOutput(command, flags);
       const { step, x, y, model, name: shown } = await stepOf(name, flags, givenOptions(own, flags));
       const told = await explain(step, x, y);
-      if (flags.dot) return void process.stdout.write(told.dot);
-      if (flags.svg !== undefined) return write(flags.svg, await drawn(told, output), output);
-      if (flags.html !== undefined) return write(flags.html, explainPage(shown, await drawn(told, output), told), output);
+      if (flags.dot || flags.svg !== undefined || flags.html !== undefined) {
+        if (flags.dot) process.stdout.write(told.dot);
+        const svg = flags.svg === undefined && flags.html === undefined ? "" : await drawn(told, output);
+        if (flags.svg !== undefined) await write(flags.svg, svg, output);
+        if (flags.html !== undefined) await write(flags.html, explainPage(shown, svg, told), output);
+        if (!flags.kernels) return;
+      }
       const { flops, bytes, parts, unread } = told;
       output.event("explain", { recipe: shown, flops, bytes, parts, unread });
       saySummary(output, summary(model, x.shape as number[]));
@@ -56,6 +61,14 @@ export async function addExplain(program: Command, words: readonly string[]): Pr
       else output.line(output.colour.dim(wrap("--html FILE draws the graph, --kernels prints the program", output.columns)));
     });
   for (const { option } of own) command.addOption(option);
+}
+
+/** Pictures go to files, as many as are asked for; standard output holds one thing. */
+function checkOneOutput(command: Command, { dot, svg, html, kernels }: Flags): void {
+  const asked = { "--dot": dot, "--svg -": svg === "-", "--html -": html === "-", "--kernels": kernels };
+  const printed = Object.entries(asked).flatMap(([name, is]) => (is ? [name] : []));
+  if (printed.length > 1)
+    command.error(`error: ${printed.join(" and ")} cannot both go to standard output; --svg and --html take files`, { exitCode: 2 });
 }
 
 interface Step {

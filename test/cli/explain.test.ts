@@ -25,6 +25,20 @@ async function printed(...words: string[]): Promise<string> {
   }
 }
 
+/** What a command line that is used wrongly prints to standard error, and nothing else. */
+async function refused(...words: string[]): Promise<string> {
+  const [out, errors] = [process.stdout, process.stderr].map((stream) => vi.spyOn(stream, "write").mockImplementation(() => true));
+  try {
+    await main(words);
+    expect(process.exitCode).toBe(2);
+    expect(out!.mock.calls).toEqual([]);
+    return errors!.mock.calls.map(([text]) => String(text)).join("");
+  } finally {
+    process.exitCode = undefined;
+    for (const spy of [out, errors]) spy!.mockRestore();
+  }
+}
+
 describe("gradus explain", () => {
   test("prints layers with the functions between them, and operations forward and backward apart", async () => {
     const out = await printed("explain", "xor", "--device", "wasm");
@@ -46,6 +60,20 @@ describe("gradus explain", () => {
       "\nkernel 0, source\n(func $0",
     ])
       expect(out).toContain(part);
+  });
+
+  test("every picture that is asked for is made; what cannot share standard output is refused", async () => {
+    const [svg, html] = [join(folder, "both.svg"), join(folder, "both.html")];
+    const out = await printed("explain", "xor", "--device", "wasm", "--svg", svg, "--html", html, "--kernels");
+    expect(readFileSync(svg, "utf8")).toMatch(/^<svg/);
+    expect(readFileSync(html, "utf8")).toMatch(/^<!doctype html>/i);
+    expect(out).toContain("kernel 0, source");
+    for (const flags of [
+      ["--dot", "--svg", "-"],
+      ["--svg", "-", "--html", "-"],
+      ["--dot", "--kernels"],
+    ])
+      expect(await refused("explain", "xor", ...flags)).toMatch(/cannot both go to\s+standard output/);
   });
 
   test("--dot, --svg and --html draw the same nodes, with names and nothing called tensor", async () => {

@@ -81,7 +81,7 @@ function drawPanel({ label, lines, mark, scale }: CurvePanel, { from, to, title 
     ...grid,
     ...marks,
     ...drawn,
-    ...legend(lines),
+    ...legend(lines, mark),
     drawMark(mark, px),
   ].join("\n");
 }
@@ -98,25 +98,25 @@ function titles(y: string, x: string): string[] {
 /** About the width of a text in pixels. */
 const widthOf = (text: string): number => 6.5 * text.length;
 
-function legend(lines: readonly CurveLine[]): string[] {
+/** One row above the panel: the lines, then what the dashed line is, so that no two texts meet. */
+function legend(lines: readonly CurveLine[], mark: CurveMark | undefined): string[] {
   // A single line is what its axis says.
-  if (lines.length < 2) return [];
+  const coloured =
+    lines.length < 2 ? [] : lines.map(({ label }, i) => ({ label, stroke: `stroke="${COLOURS[i % COLOURS.length]}" stroke-width="2.5"` }));
+  const entries = mark ? [...coloured, { label: mark.label, stroke: DASHED }] : coloured;
   let at = LEFT;
-  return lines.map(({ label }, i) => {
+  return entries.map(({ label, stroke }) => {
     const from = at;
     at += 24 + widthOf(label) + 22;
-    return `<path d="M${coordinate(from)} 20h18" stroke="${COLOURS[i % COLOURS.length]}" stroke-width="2.5"/><text x="${coordinate(from + 24)}" y="24" fill="#333">${inXml(label)}</text>`;
+    return `<path d="M${coordinate(from)} 20h18" ${stroke}/><text x="${coordinate(from + 24)}" y="24" fill="#333">${inXml(label)}</text>`;
   });
 }
 
-/** A dashed line from top to bottom, its label above, on the side where there is room. */
-function drawMark(mark: CurveMark | undefined, px: (v: number) => number): string {
-  if (!mark) return "";
-  const at = px(mark.x);
-  const left = at + widthOf(mark.label) / 2 > WIDTH - RIGHT;
-  const text = `<text x="${coordinate(left ? WIDTH - RIGHT : at)}" y="${TOP - 6}" text-anchor="${left ? "end" : "middle"}" fill="#333">${inXml(mark.label)}</text>`;
-  return `<path d="M${coordinate(at)} ${TOP}V${HEIGHT - BOTTOM}" stroke="#777" stroke-dasharray="4 4"/>${text}`;
-}
+const DASHED = 'stroke="#777" stroke-dasharray="4 4"';
+
+/** A dashed line from top to bottom. */
+const drawMark = (mark: CurveMark | undefined, px: (v: number) => number): string =>
+  mark ? `<path d="M${coordinate(px(mark.x))} ${TOP}V${HEIGHT - BOTTOM}" ${DASHED}/>` : "";
 
 /** At most this many points of a line are drawn; each stands for the mean of its share. */
 const MOST_POINTS = 700;

@@ -138,13 +138,17 @@ class Recorder {
   private async onStep(progress: Progress): Promise<void> {
     this.window.count++;
     this.window.loss += progress.loss;
-    if (progress.step % Math.max(1, Math.ceil(this.trainer.batchesPerEpoch / 50)) === 0) {
+    if (progress.step % this.stepsPerLine === 0) {
       const { count, loss } = this.window;
       await this.folder.log.add({ step: progress.step, loss: loss / count, lr: await this.trainer.options.optimizer.lr.item() });
       this.window = { count: 0, loss: 0 };
     }
     this.events.step?.(progress);
     if (this.isDue(this.recording.checkpointSeconds)) await this.save();
+  }
+
+  private get stepsPerLine(): number {
+    return Math.max(1, Math.ceil(this.trainer.batchesPerEpoch / 50));
   }
 
   private async onEpoch(progress: Progress): Promise<void> {
@@ -188,6 +192,10 @@ class Recorder {
     const log = logNoteFromText(metadata.get("log"), path);
     if (position.step !== step)
       throw new FormatError(`${path}: it is of step ${position.step}`, { why: "its name says another", help: "give it its name again" });
+    if (log.count >= this.stepsPerLine)
+      throw new FormatError(`${path}: ${log.count} steps since the last line of the log`, {
+        why: `there is a line after every ${this.stepsPerLine}`,
+      });
     naming(path, () => trainer.restore({ tensors, position }));
     const to = { step, records: position.records, checkedOn: this.recording.checkedOn };
     await folder.log.goBack(log, to, events.warn ?? toConsole);

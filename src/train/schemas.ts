@@ -47,7 +47,7 @@ const POSITION = z.strictObject({
   seed: count,
   noise: z.strictObject({ seed: count, calls: count }),
   // Sums of batch means, as they were once kept: the metrics of that epoch then begin anew.
-  sums: z.strictObject({ count, loss: number, metrics: scores.optional() }).transform(({ metrics: _, ...sums }) => sums),
+  sums: z.strictObject({ count, loss: z.number(), metrics: scores.optional() }).transform(({ metrics: _, ...sums }) => sums),
   records: z.array(
     z.strictObject({
       epoch: count,

@@ -1,6 +1,6 @@
 /** Scores of all examples seen so far, whatever the batches were: sums where a metric says what adds up, else all outputs. */
-import { bytesOf } from "../core/dtype.ts";
-import { ArgumentError, GraphError, MemoryError, ShapeError, show } from "../core/errors.ts";
+import { bytesOf, type DType } from "../core/dtype.ts";
+import { ArgumentError, FormatError, GraphError, MemoryError, ShapeError, show } from "../core/errors.ts";
 import { sameShape, showShape, sizeOf } from "../core/shape.ts";
 import { Tensor, tensor } from "../index.ts";
 import type { StoredTensor } from "../io/index.ts";
@@ -21,6 +21,9 @@ interface Added {
   readonly shape: readonly number[];
   readonly totals: Float64Array;
 }
+
+/** What a checkpoint calls the sum of a statistic. */
+const sumName = (metric: string, statistic: string): string => `sums/${metric}/${statistic}`;
 
 export class Tally {
   private readonly who: string;
@@ -64,7 +67,6 @@ export class Tally {
         const values = await x.data();
         const total = totals.get(key) ?? { shape: [...x.shape], totals: new Float64Array(values.length) };
         totals.set(key, total);
-        // Sums that were restored may be of another program.
         if (total.totals.length !== values.length)
           throw new ShapeError(`${this.who}: ${key} of ${name} is ${showShape(x.shape)} after ${showShape(total.shape)}`, {
             why: "the sums of a metric have the same shape for every batch",
@@ -125,11 +127,35 @@ export class Tally {
     const stored = new Map<string, StoredTensor>();
     for (const [name, totals] of this.added)
       for (const [key, { shape, totals: data }] of totals)
-        stored.set(`sums/${name}/${key}`, { dtype: "float64", shape: [...shape], data: data.slice() });
+        stored.set(sumName(name, key), { dtype: "float64", shape: [...shape], data: data.slice() });
     for (const [name, rows] of this.kept) stored.set(name, rows.stored());
     return stored;
   }
 
+  /**
+   * Checks what `restore` is to take, after `seen` examples. The second argument is what a batch of `count` examples
+   * measures.
+   *
+   * @throws FormatError that names the first tensor that is missing, left over, or of another type or shape
+   */
+  check(stored: ReadonlyMap<string, StoredTensor>, { sums, all }: Measured, { count, seen }: { count: number; seen: number }): void {
+    const expected = new Map<string, { dtype: DType; shape: readonly number[] }>();
+    for (const [name, statistics] of Object.entries(sums))
+      for (const [key, { shape }] of Object.entries(statistics)) expected.set(sumName(name, key), { dtype: "float64", shape });
+    for (const [name, { dtype, shape }] of Object.entries(all))
+      expected.set(name, { dtype, shape: [((shape[0] ?? 0) / count) * seen, ...shape.slice(1)] });
+    for (const name of new Set([...stored.keys(), ...expected.keys()])) {
+      const [found, wanted] = [stored.get(name), seen > 0 ? expected.get(name) : undefined].map(
+        (t) => t && `${showShape(t.shape)} ${t.dtype}`,
+      );
+      if (found === wanted) continue;
+      throw new FormatError(`tally.${name} is ${found ?? "missing"}`, {
+        why: `after ${seen} examples of the epoch ${wanted ? `it would be ${wanted}` : "there is no such tensor"}`,
+      });
+    }
+  }
+
+  /** Goes on from what `stored` answered, and `check` has seen. */
   restore(stored: ReadonlyMap<string, StoredTensor>): void {
     this.clear();
     for (const name of ["output", "target"]) {

@@ -2,14 +2,16 @@ import { ArgumentError, NonFiniteError, show } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
 import type { Dataset, Labelled } from "../data/index.ts";
 import { type Compiled, compile, type Device, Generator, type Tensor } from "../index.ts";
-import { training } from "../nn/index.ts";
+import type { StoredTensor } from "../io/index.ts";
+import { inference, training } from "../nn/index.ts";
 import type { Optimizer } from "../optim/index.ts";
 import { EarlyStopping, type EarlyStoppingOptions } from "./early-stopping.ts";
+import { exampleBatch } from "./graph.ts";
 import { checkMeasures, type Loss, type Metrics, type NoMetrics } from "./metric.ts";
 import { mapValues, placement, type Scores, scorer, type Trainable } from "./score.ts";
 import { damagedParameters, StepError, stepError } from "./step-error.ts";
 import { type Measured, Tally } from "./tally.ts";
-import { checkPosition, groupOf, loadGroup, type Progress, type Sums, storeAll, type TrainingState } from "./training-state.ts";
+import { checkBest, checkPosition, groupOf, loadGroup, type Progress, type Sums, storeAll, type TrainingState } from "./training-state.ts";
 import { isStop, Yielding } from "./yielding.ts";
 
 export type { Progress };
@@ -228,7 +230,7 @@ export class Trainer {
   /**
    * Goes to a place that `state` answered. All is checked before anything changes.
    *
-   * @throws FormatError for tensors that do not fit the model, and for a position that cannot be of this training; ArgumentError for another seed, batch size or data set
+   * @throws FormatError for tensors that do not fit the model or its metrics, and for a position that cannot be of this training; ArgumentError for another seed, batch size or data set
    */
   restore({ tensors, position }: TrainingState): void {
     const same = { seed: this.root.state.seed, batchSize: this.batchSize, examples: this.data.size };
@@ -239,9 +241,16 @@ export class Trainer {
           help: "resume with the settings of the run",
         });
     checkPosition(position, { batchesPerEpoch: this.batchesPerEpoch, metrics: Object.keys(this.options.metrics ?? {}) });
+    const tally = groupOf(tensors, "tally");
+    if (tally.size > 0) this.checkTally(tally, position.sums.count);
+    const best = loadGroup(tensors, "best");
+    const hasBest = Object.keys(best).length > 0;
+    checkBest(position.stopping, hasBest);
     const before = this.model.stateDict();
-    this.model.loadStateDict(loadGroup(tensors, "model"));
     try {
+      // The best parameters are needed at the end only; that they fit is seen now.
+      if (hasBest) this.model.loadStateDict(best);
+      this.model.loadStateDict(loadGroup(tensors, "model"));
       this.options.optimizer.loadStateDict(loadGroup(tensors, "optimizer"));
     } catch (error) {
       this.model.loadStateDict(before);
@@ -249,11 +258,17 @@ export class Trainer {
     }
     const { epoch, batch, step, skipped, noise, sums, records, stopping } = position;
     Object.assign(this, { epoch, batch, step, skipped, sums: structuredClone(sums) });
-    this.tally.restore(groupOf(tensors, "tally"));
+    this.tally.restore(tally);
     this.noise.restore(noise);
     this.records.splice(0, this.records.length, ...records.map((record) => structuredClone(record)));
-    const best = loadGroup(tensors, "best");
-    if (stopping) this.stopping?.restore(stopping, Object.keys(best).length > 0 ? best : undefined);
+    if (stopping) this.stopping?.restore(stopping, hasBest ? best : undefined);
+  }
+
+  /** What was added up in the present epoch, against what a batch of this training measures: shapes only, nothing is computed. */
+  private checkTally(stored: ReadonlyMap<string, StoredTensor>, batches: number): void {
+    const { x, y } = exampleBatch(this.data, this.batchSize);
+    const count = x.shape[0] as number;
+    this.tally.check(stored, this.tally.measure(this.model.forward(x, inference), y), { count, seen: batches * count });
   }
 }
 

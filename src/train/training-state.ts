@@ -97,6 +97,12 @@ export function checkPosition(
       `record ${i + 1} is of step ${record.step}`,
       `the run is at ${step}`,
     );
+    const best = record.bestEpoch ?? 0;
+    check(
+      best === 0 || (best <= record.epoch && records[best - 1]!.validation !== undefined),
+      `record ${i + 1} has ${best} as the best epoch`,
+      "there is no score of such an epoch before it",
+    );
     check(
       sameNames(record.metrics),
       `record ${i + 1} has metrics ${Object.keys(record.metrics).join(", ") || "none"}`,
@@ -107,4 +113,17 @@ export function checkPosition(
     const { bestEpoch, waited } = stopping;
     check(bestEpoch + waited === epoch - 1, `best epoch ${bestEpoch}, ${waited} after it`, `${epoch - 1} epochs are done`);
   }
+}
+
+/**
+ * Checks that the best parameters are there if there was a best epoch, and only then.
+ *
+ * @throws FormatError if not
+ */
+export function checkBest(stopping: Position["stopping"], hasParameters: boolean): void {
+  const { best, bestEpoch } = stopping ?? { best: null, bestEpoch: 0 };
+  if ((best !== null) === bestEpoch > 0 && bestEpoch > 0 === hasParameters) return;
+  throw new FormatError(`the training state is of no such training: best epoch ${bestEpoch}, score ${best}`, {
+    why: `${hasParameters ? "there are" : "there are no"} parameters of a best epoch`,
+  });
 }

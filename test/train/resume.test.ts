@@ -54,7 +54,10 @@ describe("a trainer", () => {
     const first = setUp({ metrics, signal: stop.signal, onStep: ({ step }) => void (step === 9 && stop.abort()) });
     await first.trainer.run();
     const second = setUp({ metrics });
-    second.trainer.restore(await throughFile(first));
+    const state = await throughFile(first);
+    const other = new Map(state.tensors).set("tally.target", { dtype: "int32", shape: [7], data: new Int32Array(7) });
+    expect(() => second.trainer.restore({ ...state, tensors: other })).toThrow(/tally\.target is \[7\] int32[\s\S]*after \d+ examples/);
+    second.trainer.restore(state);
     await second.trainer.run();
     expect(second.trainer.records).toEqual(whole.trainer.records);
   });

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { FormatError, GradusError } from "../../src/core/errors.ts";
 import type { Dataset, Labelled } from "../../src/data/index.ts";
-import { decodeSafetensors, encodeSafetensors } from "../../src/io/index.ts";
+import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../../src/io/index.ts";
 import { crossEntropy, init, Linear, Sequential, tanh } from "../../src/nn/index.ts";
 import { adam } from "../../src/optim/index.ts";
 import { accuracy, openRun, type Recipe, recipe, type TrainSettings, trainRecipe } from "../../src/train/index.ts";
@@ -268,17 +268,54 @@ describe("a stranger's run folder", () => {
     expect(await readFile(target, "utf8")).toBe("mine");
   });
 
-  /** The newest checkpoint with other notes, its checksum right. */
-  async function withNotes(change: (training: any, log: any) => unknown): Promise<void> {
+  type Tensors = Map<string, StoredTensor>;
+  /** The newest checkpoint with other notes or tensors, its checksum right. */
+  async function withNotes(change: (training: any, log: any, tensors: Tensors) => unknown): Promise<void> {
     const path = join(run, "checkpoints/step-000000010.safetensors");
-    const { tensors, metadata } = await decodeSafetensors(await readFile(path));
+    const { tensors: before, metadata } = await decodeSafetensors(await readFile(path));
+    const tensors = new Map(before);
     const training = JSON.parse(metadata.get("training")!);
     const log = JSON.parse(metadata.get("log")!);
-    change(training, log);
+    change(training, log, tensors);
     await writeFile(path, await encodeSafetensors(tensors, { training: JSON.stringify(training), log: JSON.stringify(log) }));
   }
 
-  test.each<[string, (training: any, log: any) => unknown, RegExp]>([
+  const numbers = (shape: number[], data = new Float64Array(shape.reduce((a, b) => a * b, 1))): StoredTensor => ({
+    dtype: "float64",
+    shape,
+    data,
+  });
+  const RIGHT = "tally.sums/accuracy/right";
+  test.each<[string, (training: any, log: any, tensors: Tensors) => unknown, RegExp]>([
+    [
+      "a metric's sum of another shape",
+      (_, __, tensors) => tensors.set(RIGHT, numbers([3])),
+      /tally\.sums\/accuracy\/right is \[3\] float64[\s\S]*\[\]/,
+    ],
+    [
+      "a metric's sum of another type",
+      (_, __, tensors) => tensors.set(RIGHT, { dtype: "bool", shape: [], data: new Uint8Array(1) }),
+      /accuracy\/right is \[\] bool/,
+    ],
+    ["a metric's sum left out", (_, __, tensors) => tensors.delete(RIGHT), /tally\.sums\/accuracy\/right is missing/],
+    [
+      "sums of no metric",
+      (_, __, tensors) => tensors.set("tally.sums/mine/right", numbers([])),
+      /tally\.sums\/mine\/right is \[\] float64/,
+    ],
+    [
+      "outputs that no metric keeps",
+      (_, __, tensors) => tensors.set("tally.output", numbers([2 ** 10, 2])),
+      /tally\.output is \[1024, 2\]/,
+    ],
+    [
+      "best parameters of no epoch",
+      (_, __, tensors) => tensors.set("best.0.bias", numbers([6])),
+      /best epoch 0[\s\S]*there are parameters/,
+    ],
+    ["a best epoch that has no score", (t) => (t.records[0].bestEpoch = 1), /record 1 has 1 as the best epoch/],
+    ["a sum of losses that is no number", (t) => (t.sums.loss = null), /training state is damaged[\s\S]*sums\.loss/],
+    ["more steps since a line than there are between two", (_, log) => (log.count = 1e15), /1000000000000000 steps since the last line/],
     ["a batch beyond the epoch", (t) => (t.batch = 1e6), /batch 1000000[\s\S]*an epoch has 8/],
     ["an epoch beyond all records", (t) => (t.epoch = 1e15), /epoch 1000000000000000[\s\S]*records are of 1/],
     ["a step that the place does not have", (t) => Object.assign(t, { step: 10, skipped: 3 }), /3 left out/],

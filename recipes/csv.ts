@@ -1,5 +1,5 @@
 /** What the recipes for a CSV file of the user's share: reading it, cutting off a test part, and knowing it again. */
-import { ArgumentError, Generator } from "gradus";
+import { ArgumentError, FormatError, Generator } from "gradus";
 import { type ArrayDataset, inputWidth, type Table, type TableOptions, type TableSchema, tableFrom, tableSchema } from "gradus/data";
 import { readBytes, sha256 } from "gradus/io";
 import type { DataPlace, RecipeInput } from "gradus/train";
@@ -46,6 +46,23 @@ async function bytesOf(o: CsvRecipeOptions, { dir }: DataPlace): Promise<Uint8Ar
   return readBytes(dir === undefined ? o.csv : `${dir}/${o.csv}`);
 }
 
+/** What `tableFrom` says of its options, as the command line has them: `header: false` is `--header no` there. */
+const asFlags = (text: string): string =>
+  text
+    .replaceAll("header: true", "--header yes")
+    .replaceAll("header: false", "--header no")
+    .replace(/\b(delimiter): (".*?")/g, "--$1 $2")
+    .replace(/\b(ignore|categorical): \[(.*?)\]/g, "--$1 $2");
+
+function inFlags<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof FormatError) || error.help === undefined) throw error;
+    throw new FormatError(error.what, { why: error.why, help: asFlags(error.help), cause: error });
+  }
+}
+
 /** Reads the file for the first time: what its columns are is kept with the run, and a sum that knows the file again. */
 export async function firstLook(
   o: CsvRecipeOptions,
@@ -62,8 +79,8 @@ export async function firstLook(
     ...(o.delimiter === "" ? {} : { delimiter: o.delimiter === "\\t" ? "\t" : o.delimiter }),
     ...(o.header === "auto" ? {} : { header: o.header === "yes" }),
   };
-  const { schema, notes, data } = tableFrom(bytes, o.csv, options);
-  for (const note of notes) where.say?.(note);
+  const { schema, notes, data } = inFlags(() => tableFrom(bytes, o.csv, options));
+  for (const note of notes) where.say?.(asFlags(note));
   const what = task === "classification" ? `${schema.classes.length} classes of ${schema.targets[0]}` : schema.targets.join(", ");
   where.say?.(`${o.csv}: ${data.size} rows; ${what} from ${schema.inputs.map(({ name }) => name).join(", ")}`);
   return { schema: JSON.stringify(schema), sum: await sha256(bytes) };

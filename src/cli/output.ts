@@ -92,9 +92,13 @@ export function sparkline(values: readonly number[], width = 60): string {
   return means.map((v) => BARS[Math.round(((v - low) / (high - low || 1)) * (BARS.length - 1))]).join("");
 }
 
-/** 9.2 → "9.2 s", 83 → "1:23 min", 3723 → "1:02:03 h". */
+/** 0.0234 → "23 ms", 9.2 → "9.2 s", 83 → "1:23 min", 3723 → "1:02:03 h". */
 export const duration = (seconds: number): string =>
-  seconds < 60 ? `${seconds.toFixed(seconds < 10 ? 1 : 0)} s` : `${clock(seconds)} ${seconds < 3600 ? "min" : "h"}`;
+  seconds < 0.0995
+    ? `${Math.round(1000 * seconds)} ms`
+    : seconds < 60
+      ? `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`
+      : `${clock(seconds)} ${seconds < 3600 ? "min" : "h"}`;
 
 /** 83 → "1:23", 3723 → "1:02:03". */
 export function clock(seconds: number): string {

@@ -1,6 +1,6 @@
 import type { Progress, TrainEvents, TrainPlan } from "../train/index.ts";
 import { firstThatFits, flow, labelled, widthOf, wrap } from "./layout.ts";
-import { clock, type Output, showAll, showScore, sparkline, thousands } from "./output.ts";
+import { clock, duration, type Output, showAll, showScore, sparkline, thousands } from "./output.ts";
 
 /** Reports a training: a bar on a terminal, lines in a pipe, JSON lines for machines. */
 export function reportTraining(output: Output): TrainEvents & { curve(): string } {
@@ -96,7 +96,7 @@ export function reportTraining(output: Output): TrainEvents & { curve(): string 
       });
       const head = `epoch ${String(epoch).padStart(String(plan!.epochs).length)}/${plan!.epochs}`;
       const checked = validation ? [`${plan!.checkedOn}: ${showAll(validation)}`] : [];
-      const times = [`${seconds.toFixed(1)} s, ${thousands(rate(now))} examples/s`, `${seconds.toFixed(1)} s`].map(output.colour.dim);
+      const times = [`${duration(seconds)}, ${thousands(rate(now))} examples/s`, duration(seconds)].map(output.colour.dim);
       const all = [head, showAll({ loss, ...metrics }), ...checked];
       // A line that wraps is hard to read: where there is little room, what the bar has shown before goes.
       const few = [head, showScore("loss", loss), ...checked, times[1]!];

@@ -135,7 +135,7 @@ function reportSearch(output: Output, signal: AbortSignal): SearchEvents {
       output.event("trial", { ...trial });
       const number = String(trial.trial).padStart(String(plan!.trials).length);
       const result = trial.failed === undefined ? `validation: ${showScores(trial.validation)}` : `failed: ${trial.failed.split("\n")[0]}`;
-      const time = output.colour.dim(`${trial.seconds.toFixed(1)} s`);
+      const time = output.colour.dim(duration(trial.seconds));
       const facts = [`trial ${number}/${plan!.trials}`, showSetting(trial.setting)];
       const line = [...facts, result, time].join("  ");
       output.line(widthOf(line) <= output.columns ? line : flow([...facts, time, result], output.columns));

@@ -22,6 +22,7 @@ interface Host {
   readonly process?: {
     getBuiltinModule?(name: string): unknown;
     readonly env?: Readonly<Record<string, string | undefined>>;
+    readonly versions?: { readonly bun?: string };
     /** There where Node was started with --permission. */
     readonly permission?: { has(scope: string): boolean };
   };
@@ -67,6 +68,9 @@ export const granted = (of: Permission): boolean =>
 /** A variable of the environment that is set and may be read. */
 export const environment = (name: string): string | undefined =>
   (granted({ name: "env", variable: name }) && attempt(() => host.process?.env?.[name])) || undefined;
+
+/** Whether this is Bun, which has most of Node, and complains to the user where it has not. */
+export const inBun = (): boolean => attempt(() => host.process?.versions?.bun !== undefined) ?? false;
 
 /** Whether workers may be started, as far as Node tells. */
 export const workersAllowed = (): boolean => attempt(() => host.process?.permission?.has("worker")) ?? true;

@@ -25,7 +25,7 @@ export interface TableOptions extends CsvOptions {
   readonly like?: TableSchema;
 }
 
-/** A column by its place (from 0, or from the end: -1) or by its name. */
+/** A column by its place (from 0, or from the end: -1) or by its name; without a line of names they are called "column 1" and so on. */
 export type ColumnRef = number | string;
 
 export interface Table {
@@ -109,10 +109,11 @@ const placeOf = ({ name, lines, names, named }: Sheet, row: number, column: numb
   `${name}, line ${lines[row]}, column ${column + 1}${named ? ` (${names[column]})` : ""}`;
 
 function columnAt({ name, names, named }: Sheet, ref: ColumnRef): number {
-  const column = typeof ref === "string" ? (named ? names.indexOf(ref) : -1) : ref < 0 ? names.length + ref : ref;
+  const column = typeof ref === "string" ? names.indexOf(ref) : ref < 0 ? names.length + ref : ref;
   if (Number.isInteger(column) && column >= 0 && column < names.length) return column;
   throw new FormatError(`${name}: there is no column ${JSON.stringify(ref)}`, {
-    help: named ? `columns: ${names.join(", ")}` : `columns 0 to ${names.length - 1}`,
+    why: named ? undefined : "the first line is read as data, so the columns have no names of their own",
+    help: named ? `columns: ${names.join(", ")}` : `by number from 0 to ${names.length - 1}, or from "${names[0]}" to "${names.at(-1)}"`,
   });
 }
 
@@ -153,10 +154,10 @@ function checkRowNumbers({ name, rows, names, named }: Sheet, inputs: readonly n
 
 /** A column without a single number is one of words, which has to be said. */
 function checkWords(sheet: Sheet, inputs: readonly number[], words: ReadonlySet<number>): void {
-  const { name, rows, names, named } = sheet;
+  const { name, rows, names } = sheet;
   const column = inputs.find((i) => !words.has(i) && !rows.some((row) => isCsvNumber(row[i]!) || isMissing(row[i]!)));
   if (column === undefined) return;
-  const ref = named ? JSON.stringify(names[column]) : column;
+  const ref = JSON.stringify(names[column]);
   throw new FormatError(`${placeOf(sheet, 0, column)}: ${JSON.stringify(rows[0]![column]!.slice(0, 40))} is not a number`, {
     why: `no cell of the column is one${rows.length === 1 ? `; ${name} has one row` : ""}`,
     help: `categorical: [${ref}] makes an input of each word, ignore: [${ref}] leaves the column out`,

@@ -1,6 +1,6 @@
 /** The workers of a WebAssembly device: started, told what to do through the control block, and replaced when one has died. */
 import { DeviceError } from "../core/errors.ts";
-import { nodeModule, milliseconds as now } from "../core/host.ts";
+import { inBun, nodeModule, milliseconds as now } from "../core/host.ts";
 import type { Heap } from "./heap.ts";
 import { COMMAND, CONTROL, controlBytes, OUTCOME } from "./wasm-stepper.ts";
 import { type DoneMessage, type KernelsMessage, WORKER_SOURCE, type WorkerMessage } from "./wasm-worker.ts";
@@ -34,9 +34,9 @@ function startWorker(listener: Listener): WorkerHandle {
     post: (message) => worker.postMessage(message),
     terminate: () => worker.terminate(),
     hold: (held) => (held ? worker.ref() : worker.unref()),
-    // Node answers −1 for a worker that is stopped, 0 for one that it does not know yet; Linux knows all threads.
+    // Node answers −1 for a worker that is stopped, 0 for one that it does not know yet; Linux knows all threads. Bun prints that it cannot answer.
     gone: (systemThread) =>
-      (worker.performance?.eventLoopUtilization?.().idle ?? 0) < 0 ||
+      (!inBun() && (worker.performance?.eventLoopUtilization?.().idle ?? 0) < 0) ||
       (systemThread > 0 && !nodeModule("node:fs")?.existsSync(`/proc/self/task/${systemThread}`)),
   };
 }

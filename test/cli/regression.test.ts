@@ -130,7 +130,16 @@ describe("a regression from a CSV file of one's own", () => {
   test("what the run keeps of the file is no flag, and a file has to be named", async () => {
     expect((await gradus("train", "regression", "--schema", "x")).err).toMatch(/unknown option '--schema'/);
     expect((await gradus("train", "regression", "--out", `${run}-none`)).err).toMatch(/which file\? say --csv FILE/);
-    expect((await gradus("train", "regression", "--csv", file, "--out", `${run}-none`)).err).toMatch(/delimiter: ";"/);
+  });
+
+  test("what is asked about the file is asked in the words of the command line", async () => {
+    const ask = async (...words: string[]): Promise<string> =>
+      (await gradus("train", "regression", "--csv", file, "--out", `${run}-none`, ...words)).err;
+    expect(await ask()).toMatch(/help: --delimiter ";" reads it so, --delimiter "," as it is/);
+    expect(await ask("--delimiter", ";")).toMatch(/help: --categorical "town" makes an input of each word, --ignore "town" leaves/);
+    const doubtful = join(file, "..", "doubtful.csv");
+    await writeFile(doubtful, "0,1,2\n3.5,1,2\n1.5,3,4\n");
+    expect(await ask("--csv", doubtful)).toMatch(/help: --header yes if it holds names, --header no if it is data/);
   });
 });
 

@@ -116,6 +116,17 @@ describe("inputs", () => {
     expect(x(tableFrom(text, "t", { ignore: ["sex"] }))).toEqual([1, 2, 3]);
   });
 
+  test("columns without names are called by their numbers, as errors call them", () => {
+    const text = "M,1,7\nF,2,8\nM,2,8\n";
+    expect(() => tableFrom(text, "t", { task: "regression" })).toThrow(/line 1, column 1: "M"[\s\S]*categorical: \["column 1"\]/);
+    const table = tableFrom(text, "t", { task: "regression", categorical: ["column 1"], target: "column 2" });
+    expect(table.inputs).toEqual(["column 1=F", "column 1=M", "column 3"]);
+    expect(y(table)).toEqual([1, 2, 2]);
+    expect(() => tableFrom(text, "t", { target: "size" })).toThrow(
+      /no column "size"[\s\S]*first line is read as data[\s\S]*"column 1" to "column 3"/,
+    );
+  });
+
   test("a file read like another may have its columns in another order, and must have all of them", () => {
     const { schema } = tableFrom("a,b,q\n1,2,x\n3,4,y\n");
     expect(x(tableFrom("q,b,a\nx,2,1\n", "t", { like: schema }))).toEqual([1, 2]);

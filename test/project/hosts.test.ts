@@ -116,9 +116,29 @@ describe("a host that has little", () => {
   });
 });
 
-describe("permissions", () => {
-  const behind = (code: string): Promise<string> => bundle("cjs").then((text) => `${SAY}\n${code}\n${text}`);
+const behind = (code: string): Promise<string> => bundle("cjs").then((text) => `${SAY}\n${code}\n${text}`);
 
+test("Bun is not asked for what it complains about, how busy a worker is; Node is", async () => {
+  const asked = `const threads = require("node:worker_threads");
+    threads.Worker = class extends threads.Worker {
+      constructor(...all) {
+        super(...all);
+        Object.defineProperty(this, "performance", { get: () => void (globalThis.asked = true) });
+      }
+    };`;
+  const program = async (before: string): Promise<string> =>
+    `${await behind(`globalThis.wanted = "wasm";\n${asked}\n${before}`)}
+    answered.then(() => setTimeout(async () => {
+      await gradus.tensor([1, 2]).mul(2).sum().item(); // after so long a device looks whether its workers are still there
+      say([gradus.describe().running[0].threads > 1, globalThis.asked ?? false].join(" "));
+    }, 300));`;
+  const threads = "process.env.GRADUS_THREADS = '2';";
+  expect(run("node.cjs", await program(threads))).toBe("answer 12 12\ntrue true");
+  const bun = 'Object.defineProperty(process, "versions", { value: { ...process.versions, bun: "1" } });';
+  expect(run("bun.cjs", await program(threads + bun))).toBe("answer 12 12\ntrue false");
+});
+
+describe("permissions", () => {
   test("an environment that may not be read sets nothing", async () => {
     const denied = `process.env = new Proxy({ ...process.env }, { get: (env, name) => {
       if (/^(GRADUS_|XDG_)/.test(String(name))) throw new Error("NotCapable: " + String(name));

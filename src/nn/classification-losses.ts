@@ -1,6 +1,7 @@
 /** Losses for classes and probabilities: negative log-likelihoods of Bernoulli and categorical outputs, stable from logits. */
 import { isFloat, isInteger } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../core/errors.ts";
+import { exampleMean } from "../core/example-mean.ts";
 import { checkAxis, sameShape, showShape } from "../core/shape.ts";
 import { oneHot, type Tensor, where } from "../index.ts";
 import { checkProbability } from "./arguments.ts";
@@ -20,12 +21,15 @@ export interface BceOptions<R = Reduction> extends LossOptions<R> {
  * @throws ShapeError if the shapes differ
  * @example bceWithLogits(model.forward(x, inference), y)
  */
-export function bceWithLogits<R extends Reduction = "mean">(logits: Tensor, target: Tensor, options: BceOptions<R> = {}): Reduced<R> {
-  return loss("bceWithLogits", { tensors: [logits, target], options, names: ["posWeight"] }, () => {
-    checkSameShape(logits, target, "bceWithLogits");
-    return reduce(bceOf(logits, target.cast(logits.dtype), options.posWeight), options.reduction, "bceWithLogits");
-  });
-}
+export const bceWithLogits = exampleMean(
+  "bceWithLogits",
+  <R extends Reduction = "mean">(logits: Tensor, target: Tensor, options: BceOptions<R> = {}): Reduced<R> => {
+    return loss("bceWithLogits", { tensors: [logits, target], options, names: ["posWeight"] }, () => {
+      checkSameShape(logits, target, "bceWithLogits");
+      return reduce(bceOf(logits, target.cast(logits.dtype), options.posWeight), options.reduction, "bceWithLogits");
+    });
+  },
+);
 
 function bceOf(logits: Tensor, t: Tensor, posWeight: number | Tensor | undefined): Tensor {
   if (posWeight === undefined) return logits.relu().sub(logits.mul(t)).add(negativeAbs(logits).exp().log1p());
@@ -66,20 +70,19 @@ export interface CrossEntropyOptions<R = Reduction> extends ClassOptions<R> {
  * a class with `ignoreIndex`
  * @example crossEntropy(model.forward(x, mode), y, { labelSmoothing: 0.1 })
  */
-export function crossEntropy<R extends Reduction = "mean">(
-  logits: Tensor,
-  target: Tensor,
-  options: CrossEntropyOptions<R> = {},
-): Reduced<R> {
-  return loss("crossEntropy", { tensors: [logits, target], options, names: [...CLASS_OPTIONS, "labelSmoothing"] }, () => {
-    const smoothing = checkProbability(options.labelSmoothing ?? 0, "crossEntropy: labelSmoothing");
-    const axis = checkAxis(options.axis ?? -1, logits.shape.length, "crossEntropy");
-    const logProbabilities = logits.logSoftmax(axis);
-    return sameShape(target.shape, logits.shape)
-      ? softTargets(logProbabilities, target, axis, smoothing, options)
-      : hardTargets("crossEntropy", logProbabilities, target, axis, smoothing, options);
-  });
-}
+export const crossEntropy = exampleMean(
+  "crossEntropy",
+  <R extends Reduction = "mean">(logits: Tensor, target: Tensor, options: CrossEntropyOptions<R> = {}): Reduced<R> => {
+    return loss("crossEntropy", { tensors: [logits, target], options, names: [...CLASS_OPTIONS, "labelSmoothing"] }, () => {
+      const smoothing = checkProbability(options.labelSmoothing ?? 0, "crossEntropy: labelSmoothing");
+      const axis = checkAxis(options.axis ?? -1, logits.shape.length, "crossEntropy");
+      const logProbabilities = logits.logSoftmax(axis);
+      return sameShape(target.shape, logits.shape)
+        ? softTargets(logProbabilities, target, axis, smoothing, options)
+        : hardTargets("crossEntropy", logProbabilities, target, axis, smoothing, options);
+    });
+  },
+);
 
 /**
  * −x[target]: the negative log-likelihood, given log-probabilities (`logSoftmax`).
@@ -88,12 +91,15 @@ export function crossEntropy<R extends Reduction = "mean">(
  *
  * @throws ShapeError, DTypeError; OutOfRangeError at run time for a class that does not exist
  */
-export function nll<R extends Reduction = "mean">(logProbabilities: Tensor, target: Tensor, options: ClassOptions<R> = {}): Reduced<R> {
-  return loss("nll", { tensors: [logProbabilities, target], options, names: CLASS_OPTIONS }, () => {
-    const axis = checkAxis(options.axis ?? -1, logProbabilities.shape.length, "nll");
-    return hardTargets("nll", logProbabilities, target, axis, 0, options);
-  });
-}
+export const nll = exampleMean(
+  "nll",
+  <R extends Reduction = "mean">(logProbabilities: Tensor, target: Tensor, options: ClassOptions<R> = {}): Reduced<R> => {
+    return loss("nll", { tensors: [logProbabilities, target], options, names: CLASS_OPTIONS }, () => {
+      const axis = checkAxis(options.axis ?? -1, logProbabilities.shape.length, "nll");
+      return hardTargets("nll", logProbabilities, target, axis, 0, options);
+    });
+  },
+);
 
 /** −log p of the target's class, with smoothing, class weights and examples left out. */
 function hardTargets<R extends Reduction>(
@@ -200,20 +206,19 @@ export interface KlOptions<R = KlReduction> {
  *
  * Shapes: equal. @throws ShapeError if they are not
  */
-export function klDivergence<R extends KlReduction = "mean">(
-  logProbabilities: Tensor,
-  target: Tensor,
-  options: KlOptions<R> = {},
-): Reduced<R> {
-  return loss("klDivergence", { tensors: [logProbabilities, target], options, names: ["logTarget"] }, () => {
-    checkSameShape(logProbabilities, target, "klDivergence");
-    const losses = options.logTarget
-      ? target.exp().mul(target.sub(logProbabilities))
-      : target.mul(logOrZero(target)).sub(target.mul(logProbabilities));
-    if (options.reduction !== "batchMean") return reduce(losses, options.reduction, "klDivergence");
-    return losses.sum().div(losses.shape[0] ?? 1) as Reduced<R>;
-  });
-}
+export const klDivergence = exampleMean(
+  "klDivergence",
+  <R extends KlReduction = "mean">(logProbabilities: Tensor, target: Tensor, options: KlOptions<R> = {}): Reduced<R> => {
+    return loss("klDivergence", { tensors: [logProbabilities, target], options, names: ["logTarget"] }, () => {
+      checkSameShape(logProbabilities, target, "klDivergence");
+      const losses = options.logTarget
+        ? target.exp().mul(target.sub(logProbabilities))
+        : target.mul(logOrZero(target)).sub(target.mul(logProbabilities));
+      if (options.reduction !== "batchMean") return reduce(losses, options.reduction, "klDivergence");
+      return losses.sum().div(losses.shape[0] ?? 1) as Reduced<R>;
+    });
+  },
+);
 
 /** log t, and 0 where t is 0: then 0 · log 0 = 0, and its gradient is finite. */
 const logOrZero = (t: Tensor): Tensor => where(t.eq(0), 1, t).cast(t.dtype).log();

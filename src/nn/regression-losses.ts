@@ -1,5 +1,6 @@
 /** Losses for real numbers: negative log-likelihoods of Gaussian and Laplace noise, and what lies between. */
 import { ShapeError } from "../core/errors.ts";
+import { exampleMean } from "../core/example-mean.ts";
 import { sameShape, showShape } from "../core/shape.ts";
 import { type Tensor, where } from "../index.ts";
 import { checkPositive, checkSameShape, type LossOptions, loss, type Reduced, type Reduction, reduce } from "./reduction.ts";
@@ -10,36 +11,38 @@ import { checkPositive, checkSameShape, type LossOptions, loss, type Reduced, ty
  * Shapes: equal. @throws ShapeError if they are not
  * @example mse(model.forward(x, inference), y)
  */
-export function mse<R extends Reduction = "mean">(x: Tensor, target: Tensor, options: LossOptions<R> = {}): Reduced<R> {
-  return loss("mse", { tensors: [x, target], options }, () => {
-    checkSameShape(x, target, "mse");
-    return reduce(x.sub(target).square(), options.reduction, "mse");
-  });
-}
+export const mse = exampleMean(
+  "mse",
+  <R extends Reduction = "mean">(x: Tensor, target: Tensor, options: LossOptions<R> = {}): Reduced<R> => {
+    return loss("mse", { tensors: [x, target], options }, () => {
+      checkSameShape(x, target, "mse");
+      return reduce(x.sub(target).square(), options.reduction, "mse");
+    });
+  },
+);
 
 /** |x − t|, gradient 0 at 0: up to constants the negative log-likelihood of Laplace noise. Shapes: equal. */
-export function l1<R extends Reduction = "mean">(x: Tensor, target: Tensor, options: LossOptions<R> = {}): Reduced<R> {
+export const l1 = exampleMean("l1", <R extends Reduction = "mean">(x: Tensor, target: Tensor, options: LossOptions<R> = {}): Reduced<R> => {
   return loss("l1", { tensors: [x, target], options }, () => {
     checkSameShape(x, target, "l1");
     return reduce(x.sub(target).abs(), options.reduction, "l1");
   });
-}
+});
 
 /**
  * ½ d² where |d| < delta, else delta · (|d| − ½ delta), with d = x − t and delta 1 unless said. Shapes: equal. Huber 1964.
  *
  * @throws ArgumentError if delta is not above 0
  */
-export function huber<R extends Reduction = "mean">(
-  x: Tensor,
-  target: Tensor,
-  options: LossOptions<R> & { delta?: number } = {},
-): Reduced<R> {
-  return loss("huber", { tensors: [x, target], options, names: ["delta"] }, () => {
-    checkSameShape(x, target, "huber");
-    return reduce(huberOf(x.sub(target), checkPositive(options.delta ?? 1, "huber: delta")), options.reduction, "huber");
-  });
-}
+export const huber = exampleMean(
+  "huber",
+  <R extends Reduction = "mean">(x: Tensor, target: Tensor, options: LossOptions<R> & { delta?: number } = {}): Reduced<R> => {
+    return loss("huber", { tensors: [x, target], options, names: ["delta"] }, () => {
+      checkSameShape(x, target, "huber");
+      return reduce(huberOf(x.sub(target), checkPositive(options.delta ?? 1, "huber: delta")), options.reduction, "huber");
+    });
+  },
+);
 
 /**
  * ½ d² / beta where |d| < beta, else |d| − ½ beta, that is Huber's loss divided by beta; beta 1 unless said, and 0 gives |d|. Shapes: equal.
@@ -47,19 +50,18 @@ export function huber<R extends Reduction = "mean">(
  *
  * @throws ArgumentError if beta is below 0
  */
-export function smoothL1<R extends Reduction = "mean">(
-  x: Tensor,
-  target: Tensor,
-  options: LossOptions<R> & { beta?: number } = {},
-): Reduced<R> {
-  return loss("smoothL1", { tensors: [x, target], options, names: ["beta"] }, () => {
-    checkSameShape(x, target, "smoothL1");
-    const { beta = 1 } = options;
-    const d = x.sub(target);
-    const losses = beta === 0 ? d.abs() : huberOf(d, checkPositive(beta, "smoothL1: beta")).div(beta);
-    return reduce(losses, options.reduction, "smoothL1");
-  });
-}
+export const smoothL1 = exampleMean(
+  "smoothL1",
+  <R extends Reduction = "mean">(x: Tensor, target: Tensor, options: LossOptions<R> & { beta?: number } = {}): Reduced<R> => {
+    return loss("smoothL1", { tensors: [x, target], options, names: ["beta"] }, () => {
+      checkSameShape(x, target, "smoothL1");
+      const { beta = 1 } = options;
+      const d = x.sub(target);
+      const losses = beta === 0 ? d.abs() : huberOf(d, checkPositive(beta, "smoothL1: beta")).div(beta);
+      return reduce(losses, options.reduction, "smoothL1");
+    });
+  },
+);
 
 function huberOf(d: Tensor, delta: number): Tensor {
   const size = d.abs();

@@ -1,8 +1,8 @@
 /** What a metric is: a function, and what is known of it: which way is better, and how scores of parts of the data make one. */
 import { ArgumentError, show } from "../core/errors.ts";
+import { isExampleMean } from "../core/example-mean.ts";
 import { checkOptions } from "../core/options.ts";
 import { full, type Tensor } from "../index.ts";
-import { bceWithLogits, crossEntropy, huber, klDivergence, l1, mse, nll, smoothL1 } from "../nn/index.ts";
 
 /** Which of two scores is the better one. */
 export type Direction = "larger" | "smaller";
@@ -100,17 +100,12 @@ const meanOver = (f: Loss): Additive => ({
   value: ({ total, count }) => total!.div(count!) as Tensor<[]>,
 });
 
-/** Losses whose options, as they are unless said otherwise, make them means over examples. */
-const MEANS = new Map<unknown, Additive>(
-  [bceWithLogits, crossEntropy, huber, klDivergence, l1, mse, nll, smoothL1].map((f) => [f, meanOver(f)]),
-);
-
 /** How a score is put together from batches; undefined for what has to see everything at once. */
-export const additiveOf = (f: Metric | Loss): Additive | undefined => f.additive ?? MEANS.get(f);
+export const additiveOf = (f: Metric | Loss): Additive | undefined => f.additive ?? (isExampleMean(f) ? meanOver(f) : undefined);
 
 /** Which way is better, if it was said: of a loss, smaller. */
 export const directionOf = (name: string, f: Metric | undefined): Direction | undefined =>
-  f?.better ?? (name === "loss" || MEANS.has(f) ? "smaller" : undefined);
+  f?.better ?? (name === "loss" || isExampleMean(f) ? "smaller" : undefined);
 
 /** Which way is better, or an error that asks. `who` is what needs to know. */
 export function needDirection(who: string, name: string, f: Metric | undefined): Direction {

@@ -222,23 +222,43 @@ function crossings(f: (t: number) => number): number[] {
 
 /** The points with their answers, and which input each is. Inputs that fall on one point share it: grey if they should have had two answers. */
 function dots(points: readonly Pair[], px: (v: number) => number, py: (v: number) => number): string[] {
-  const shared = new Map<string, { at: Pair; answers: Set<number>; from: string[] }>();
+  const shared = new Map<string, Dot>();
   points.forEach((point, i) => {
     const at: Pair = [px(point[0]), py(point[1])];
     const key = at.map((v) => Math.round(v / 4)).join();
-    const kept = shared.get(key) ?? { at, answers: new Set(), from: [] };
+    const kept: Dot = shared.get(key) ?? { at, answers: new Set(), from: [] };
     kept.answers.add(TARGETS[i]!);
     kept.from.push(POINTS[i]!.join(""));
     shared.set(key, kept);
   });
-  return [...shared.values()].flatMap(({ at: [x, y], answers, from }) => {
+  const dotAt = ({ at: [x, y], answers }: Dot): string[] => {
     const colour = answers.size > 1 ? "#666" : answers.has(1) ? COLOURS.one : COLOURS.zero;
     return [
-      `<circle cx="${tidy(x)}" cy="${tidy(y)}" r="11" fill="${colour}" stroke="#fff" stroke-width="1.5"/>`,
+      `<circle cx="${tidy(x)}" cy="${tidy(y)}" r="${RADIUS}" fill="${colour}" stroke="#fff" stroke-width="1.5"/>`,
       `<text x="${tidy(x)}" y="${tidy(y + 4.5)}" text-anchor="middle" fill="#fff" font-weight="600">${[...answers].join("")}</text>`,
-      `<text x="${tidy(x + 14)}" y="${tidy(y - 9)}" fill="#222">${from.join(", ")}</text>`,
     ];
+  };
+  // From left to right, so that of dots that overlap the right one lies above, and one label beside it is for all.
+  const all = [...shared.values()].sort((a, b) => a.at[0] - b.at[0]);
+  const labels = all.flatMap((dot, i) => {
+    const touching = (other: Dot): boolean => Math.hypot(dot.at[0] - other.at[0], dot.at[1] - other.at[1]) < 2 * RADIUS;
+    if (all.slice(i + 1).some(touching)) return [];
+    const from = all
+      .slice(0, i + 1)
+      .filter(touching)
+      .flatMap((other) => other.from);
+    return [`<text x="${tidy(dot.at[0] + 14)}" y="${tidy(dot.at[1] - 9)}" fill="#222">${from.join(", ")}</text>`];
   });
+  return [...all.flatMap(dotAt), ...labels];
+}
+
+const RADIUS = 11;
+
+interface Dot {
+  readonly at: Pair;
+  readonly answers: Set<number>;
+  /** The inputs that lie there. */
+  readonly from: string[];
 }
 
 /** The weights of the book, found by thinking (Goodfellow, Bengio and Courville 2016, section 6.1). Above one half the answer is 1. */

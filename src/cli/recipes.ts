@@ -74,8 +74,8 @@ export async function builtIn(name: string, help = `if you trust it, say so: --r
       help,
     });
   throw new ArgumentError(`there is no recipe ${JSON.stringify(name)}`, {
-    why: `built in: ${Object.keys(BUILT_IN).join(", ")}`,
-    help: `${suggestion(name, Object.keys(BUILT_IN))} Your own: gradus train ./mine.ts`,
+    why: "a recipe of your own is named by its file, as in gradus train ./mine.ts",
+    help: suggestion(name, Object.keys(BUILT_IN)),
   });
 }
 

@@ -1,7 +1,7 @@
 /** Tables: from the cells of a CSV file to examples, and back to the names of things. */
 import { FormatError } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
-import { type CsvOptions, type CsvTable, csvNumber, decodeCsv, isCsvNumber, isMissing } from "../io/index.ts";
+import { type CsvOptions, type CsvTable, csvNumber, decodeCsv, hasComma, isCsvNumber, isMissing } from "../io/index.ts";
 import { ArrayDataset } from "./dataset.ts";
 import { type InputColumn, inputNames, inputWidth, type TableSchema, writeInputs } from "./table-schema.ts";
 
@@ -157,6 +157,8 @@ function checkWords(sheet: Sheet, inputs: readonly number[], words: ReadonlySet<
   const { name, rows, names } = sheet;
   const column = inputs.find((i) => !words.has(i) && !rows.some((row) => isCsvNumber(row[i]!) || isMissing(row[i]!)));
   if (column === undefined) return;
+  const comma = rows.findIndex((row) => hasComma(row[column]!));
+  if (comma >= 0) csvNumber(rows[comma]![column]!, placeOf(sheet, comma, column));
   const ref = JSON.stringify(names[column]);
   throw new FormatError(`${placeOf(sheet, 0, column)}: ${JSON.stringify(rows[0]![column]!.slice(0, 40))} is not a number`, {
     why: `no cell of the column is one${rows.length === 1 ? `; ${name} has one row` : ""}`,
@@ -167,13 +169,18 @@ function checkWords(sheet: Sheet, inputs: readonly number[], words: ReadonlySet<
 /** What float32 loses of numbers more than their last digits is said: whole numbers may fall together, and tiny ones become 0. */
 function roundedColumns({ name, rows, names }: Sheet, columns: readonly number[]): string[] {
   return columns.flatMap((i) => {
-    const row = rows.find((cells) => losesMuch(Number(cells[i])));
+    const row = rows.find((cells) => losesMuch(cells[i]!));
     return row ? [`${name}: ${names[i]} is rounded to float32: ${row[i]!.trim()} becomes ${Math.fround(Number(row[i]))}`] : [];
   });
 }
 
-const losesMuch = (value: number): boolean =>
-  Math.fround(value) !== value && (Number.isInteger(value) || (value !== 0 && Math.fround(value) === 0));
+function losesMuch(cell: string): boolean {
+  const value = Number(cell);
+  const kept = Math.fround(value);
+  // Identities of many digits are rounded before they are float32: their text is what they were.
+  if (/^\s*[+-]?\d{16,}\s*$/.test(cell)) return BigInt(cell.trim().replace(/^\+/, "")) !== BigInt(kept);
+  return kept !== value && (Number.isInteger(value) || (value !== 0 && kept === 0));
+}
 
 /** Most classes that whole numbers are taken for without being asked. */
 const FEW = 20;
@@ -185,18 +192,26 @@ function taskOf(sheet: Sheet, targets: readonly number[], { task, classes }: Tab
     throw new FormatError(`${sheet.name}: the task is ${JSON.stringify(task)}`, { help: '"classification" or "regression"' });
   if (task === "regression" && classes) throw new FormatError(`${sheet.name}: classes for a regression`);
   if (task !== undefined || classes || targets.length > 1) return { task: task ?? (classes ? "classification" : "regression"), notes: [] };
-  const [target] = targets as [number];
+  return guessedTask(sheet, targets[0]!);
+}
+
+/** Words are classes, and few whole numbers that repeat, which is said; other numbers, with or without a word among them, are asked for. */
+function guessedTask(sheet: Sheet, target: number): { task: "classification"; notes: string[] } {
   const cells = sheet.rows.map((row) => row[target]!.trim());
-  if (!cells.every(isCsvNumber)) return { task: "classification", notes: [] };
+  const comma = cells.findIndex(hasComma);
+  if (comma >= 0 && cells.every((cell) => isCsvNumber(cell) || hasComma(cell))) csvNumber(cells[comma]!, placeOf(sheet, comma, target));
+  const numbers = cells.filter(isCsvNumber);
+  if (numbers.length === 0) return { task: "classification", notes: [] };
   const distinct = new Set(cells).size;
   const called = sheet.named ? sheet.names[target]! : `column ${target + 1}`;
-  if (distinct <= FEW && 2 * distinct <= cells.length && cells.every((cell) => Number.isInteger(Number(cell))))
+  const what = numbers.length === cells.length ? "numbers" : "numbers and words";
+  if (distinct <= FEW && 2 * distinct <= cells.length && numbers.every((cell) => Number.isInteger(Number(cell))))
     return {
       task: "classification",
-      notes: [`${sheet.name}: the ${distinct} numbers of ${called} are read as classes (task: "regression" reads them as numbers)`],
+      notes: [`${sheet.name}: the ${distinct} ${what} of ${called} are read as classes (task: "regression" reads them as numbers)`],
     };
   throw new FormatError(`${sheet.name}: is ${called} a number or a class?`, {
-    why: `it holds ${distinct} different numbers in ${cells.length} rows, and no task is said`,
+    why: `it holds ${distinct} different ${what} in ${cells.length} rows, and no task is said`,
     help: 'task: "regression" predicts it as a number, task: "classification" makes each a class',
   });
 }

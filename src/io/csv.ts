@@ -136,6 +136,9 @@ const NUMERIC = /^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$/;
 /** True for a decimal number. */
 export const isCsvNumber = (cell: string): boolean => NUMERIC.test(cell);
 
+/** True for what other countries write as a number: 1,5 or 1,000 or 1.000,5. */
+export const hasComma = (cell: string): boolean => /^\s*[+-]?[\d.]*\d,\d[\d.,]*\s*$/.test(cell);
+
 /** What programs write where a value is missing (pandas, R, SQL, WEKA). */
 const MISSING = /^\s*(|\?|#?n\/?a|<na>|[+-]?nan|null|none)\s*$/i;
 
@@ -166,8 +169,10 @@ function firstLineNames(rows: readonly (readonly string[])[], who: string): bool
   const counted = countedNames(first);
   if (counted >= 2 || (counted === 1 && strangers.length > 0))
     throw asked("its numbers count the columns, as pandas names those that have no names");
-  const fractions = numeric.some(({ below }) => below.some((cell) => isCsvNumber(cell) && !Number.isInteger(Number(cell))));
-  if (strangers.length > 0 && fractions && ascend(first)) throw asked("its numbers are whole and ascend, those below are neither");
+  const broken = numeric.filter(({ below }) => below.some((cell) => isCsvNumber(cell) && !Number.isInteger(Number(cell))));
+  // Without a word beside them, numbers are names only if no column below looks like them, as years above measurements.
+  const unlike = strangers.length > 0 ? broken.length > 0 : first.length > 2 && broken.length === first.length;
+  if (unlike && ascend(first)) throw asked("its numbers are whole and ascend, those below are neither");
   if (strangers.some(({ cell }) => TITLES.test(cell))) throw asked("a word in it is what columns are called");
   if (strangers.some(({ below }) => below.length >= 4 && allRepeat(below)))
     throw asked("a word in it occurs nowhere else in its column, and all the others occur again");
@@ -218,7 +223,7 @@ export function csvNumber(cell: string, where: string, dtype: "float32" | "float
 
 function helpFor(cell: string): string {
   if (isMissing(cell)) return "a value is missing: fill it in, or remove the row";
-  if (/^\s*[+-]?\d+,\d+\s*$/.test(cell)) return "write decimals with a point: 1.5";
+  if (hasComma(cell)) return "write decimals with a point (1.5), and thousands without a comma (1000)";
   if (/[;\t|]/.test(cell)) return "decimal numbers such as 1.5 or -2e3 are read; if it is several cells, say the delimiter";
   return "decimal numbers such as 1.5 or -2e3 are read";
 }

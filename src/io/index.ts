@@ -1,7 +1,7 @@
 /** Files: safetensors, idx, CSV, checkpoints, logs; reads that are bounded, and writes that are whole or do not happen. */
 export { type Checkpoint, CheckpointFolder, checkpointSteps, type Damaged, newestCheckpoint } from "./checkpoints.ts";
 export { sha256 } from "./checksum.ts";
-export { type CsvOptions, type CsvTable, csvNumber, decodeCsv, isCsvNumber, isMissing } from "./csv.ts";
+export { type CsvOptions, type CsvTable, csvNumber, decodeCsv, hasComma, isCsvNumber, isMissing } from "./csv.ts";
 export { cannot, reason, toConsole } from "./failures.ts";
 export { type FileCalls, nodeFiles, type OpenFile, overwrite, type WriteOptions, writeAtomically } from "./files.ts";
 export { gunzip, MAX_UNPACKED, type Unpacking } from "./gunzip.ts";

@@ -116,12 +116,12 @@ class RuleOptimizer implements Optimizer {
     const all = this.parameters.length;
     if (missing.length === all)
       throw new GraphError(`minimize: the loss depends on none of the ${all} parameters of this ${name}: ${some(missing)}`, {
-        why: "the optimiser was made for another model, or the loss was cut from it by detach, a comparison or an assignment",
+        why: "the optimiser was made for another model, or the loss was cut from it by detach, .value, a comparison or an assignment",
         help: `${name}(model.parameters(), …) with the model whose forward gives the loss`,
       });
     if (missing.length > 0 && unused === "error")
       throw new GraphError(`minimize: the loss does not depend on ${some(missing)}`, {
-        why: `${missing.length} of the ${all} parameters of this ${name} have no gradient: no path of the graph leads there, or detach, a comparison or an assignment cuts it`,
+        why: `${missing.length} of the ${all} parameters of this ${name} have no gradient: no path of the graph leads there, or detach, .value, a comparison or an assignment cuts it`,
         help: 'leave them out of the optimiser, or minimize(loss, { unused: "skip" })',
       });
   }

@@ -3,6 +3,7 @@ import { isFloat } from "../core/dtype.ts";
 import { ArgumentError, ShapeError, show } from "../core/errors.ts";
 import { checkAxis, type Shape, sameShape, showShape } from "../core/shape.ts";
 import { full, type Tensor, tensor, where } from "../index.ts";
+import { checkPair } from "./metric.ts";
 
 /** How outputs and labels are read. */
 export interface LabelOptions {
@@ -54,9 +55,10 @@ export function checkLabelOptions(who: string, { from, threshold, labels, ignore
  * Reads labels in every form the losses accept: a single output [n] or [n, 1] with labels of either shape and any dtype; outputs [..., classes] with
  * classes [...] or [..., 1], or with one-hot or soft labels [..., classes].
  *
- * @throws ShapeError for other shapes; ArgumentError for outputs of sigmoid that are read as logits
+ * @throws DTypeError for what is no tensor; ShapeError for other shapes; ArgumentError for outputs of sigmoid that are read as logits
  */
 export function readLabels(who: string, output: Tensor, target: Tensor, options: LabelOptions): Reading {
+  checkPair(who, output, target);
   if (output.shape.length === 0) throw unlike(who, output, target, "there is one output for each example");
   if (options.labels === "many") return yesOrNo(who, output, target, options);
   if (output.shape.length === 1 || output.shape.at(-1) === 1) {

@@ -1,8 +1,8 @@
 /** What a metric is: a function, and what is known of it: which way is better, and how scores of parts of the data make one. */
-import { ArgumentError, show } from "../core/errors.ts";
+import { ArgumentError, DTypeError, show } from "../core/errors.ts";
 import { isExampleMean } from "../core/example-mean.ts";
 import { checkOptions } from "../core/options.ts";
-import { full, type Tensor } from "../index.ts";
+import { full, Tensor } from "../index.ts";
 
 /** Which of two scores is the better one. */
 export type Direction = "larger" | "smaller";
@@ -129,4 +129,13 @@ export function checkMeasures(who: string, loss: unknown, metrics: Metrics | und
     if (typeof f !== "function")
       throw new ArgumentError(`${who}: the metric ${name} is ${show(f)}`, { help: "a function of outputs and targets, such as accuracy" });
   }
+}
+
+/** @throws DTypeError unless outputs and targets are tensors */
+export function checkPair(who: string, output: unknown, target: unknown): void {
+  for (const [what, x] of Object.entries({ outputs: output, targets: target }))
+    if (!(x instanceof Tensor))
+      throw new DTypeError(`${who}: ${what}: ${show(x)} is no tensor`, {
+        help: `${who}(output, target), as predict gives them: const { output, target } = await predict(model, data)`,
+      });
 }

@@ -72,6 +72,19 @@ describe("numbers to predict", () => {
     expect([table.classes, table.inputs, table.targets]).toEqual([[], ["sqm", "rooms"], ["price"]]);
   });
 
+  test("numbers with a word among them, or with commas, are no classes unless it is said", () => {
+    expect(refused("a,price\n1,120000.5\n2,180000.25\n3,unknown\n")).toMatch(
+      /is price a number or a class[\s\S]*3 different numbers and words in 3 rows/,
+    );
+    expect(tableFrom("a,q\n1,1\n2,2\n3,other\n4,1\n5,2\n6,other\n").classes).toEqual(["1", "2", "other"]);
+    expect(refused("a;price\n1;2,5\n2;3,5\n", { delimiter: ";" })).toMatch(
+      /line 2, column 2 \(price\): "2,5" is not a number[\s\S]*decimals with a point/,
+    );
+    expect(refused('a,price\n1,"1,000"\n2,500\n')).toMatch(/"1,000" is not a number[\s\S]*thousands without a comma/);
+    for (const text of ["a;b;q\n1,5;2;x\n3,5;4;y\n", "a;b;q\n1.000,5;2;x\n3,5;4;y\n"])
+      expect(refused(text, { delimiter: ";" })).toMatch(/column 1[^\n]*is not a number[\s\S]*decimals with a point/);
+  });
+
   test("several targets are a regression, in the order they are named", async () => {
     const table = tableFrom("u,a,v\n1,2,3\n4,5,6\n", "t", { target: ["v", "u"] });
     expect([table.data.y.shape, y(table), x(table)]).toEqual([[2], [3, 1, 6, 4], [2, 5]]);
@@ -141,6 +154,8 @@ describe("inputs", () => {
   test("whole numbers that float32 rounds are said, and numbers that become 0", () => {
     expect(tableFrom("p,q\n1e-50,x\n3,y\n").notes.join("\n")).toContain("p is rounded to float32: 1e-50 becomes 0");
     expect(tableFrom("id,q\n16777217,x\n3,y\n").notes.join("\n")).toContain("id is rounded to float32: 16777217 becomes 16777216");
+    expect(tableFrom("id,q\n9007199254740993,x\n3,y\n").notes.join("\n")).toContain("9007199254740993 becomes 9007199254740992");
+    expect(tableFrom("id,q\n+9007199254740992,x\n3,y\n").notes.join("\n")).not.toContain("rounded");
     expect(tableFrom("a,q\n16777216,x\n0.1,y\n").notes.join("\n")).not.toContain("rounded");
   });
 

@@ -34,6 +34,7 @@ describe("CSV files", () => {
     ["such names with the target first", "sort,0,1\n a,5.1,3.5\nb,4.9,3.0\n"],
     ["such names of which some were dropped", "0,2,5,sort\n5.1,3.5,1,a\n4.9,3.0,1,b\n"],
     ["years and a word for classes", "2018,2019,label\n5,3,cat\n4,3,dog\n"],
+    ["years above measurements alone", "2018,2019,2020\n1.5,2.5,3.5\n3,4,5.5\n6,7,8\n"],
     ["a class that occurs once, in the first line", "5,3,sort\n4,3,a\n4,3,b\n1,3,a\n2,3,b\n"],
     ["a word and a number above numbers", "sqm,2019\n50,1\n"],
     ["a missing value above numbers", "?\n1\n2\n"],

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { ArgumentError, MemoryError, ShapeError } from "../../src/core/errors.ts";
 import { ArrayDataset } from "../../src/data/index.ts";
 import { type DType, type Tensor, tensor } from "../../src/index.ts";
-import { bceWithLogits, crossEntropy, inference, init, Linear, Module, mse, Sequential, sigmoid } from "../../src/nn/index.ts";
+import { bceWithLogits, crossEntropy, Identity, inference, init, Linear, Module, mse, Sequential, sigmoid } from "../../src/nn/index.ts";
 import {
   accuracy,
   confusionMatrix,
@@ -252,6 +252,27 @@ describe("scores of numbers", () => {
     expect(await read(rSquared, tensor([1, 2]), tensor([3, 3]))).toBe(Number.NEGATIVE_INFINITY);
     expect(await read(rSquared, tensor([3, 3]), tensor([3, 3]))).toBeNaN();
   });
+});
+
+test("R² of targets far from 0 keeps their spread", async () => {
+  const targets = Float32Array.from({ length: 5000 }, (_, i) => 1e6 + 8 * Math.sin(i));
+  const outputs = targets.map((value, i) => value + Math.cos(3 * i));
+  const sum = (f: (i: number) => number): number => targets.reduce((total, _, i) => total + f(i), 0);
+  const mean = sum((i) => targets[i]!) / 5000;
+  const right = 1 - sum((i) => (targets[i]! - outputs[i]!) ** 2) / sum((i) => (targets[i]! - mean) ** 2);
+  expect(await read(rSquared, tensor(outputs), tensor(targets))).toBeCloseTo(right, 9);
+  const data = new ArrayDataset({ data: outputs, shape: [] }, { data: targets, shape: [] });
+  expect((await score(new Sequential(new Identity()), data, { loss: mse, metrics: { rSquared }, batchSize: 64 })).rSquared).toBeCloseTo(
+    right,
+    6,
+  );
+});
+
+test("a metric of no tensors names itself and what it got", () => {
+  const one = tensor([1]);
+  for (const [who, f] of Object.entries({ accuracy, f1: f1.with({ average: "macro" }), confusionMatrix, rSquared, meanAbsoluteError }))
+    for (const [output, target] of [[undefined, one], [one, [1]], [{ output: one, target: one }, one]]) // biome-ignore format: rows
+      expect(() => f(output as Tensor, target as Tensor), who).toThrow(new RegExp(`^${who}: .* no tensor`));
 });
 
 describe("a score is of the data set, not of its batches", () => {

@@ -45,7 +45,7 @@ export function gradients<T extends Tree>(y: Tensor<[]>, xs: T, options: Gradien
     const missing = names.filter((_, i) => !found[i]);
     if (missing.length > 0 && unused === "error")
       throw new GraphError(`gradients: y does not depend on ${missing.join(", ")}`, {
-        why: "no path of the graph leads there: it may have been left out, assigned, or cut by detach or a comparison",
+        why: "no path of the graph leads there: it may have been left out, assigned, or cut by detach, by a variable's value or by a comparison",
         help: 'leave it out, or say { unused: "zero" }',
       });
     return unflatten(

@@ -37,6 +37,16 @@ const checked = new WeakSet<Column>();
 export function checkColumn(column: Column, what: "inputs" | "targets"): CheckedColumn {
   if (checked.has(column)) return column as CheckedColumn;
   const who = `data: ${what}`;
+  if (
+    typeof column !== "object" ||
+    column === null ||
+    Array.isArray(column) ||
+    ArrayBuffer.isView(column) ||
+    typeof column.data === "function"
+  )
+    throw new DTypeError(`${who}: ${describe(column)} where numbers and the shape of an example are wanted`, {
+      help: `{ data: Float32Array.from(values), shape: ${what === "inputs" ? "[features]" : "[]"} }`,
+    });
   checkOptions(who, column, ["data", "shape", "dtype", "scale"]);
   const { data, scale = 1 } = column;
   if (!ArrayBuffer.isView(data) || data instanceof DataView || data instanceof BigInt64Array || data instanceof BigUint64Array)

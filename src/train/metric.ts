@@ -118,12 +118,20 @@ export function needDirection(who: string, name: string, f: Metric | undefined):
 }
 
 /** Refuses what is no loss or no metric, and names that mean something else. */
-export function checkMeasures(who: string, loss: unknown, metrics: Metrics | undefined): void {
+export function checkMeasures(
+  who: string,
+  { loss, metrics = {} }: { readonly loss?: unknown; readonly metrics?: Metrics | undefined } = {},
+): void {
   if (typeof loss !== "function")
     throw new ArgumentError(`${who}: the loss is ${show(loss)}`, {
       help: "a function of outputs and targets, such as crossEntropy or mse",
     });
-  for (const [name, f] of Object.entries(metrics ?? {})) {
+  if (typeof metrics !== "object" || metrics === null || Array.isArray(metrics))
+    throw new ArgumentError(`${who}: the metrics are ${Array.isArray(metrics) ? "a list" : show(metrics)}`, {
+      why: "each has a name, under which its scores are found",
+      help: "metrics: { accuracy }",
+    });
+  for (const [name, f] of Object.entries(metrics)) {
     if (name === "loss")
       throw new ArgumentError(`${who}: a metric cannot be called loss`, { why: "the loss has that name among the scores" });
     if (typeof f !== "function")

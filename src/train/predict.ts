@@ -4,6 +4,7 @@ import { sameShape, showShape, sizeOf } from "../core/shape.ts";
 import type { Dataset, Labelled } from "../data/index.ts";
 import { compile, Tensor, tensor } from "../index.ts";
 import { inference } from "../nn/index.ts";
+import { checkData, checkModel } from "./operands.ts";
 import { Rows } from "./rows.ts";
 import { PASS_OPTIONS, type PassOptions, placement, type Trainable } from "./score.ts";
 import { Yielding } from "./yielding.ts";
@@ -31,6 +32,8 @@ export async function predict(
   options: PassOptions = {},
 ): Promise<Tensor | Predictions> {
   checkOptions("predict", options, PASS_OPTIONS);
+  checkModel("predict", model);
+  if (!(data instanceof Tensor)) checkData("predict", "the input", data);
   const { batchSize = 1000, signal } = options;
   if (!Number.isSafeInteger(batchSize) || batchSize < 1)
     throw new ArgumentError(`predict: a batch of ${batchSize}`, { help: "a whole number ≥ 1" });

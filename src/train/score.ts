@@ -4,6 +4,7 @@ import type { Dataset, Labelled } from "../data/index.ts";
 import { compile, type Device, type Tensor } from "../index.ts";
 import { inference, type Mode, type Module } from "../nn/index.ts";
 import { checkMeasures, type Loss, type Metrics, type NoMetrics } from "./metric.ts";
+import { checkData, checkModel } from "./operands.ts";
 import { Tally } from "./tally.ts";
 import { Yielding } from "./yielding.ts";
 
@@ -47,12 +48,14 @@ export function scorer<M extends Metrics = NoMetrics>(
   options: ScoreOptions<M>,
 ): (data: Dataset<Labelled>) => Promise<Scores<M>> {
   checkOptions("score", options, SCORE_OPTIONS);
-  checkMeasures("score", options.loss, options.metrics);
+  checkMeasures("score", options);
+  checkModel("score", model);
   const { loss, metrics, batchSize = 1000, signal } = options;
   const measures = { loss, ...metrics };
   const measuring = new Tally("score", measures, 0);
   const batch = compile((x: Tensor, y: Tensor) => measuring.measure(model.forward(x, inference), y), placement(options));
   return async (data) => {
+    checkData("score", "the data", data);
     if (data.size === 0) throw new ArgumentError("score: the data set is empty", { why: "a mean over no examples is not a number" });
     const tally = new Tally("score", measures, data.size);
     const yielding = new Yielding();

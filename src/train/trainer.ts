@@ -8,6 +8,7 @@ import type { Optimizer } from "../optim/index.ts";
 import { EarlyStopping, type EarlyStoppingOptions } from "./early-stopping.ts";
 import { exampleBatch } from "./graph.ts";
 import { checkMeasures, type Loss, type Metrics, type NoMetrics } from "./metric.ts";
+import { checkData, checkModel } from "./operands.ts";
 import { mapValues, placement, type Scores, scorer, type Trainable } from "./score.ts";
 import { damagedParameters, StepError, stepError } from "./step-error.ts";
 import { type Measured, Tally } from "./tally.ts";
@@ -72,7 +73,7 @@ export class Trainer {
   private readonly stopping: EarlyStopping | undefined;
 
   constructor(model: Trainable, data: Dataset<Labelled>, options: FitOptions) {
-    check(data, options);
+    check(model, data, options);
     this.model = model;
     this.data = data;
     this.options = options;
@@ -272,9 +273,12 @@ export class Trainer {
   }
 }
 
-function check(data: Dataset<Labelled>, options: FitOptions): void {
+function check(model: Trainable, data: Dataset<Labelled>, options: FitOptions): void {
   checkOptions("fit", options, FIT_OPTIONS);
-  checkMeasures("fit", options.loss, options.metrics);
+  checkMeasures("fit", options);
+  checkModel("fit", model);
+  checkData("fit", "the data", data);
+  if (options.validation !== undefined) checkData("fit", "the validation data", options.validation);
   if (typeof (options.optimizer as Optimizer | undefined)?.minimize !== "function")
     throw new ArgumentError(`fit: the optimizer is ${show(options.optimizer)}`, { help: "sgd(model.parameters(), { lr: 0.1 })" });
   const { epochs, batchSize = 32, validation, earlyStopping } = options;
@@ -305,7 +309,7 @@ export async function fit<M extends Metrics = NoMetrics>(
   data: Dataset<Labelled>,
   options: FitOptions<M>,
 ): Promise<Progress<M>[]> {
-  check(data, options as unknown as FitOptions);
+  check(model, data, options as unknown as FitOptions);
   const rng = typeof options.rng === "number" ? await movedOn(options.rng, options.optimizer) : options.rng;
   return new Trainer(model, data, { ...options, rng } as unknown as FitOptions).run() as Promise<Progress<M>[]>;
 }

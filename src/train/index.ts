@@ -11,7 +11,7 @@ export { type LoadedModel, loadModel, type ModelFile, readModelFile, saveModel }
 export { openRun, type Run } from "./open-run.ts";
 export { type Options, resolveOptions } from "./options.ts";
 export { type Predictions, predict } from "./predict.ts";
-export { prepare } from "./prepare.ts";
+export { completeOptions, prepare } from "./prepare.ts";
 export {
   type DataPlace,
   type OfOptions,

@@ -132,6 +132,15 @@ describe("a regression from a CSV file of one's own", () => {
     expect((await gradus("train", "regression", "--out", `${run}-none`)).err).toMatch(/which file\? say --csv FILE/);
   });
 
+  test("a training step on a file is explained as one on a run of it is", async () => {
+    const words = ["--csv", file, "--delimiter", ";", "--ignore", "id", "--categorical", "town"];
+    const { out, err } = await gradus("explain", "regression", ...words);
+    expect(err).toBe("");
+    expect(out).toMatch(/one training step on a batch of 32, \[32, 4\]/);
+    expect(out).toBe((await gradus("explain", run)).out);
+    expect((await gradus("explain", "regression")).err).toMatch(/which file\? say --csv FILE/);
+  });
+
   test("what is asked about the file is asked in the words of the command line", async () => {
     const ask = async (...words: string[]): Promise<string> =>
       (await gradus("train", "regression", "--csv", file, "--out", `${run}-none`, ...words)).err;

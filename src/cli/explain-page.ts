@@ -124,12 +124,15 @@ function choose(i, move) {
   fact("shape", "[" + node.shape.join(", ") + "]");
   fact("dtype", node.dtype);
   fact("part", node.part);
-  fact("line", node.site || "none of yours: in gradus, or in a recipe of its own");
+  fact("line", node.site || "none of yours: in gradus, or in one of its recipes");
   fact("inputs", ...node.inputs.map(link));
   fact("used by", ...users[i].map(link));
   if (node.gradient !== undefined) fact("gradient", link(node.gradient));
   fact("gradient of", ...gradientOf[i].map(link));
-  fact("kernel", node.kernels.length > 0 ? node.kernels.join(", ") : "none of its own: nothing is left to compute, or another form of it is");
+  const none = ["argument", "variable", "constant"].includes(node.operation)
+    ? "none: it is given, not computed"
+    : "none of its own: it was simplified away, or is computed in another form";
+  fact("kernel", node.kernels.length > 0 ? node.kernels.join(", ") : none);
   panel.replaceChildren(element("h2", node.name || node.operation), list, ...node.kernels.map(kernelView));
   panel.scrollTop = 0;
   const drawn = document.getElementById("n" + i);

@@ -199,6 +199,7 @@ describe.skipIf(why)(`the page in Chromium${why}`, () => {
     await tab.click("#n0");
     expect(await heading()).toBe(HOSTILE);
     expect(await tab.textContent("#details dl")).toContain("[2, 3]");
+    expect(await tab.textContent("#details dl")).toContain("it is given, not computed");
     await tab.click('#details button:has-text("∂loss/∂x")');
     expect(await heading()).toBe("∂loss/∂x");
     expect(await tab.getAttribute("#n2", "aria-pressed")).toBe("true");

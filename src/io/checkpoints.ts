@@ -112,7 +112,7 @@ export async function newestCheckpoint(
       return { step, path: file, ...(await readFile(file)) };
     } catch (error) {
       if (!(error instanceof FormatError) || error instanceof NewerFormatError) throw error;
-      report({ path: file, reason: error.what.replace(`${file}: `, "") });
+      report({ path: file, reason: error.what.replace(`cannot read ${file}: `, "").replace(`${file}: `, "") });
     }
   }
   return undefined;

@@ -29,4 +29,4 @@ export const cannot = (what: string, cause: unknown, why?: string): ArgumentErro
   new ArgumentError(`cannot ${what}: ${reason(cause)}`, { why, help: REASONS[codeOf(cause)]?.[1], cause });
 
 /** Where warnings go unless somebody takes them. */
-export const toConsole = (line: string): void => console.warn(`gradus: ${line}`);
+export { warn as toConsole } from "../core/warn.ts";

@@ -49,6 +49,18 @@ describe.concurrent("output that cannot be written", () => {
     60_000,
   );
 
+  test.skipIf(!full)(
+    "help that is lost is a failure, also that of the benchmarks",
+    async () => {
+      for (const words of [["--help"], ["--version"], ["train", "--help"], ["bench", "--help"]]) {
+        const { code, err } = await inShell(folder, '"$@" >/dev/full', ...words);
+        expect([code, err]).toEqual([1, expect.stringMatching(/^error: cannot write to standard output: the disk is full\n/)]);
+      }
+      expect((await gradus(folder, "bench", "--threads", "0")).code).toBe(2);
+    },
+    60_000,
+  );
+
   test("a reader that has gone is no error to speak of", async () => {
     const { code, err } = await inShell(folder, '"$@" | true; exit $PIPESTATUS', "evaluate", "run", "--recipe", RECIPE, "--json");
     expect(err).toBe("");

@@ -3,7 +3,7 @@ import { cp, link, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, trunc
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { FormatError, GradusError } from "../../src/core/errors.ts";
 import type { Dataset, Labelled } from "../../src/data/index.ts";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../../src/io/index.ts";
@@ -106,6 +106,16 @@ describe("every beginning of a run can be gone on with", () => {
     await rm(join(run, "checkpoints"), { recursive: true });
     await expect(resume()).rejects.toThrow(/its checkpoints are gone/);
     expect(await text(run, "metrics.jsonl")).toBe(await text(whole, "metrics.jsonl"));
+  });
+
+  test("a folder whose name would steer the terminal cannot do so by a warning", async () => {
+    const named = `${run}-\u001b[31m`;
+    await rename(run, named);
+    await truncate(join(named, "metrics.jsonl"), 3);
+    const said = vi.spyOn(console, "warn").mockImplementation(() => undefined);
+    await trainRecipe(settings({ resume: named }));
+    expect(said.mock.calls.flat()).toEqual([expect.stringMatching(/^gradus: .*-\\u001b\[31m\/metrics\.jsonl was cut short/)]);
+    said.mockRestore();
   });
 
   test("lines after the checkpoint are cut, and a torn one is said", async () => {

@@ -14,7 +14,7 @@ import { Executable, type ExecutableSpec, type Feed, type Remains } from "./exec
 import { InterpretedProgram, numbersOf } from "./interpreted.ts";
 import { explainNonFinite } from "./non-finite.ts";
 import { theProgramRuntime } from "./running.ts";
-import { takeSite } from "./site.ts";
+import { siteOnError, takeSite } from "./site.ts";
 import { FailedStorage, type Failure } from "./slots.ts";
 import { Tensor } from "./tensor.ts";
 import type { TensorLike } from "./tensor-types.ts";
@@ -186,10 +186,8 @@ export class CompiledFunction {
       last.structure === plain(args.length)
     )
       return { leaves: args as Tensor[], entry: last };
-    const flat = flatten(args, "compile", {
-      statics: true,
-      leaf: (x) => (x !== args && isFeed(x) ? asTensor(x as TensorLike, undefined, "compile") : undefined),
-    });
+    const leaf = (x: unknown) => (x !== args && isFeed(x) ? asTensor(x as TensorLike, undefined, "compile") : undefined);
+    const flat = siteOnError(() => flatten(args, "compile", { statics: true, leaf }));
     const structure = structureKey(flat.structure);
     const found = this.entries.find((e) => e.structure === structure && e.types.every((t, i) => sameType(flat.leaves[i]!, t)));
     if (found) {

@@ -8,6 +8,7 @@ import { threefry } from "../graph/scalars.ts";
 import * as ops from "../ops/index.ts";
 import { currentTrace, type Draw } from "./context.ts";
 import { type DTypeOption, dtypeIn } from "./create.ts";
+import { checkElements } from "./nested.ts";
 import { castTo, derived, stretch } from "./operators/elementwise.ts";
 import { atUserLine } from "./site.ts";
 import type { Tensor } from "./tensor.ts";
@@ -78,15 +79,16 @@ export class Generator {
 
   /** Uniform in [low, high). */
   uniform<const S extends Shape>(shape: S, low = 0, high = 1, options: DTypeOption = {}): Tensor<Plain<S>> {
-    if (!Number.isFinite(low) || !Number.isFinite(high)) throw new ArgumentError(`uniform: ${low} … ${high} is not a range`);
-    return this.#draw("uniform", shape, options, (draw, dtype, shape) => scaled(ops.uniform(draw, shape, dtype), high - low, low));
+    if (!Number.isFinite(high - low)) throw new ArgumentError(`uniform: ${low} … ${high} is not a range`);
+    const build: Build = (draw, dtype, shape) => scaled(ops.uniform(draw, shape, dtype), high - low, low);
+    return this.#draw("uniform", shape, options, build, [low, high, high - low]);
   }
 
   /** Normal with this mean and standard deviation. */
   normal<const S extends Shape>(shape: S, mean = 0, sd = 1, options: DTypeOption = {}): Tensor<Plain<S>> {
     if (!Number.isFinite(mean) || !(sd >= 0 && Number.isFinite(sd)))
       throw new ArgumentError(`normal: mean ${mean} and standard deviation ${sd}`, { help: "finite numbers, the deviation ≥ 0" });
-    return this.#draw("normal", shape, options, (draw, dtype, shape) => scaled(ops.normal(draw, shape, dtype), sd, mean));
+    return this.#draw("normal", shape, options, (draw, dtype, shape) => scaled(ops.normal(draw, shape, dtype), sd, mean), [mean, sd]);
   }
 
   /** True with probability p: one number for all, or one for each element. */
@@ -120,16 +122,20 @@ export class Generator {
     return this.state;
   }
 
-  #draw(who: string, shape: Shape, options: DTypeOption, build: (draw: Draw, dtype: DType, shape: Shape) => Value): Tensor {
+  /** `numbers` are those that the draws are scaled and moved by: the dtype must hold them. */
+  #draw(who: string, shape: Shape, options: DTypeOption, build: Build, numbers: readonly number[] = []): Tensor {
     return atUserLine(() => {
       const checked = checkShape(shape, who);
       const dtype = dtypeIn(options, "float32", who);
       if (!isFloat(dtype)) throw new DTypeError(`${who}: gives float32 or float64, not ${dtype}`);
+      for (const x of numbers) checkElements([x], dtype, who);
       const trace = currentTrace();
       return derived(build(trace ? trace.draw(this) : hostDraw(this), dtype, checked), []);
     });
   }
 }
+
+type Build = (draw: Draw, dtype: DType, shape: Shape) => Value;
 
 /** A draw outside every trace: a call of its own. The key is lifted, so that the next draw is the same program. */
 export function hostDraw(generator: Generator): Draw {

@@ -77,6 +77,15 @@ export function takeSite(): Site {
   return new CapturedSite(takeSite);
 }
 
+/** What `f` gives; an error that names no line gets that of the caller. Costs nothing where there is none, unlike `atUserLine`. */
+export function siteOnError<T>(f: () => T): T {
+  try {
+    return f();
+  } catch (error) {
+    throw error instanceof GradusError && !error.site ? error.with(error.what, takeSite()) : error;
+  }
+}
+
 let inside = false;
 let caller: string | undefined;
 

@@ -71,6 +71,8 @@ describe("tensors from numbers", () => {
     expect(() => variable([1]).assign([1e39])).toThrow(beyond);
     expect(() => compile((x: Tensor) => x.mul(2))(1e39)).toThrow(beyond);
     expect(() => linspace(0, 1e39, 2)).toThrow(beyond);
+    expect(() => ones([1]).leakyRelu(1e39)).toThrow(beyond);
+    expect(() => ones([1]).elu(-1e39)).toThrow(/-1e\+39 does not fit/);
     expect(await tensor([1e39], { dtype: "float64" }).array()).toEqual([1e39]);
     expect(await tensor([Number.POSITIVE_INFINITY, Number.NaN, 3.4028235e38]).array()).toEqual([
       Number.POSITIVE_INFINITY,

@@ -112,6 +112,16 @@ describe("gelu", () => {
   });
 });
 
+describe("arguments of functions that were made", () => {
+  test("have the line of the call, not that of the making", () => {
+    const add = core.compile((x: core.Tensor) => x.add(1));
+    const line = Number(/test\.ts:(\d+)/.exec(new Error().stack!)![1]) + 1;
+    expect(() => add(1e39)).toThrow(new RegExp(`^compile: 1e\\+39 does not fit into float32 {3}at messages\\.test\\.ts:${line}\n`));
+    const pair = core.vmap((a: core.Tensor, b: core.Tensor) => a.add(b));
+    expect(() => pair(core.zeros([2]), core.zeros([3]))).toThrow(/^vmap: the mapped axes differ: 2 and 3 {3}at messages\.test\.ts:\d+/);
+  });
+});
+
 describe("errors in a chain", () => {
   const { Linear, Sequential, Dropout, inference } = nn;
   test("name the layer's index and class, with the user's line", () => {

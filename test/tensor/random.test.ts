@@ -83,6 +83,10 @@ describe("generators", () => {
     expect(() => rng.normal([1], 0, -1)).toThrow(/standard deviation -1/);
     expect(() => rng.uniform([1], 0, Infinity)).toThrow(/not a range/);
     expect(() => rng.uniform([-1])).toThrow(/axis 0/);
+    for (const [low, high] of [[0, 1e39], [-3e38, 3e38]] as const) expect(() => rng.uniform([1], low, high)).toThrow(/uniform: .* does not fit into float32/); // biome-ignore format: rows
+    for (const [mean, sd] of [[1e39, 1], [0, 1e39]] as const) expect(() => rng.normal([1], mean, sd)).toThrow(/normal: 1e\+39 does not fit into float32/); // biome-ignore format: rows
+    expect(rng.uniform([1], 0, 1e39, { dtype: "float64" }).dtype).toBe("float64");
+    rng.restore({ seed: 0, calls: 0 });
     expect(() => rng.uniform([1], 0, 1, { dtype: "int32" })).toThrow(/float32 or float64/);
     expect(() => rng.categorical(tensor(1))).toThrow(/no classes/);
     expect(rng.state.calls).toBe(0);

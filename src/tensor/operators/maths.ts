@@ -3,6 +3,7 @@ import { isFloat } from "../../core/dtype.ts";
 import { ArgumentError, show } from "../../core/errors.ts";
 import type { Value } from "../../graph/op.ts";
 import * as ops from "../../ops/index.ts";
+import { checkElements } from "../nested.ts";
 import { takeSite } from "../site.ts";
 import type { Tensor } from "../tensor.ts";
 import { castTo, float, numberValue, stretch, unary } from "./elementwise.ts";
@@ -69,16 +70,17 @@ export const softsign = onFloats("softsign", (x) =>
 export const silu = onFloats("silu", (x) => ops.mul(x, ops.sigmoid(x)));
 export const mish = onFloats("mish", (x) => ops.mul(x, ops.tanh(softplusOf(x))));
 
-function number(x: number, who: string): number {
-  if (typeof x === "number") return x;
-  throw new ArgumentError(`${who} is ${show(x)}`, { help: "a number" });
+function number(x: number, { dtype }: Value, who: string): number {
+  if (typeof x !== "number") throw new ArgumentError(`${who} is ${show(x)}`, { help: "a number" });
+  checkElements([x], dtype, who);
+  return x;
 }
 
 /** x where positive, slope · x elsewhere. */
 export const leakyRelu = (x: Tensor, slope = 0.01): Tensor =>
   unary(
     x,
-    float("leakyRelu", (v) => ops.select(positive(v), v, times(v, number(slope, "leakyRelu: slope")))),
+    float("leakyRelu", (v) => ops.select(positive(v), v, times(v, number(slope, v, "leakyRelu: slope")))),
     "leakyRelu",
   );
 
@@ -90,7 +92,7 @@ function eluOf(x: Value, alpha: number): Value {
 export const elu = (x: Tensor, alpha = 1): Tensor =>
   unary(
     x,
-    float("elu", (v) => eluOf(v, number(alpha, "elu: alpha"))),
+    float("elu", (v) => eluOf(v, number(alpha, v, "elu: alpha"))),
     "elu",
   );
 

@@ -6,7 +6,7 @@ import { argument, moveAxis } from "../../ops/index.ts";
 import { batchGraph } from "../../transform/index.ts";
 import { addTap, currentTrace, type Draw, runInTrace, type Tap, type Trace } from "../context.ts";
 import { type Generator, hostDraw } from "../random.ts";
-import { atUserLine, takeSite } from "../site.ts";
+import { atUserLine, siteOnError, takeSite } from "../site.ts";
 import { Tensor } from "../tensor.ts";
 import { type Flat, flatten, type Tree, unflatten } from "../tree.ts";
 import type { Variable } from "../variable.ts";
@@ -60,8 +60,10 @@ export function vmap<A extends Tree[], R extends Tree>(f: (...xs: A) => R, optio
   checkOptions("vmap", options, ["in", "out"], takeSite);
   return (...xs) => {
     const flats = xs.map((x) => flatten(x, "vmap"));
-    const mapped = flats.flatMap((flat, i) => flat.leaves.map((x) => mappedLeaf(x, axisOf(options, i))));
-    const size = commonSize(mapped);
+    const { mapped, size } = siteOnError(() => {
+      const mapped = flats.flatMap((flat, i) => flat.leaves.map((x) => mappedLeaf(x, axisOf(options, i))));
+      return { mapped, size: commonSize(mapped) };
+    });
     const body = new BodyTrace("vmap");
     const { outputs, structure, isTracked } = runInTrace(body, () => {
       const stands = mapped.map(({ x, one }) => (one ? new Tensor(one, { tracked: x.isTracked }) : x));

@@ -32,6 +32,7 @@ beforeAll(() => {
     "LICENSE",
     "bin",
     "docs",
+    "examples",
     "recipes",
     "src",
   ])

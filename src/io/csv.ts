@@ -21,6 +21,8 @@ export interface CsvTable {
 
 /** Longest cell that is read: a cell beyond it is damage, an opened quote that never closes. */
 const MAX_CELL = 10_000_000;
+/** Most cells of a line: each column costs memory of its own. */
+const MAX_COLUMNS = 1_000_000;
 
 /**
  * Rows of a CSV file: UTF-8 with or without a byte order mark, quotes as RFC 4180, empty lines skipped.
@@ -71,6 +73,8 @@ function parse(text: string, who: string, { delimiter, ask }: { delimiter: strin
       if (quote) ask(`line ${begins}: ${quote.message.toLowerCase()}`);
       if (quote) throw new FormatError(`${who}, line ${begins}: ${quote.message.toLowerCase()}`);
       if (data.length === 1 && data[0]!.trim() === "") return;
+      if (data.length > MAX_COLUMNS)
+        throw new FormatError(`${who}, line ${begins}: ${data.length} cells, more than the ${MAX_COLUMNS} that are read`);
       if (data.some((cell) => cell.length > MAX_CELL))
         throw new FormatError(`${who}, line ${begins}: a cell of more than ${MAX_CELL} characters`);
       rows.push(data);

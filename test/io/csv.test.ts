@@ -72,6 +72,10 @@ describe("CSV files", () => {
     expect(lines).toEqual([1, 2, 3, 5]);
   });
 
+  test("a line of more cells than any table has is refused before columns are made of it", () => {
+    expect(() => decodeCsv(`1,2\n${",".repeat(1_000_000)}\n`)).toThrow(/line 2: 1000001 cells, more than the 1000000 that are read/);
+  });
+
   test("a ragged row is named by its line", () => {
     expect(() => decodeCsv("1,2\n3,4\n5\n", "data.csv")).toThrow(/data\.csv, line 3: 1 cells[\s\S]*first row has 2/);
   });

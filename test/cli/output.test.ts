@@ -56,7 +56,8 @@ describe.concurrent("output that cannot be written", () => {
         const { code, err } = await inShell(folder, '"$@" >/dev/full', ...words);
         expect([code, err]).toEqual([1, expect.stringMatching(/^error: cannot write to standard output: the disk is full\n/)]);
       }
-      expect((await gradus(folder, "bench", "--threads", "0")).code).toBe(2);
+      const wrong = await gradus(folder, "bench", "--workloads", "\u001b[31m");
+      expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining("There is no workload \\u001b[31m;")]);
     },
     60_000,
   );

@@ -5,6 +5,7 @@ import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { configure, type Device } from "../../index.ts";
+import { message } from "../output.ts";
 import { type CpuProbe, line, type Result } from "./measure.ts";
 import { WORKLOADS, xorStep } from "./workloads.ts";
 
@@ -51,6 +52,7 @@ function parse(words: readonly string[]): Options {
     .addOption(new Option("--device <device>", "what runs the programs").choices(["wasm", "native"]).default("native"))
     .addOption(new Option("--threads <n>", "threads, the caller's among them").default(availableParallelism()).argParser(count))
     .addOption(new Option("--once").hideHelp())
+    .configureOutput({ writeErr: (text) => void process.stderr.write(message(text)) })
     // The command line says what exit code that is, when all that was printed is written.
     .exitOverride()
     .parse(words as string[], { from: "user" });

@@ -1,11 +1,13 @@
 /** What is decided about kernels, where a wrong decision once gave wrong numbers. */
 import { afterAll, describe, expect, test } from "vitest";
 import { MemoryError } from "../../src/core/errors.ts";
+import type { Value } from "../../src/graph/op.ts";
 import { axisSet, hasAxis } from "../../src/kernel/lower/axis-set.ts";
 import { ArgumentBlock, keyOf } from "../../src/kernel/lower/block.ts";
 import * as o from "../../src/ops/index.ts";
 import { WasmDevice } from "../../src/runtime/wasm-device.ts";
 import { schedule } from "../../src/schedule/index.ts";
+import { gradients } from "../../src/transform/gradients.ts";
 import { expectSame } from "../targets/harness.ts";
 import { runGraph } from "./run.ts";
 
@@ -36,6 +38,15 @@ describe("Kernels", () => {
     const values = [0, -0, 1, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
     expect(new Set(values.map((value) => keyOf({ op: "splat", value, lane: "f32" }))).size).toBe(values.length);
     for (const value of values) expect(runGraph(device, [o.filled(value, [5], "float32")])[0]).toEqual(Array(5).fill(value));
+  });
+
+  test("read nothing that a pass keeps for later ones before that pass has run, however deep the reduction stands that asks for it.", () => {
+    const [x, v, w] = [0, 1, 2].map((i) => o.argument(i, { shape: [2, 3, 2], dtype: "float64" })) as [Value, Value, Value];
+    const inputs = new Map([x, v, w].map((leaf, k) => [leaf, Float64Array.from({ length: 12 }, (_, i) => Math.sin(i * 1.7 + k))]));
+    const e = o.tanh(o.einsum("abc,dbc->ad", x, v));
+    const h = o.mul(o.add(o.broadcastTo(o.sum(e, [1]), x.shape, [0]), x), o.scalarLike(x, 0.4));
+    const loss = o.sum(o.mul(o.mul(o.add(h, o.relu(h)), o.scalarLike(h, 0.7)), w), [0, 1, 2]);
+    expectSame(device, gradients(loss, [x]) as Value[], inputs, { slack: 4 });
   });
 
   test("do not run a reduction over an axis of the result inside a reduction over another.", () => {

@@ -58,4 +58,17 @@ describe("A random graph gives the interpreter's numbers at both levels", () => 
       { numRuns: 30, seed: 12 },
     );
   }, 60_000);
+
+  // A value that several results need is stored, where one result alone has it fused: other kernels.
+  test("with each gradient in a program of its own.", () => {
+    fc.assert(
+      fc.property(choices(12), (steps) => {
+        const { leaves, outputs } = buildGraph(steps, "float64");
+        if (outputs.length === 0) return;
+        const loss = outputs.map((v) => o.sum(o.tanh(v), [...v.shape.keys()])).reduce(o.add);
+        for (const slope of gradients(loss, leaves)) if (slope !== null) agree([slope], numbersFor(leaves), 64);
+      }),
+      { numRuns: 20, seed: 77 },
+    );
+  }, 60_000);
 });

@@ -48,8 +48,9 @@ class RowsEmitter {
   private readonly reductions: Reduction[];
   /** Values kept from one pass over a row for the next, and the pass that makes each. */
   private readonly kept: Map<Expr, { readonly offset: number; pass: number }>;
-  /** The pass over inner axes that is being written, and how many there are. */
+  /** The pass over inner axes that is being written, those around it too, and how many there are. */
   private pass = 0;
+  private readonly openPasses = new Set<number>();
   private passes = 0;
 
   constructor(nest: Nest, context: LoweringContext) {
@@ -124,7 +125,8 @@ class RowsEmitter {
   /** A value that an earlier pass over the row has kept. */
   private fromRow(e: Expr, scope: Scope): Vec | undefined {
     const kept = this.kept.get(e);
-    if (!kept || kept.pass === 0 || kept.pass === this.pass) return undefined;
+    // A pass that is still being written runs after those that are begun inside it and stand in front: nothing of it is there yet.
+    if (!kept || kept.pass === 0 || this.openPasses.has(kept.pass)) return undefined;
     const { dtype } = e;
     return this.loops.letVec({ op: "load", dtype, at: this.rowAddress(kept.offset, e, scope), form: "vector", lane: laneOf(dtype) }, scope);
   }
@@ -262,7 +264,9 @@ class RowsEmitter {
   private inPass(write: () => void): void {
     const outer = this.pass;
     this.pass = ++this.passes;
+    this.openPasses.add(this.pass);
     write();
+    this.openPasses.delete(this.pass);
     this.pass = outer;
   }
 
@@ -276,8 +280,9 @@ class RowsEmitter {
     const visit = (e: Expr): void => {
       if (seen.has(e)) return;
       seen.add(e);
-      if (e.op !== "reduce") for (const x of operands(e)) visit(x);
-      else if (withoutAxes(this.free.get(e)!, open) === NO_AXES) this.emit(e);
+      if (e.op === "reduce" && withoutAxes(this.free.get(e)!, open) === NO_AXES) this.emit(e);
+      // A reduction that waits for an inner loop may hold one that does not.
+      else for (const x of operands(e)) visit(x);
     };
     roots.forEach(visit);
   }

@@ -40,14 +40,18 @@ describe("Kernels", () => {
     for (const value of values) expect(runGraph(device, [o.filled(value, [5], "float32")])[0]).toEqual(Array(5).fill(value));
   });
 
-  test("read nothing that a pass keeps for later ones before that pass has run, however deep the reduction stands that asks for it.", () => {
-    const [x, v, w] = [0, 1, 2].map((i) => o.argument(i, { shape: [2, 3, 2], dtype: "float64" })) as [Value, Value, Value];
-    const inputs = new Map([x, v, w].map((leaf, k) => [leaf, Float64Array.from({ length: 12 }, (_, i) => Math.sin(i * 1.7 + k))]));
-    const e = o.tanh(o.einsum("abc,dbc->ad", x, v));
-    const h = o.mul(o.add(o.broadcastTo(o.sum(e, [1]), x.shape, [0]), x), o.scalarLike(x, 0.4));
-    const loss = o.sum(o.mul(o.mul(o.add(h, o.relu(h)), o.scalarLike(h, 0.7)), w), [0, 1, 2]);
-    expectSame(device, gradients(loss, [x]) as Value[], inputs, { slack: 4 });
-  });
+  // In each type other axes run over the lanes.
+  test.each(["float32", "float64"] as const)(
+    "of %s read nothing that a pass keeps before that pass has run, however deep the reduction that asks.",
+    (dtype) => {
+      const [x, v, w] = [0, 1, 2].map((i) => o.argument(i, { shape: [2, 3, 2], dtype })) as [Value, Value, Value];
+      const inputs = new Map([x, v, w].map((leaf, k) => [leaf, Float64Array.from({ length: 12 }, (_, i) => Math.sin(i * 1.7 + k))]));
+      const e = o.tanh(o.einsum("abc,dbc->ad", x, v));
+      const h = o.mul(o.add(o.broadcastTo(o.sum(e, [1]), x.shape, [0]), x), o.scalarLike(x, 0.4));
+      const loss = o.sum(o.mul(o.mul(o.add(h, o.relu(h)), o.scalarLike(h, 0.7)), w), [0, 1, 2]);
+      expectSame(device, gradients(loss, [x]) as Value[], inputs, { slack: 4 });
+    },
+  );
 
   test("do not run a reduction over an axis of the result inside a reduction over another.", () => {
     const x = o.argument(0, { shape: [250, 3], dtype: "float64" });

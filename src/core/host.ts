@@ -81,3 +81,19 @@ export const milliseconds = (): number => attempt(() => globalThis.performance?.
 /** Threads a machine runs at once. */
 export const cores = (): number =>
   attempt(() => nodeModule("node:os")?.availableParallelism()) ?? attempt(() => globalThis.navigator?.hardwareConcurrency) ?? 1;
+
+/** Runs `f` after timers, signals and sockets had a turn; where the language alone is there, which has no event loop, at once. */
+export function macrotask(f: () => void): void {
+  if (typeof setImmediate === "function") setImmediate(f);
+  else if (typeof MessageChannel === "undefined") {
+    if (typeof setTimeout === "function") setTimeout(f);
+    else f();
+  } else {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      f();
+    };
+    port2.postMessage(0);
+  }
+}

@@ -6,14 +6,14 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { encode } from "fast-png";
 import pc from "picocolors";
-import { beforeAll, describe, expect, test, vi } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { recipeIn, recipeOptions } from "../../src/cli/arguments.ts";
 import { imageOf } from "../../src/cli/image.ts";
-import { main } from "../../src/cli/main.ts";
 import { clock, duration, type Output, sparkline } from "../../src/cli/output.ts";
 import { reportTraining } from "../../src/cli/progress.ts";
 import { BUILT_IN, builtIn } from "../../src/cli/recipes.ts";
 import { FormatError } from "../../src/core/errors.ts";
+import { inProcess } from "./in-process.ts";
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const RECIPE = here("recipe-for-tests.ts");
@@ -154,21 +154,6 @@ describe("interruptions", () => {
   }, 60_000);
 });
 
-/** The same in this process: quick, for what ends before anything is trained. */
-async function quickly(...words: string[]): Promise<Ended> {
-  const spies = [process.stdout, process.stderr].map((stream) => vi.spyOn(stream, "write").mockImplementation(() => true));
-  const written = (i: number): string => spies[i]!.mock.calls.map(([chunk]) => String(chunk)).join("");
-  const before = process.exitCode;
-  process.exitCode = 0;
-  try {
-    await main(words);
-    return { code: Number(process.exitCode), out: written(0), err: written(1) };
-  } finally {
-    process.exitCode = before;
-    for (const spy of spies) spy.mockRestore();
-  }
-}
-
 describe("mistakes", () => {
   test.each<[string, string[], number, RegExp]>([
     ["an unknown command", ["trian"], 2, /unknown command 'trian'[\s\S]*train/],
@@ -188,7 +173,7 @@ describe("mistakes", () => {
     ["hidden layers that are none", ["train", "mnist-mlp", "--hidden", "3x0", "--data", "nowhere"], 1, /no sizes of layers/],
     ["layers beyond all memory", ["train", "digits-mlp", "--hidden", "1e12"], 1, /Linear|elements|size/],
   ])("%s: an exit code, the error on standard error, nothing on standard output", async (_, words, code, message) => {
-    const ended = await quickly(...words);
+    const ended = await inProcess(...words);
     expect(ended.err).toMatch(message);
     expect(ended.out).toBe("");
     expect(ended.code).toBe(code);
@@ -219,7 +204,7 @@ describe("mistakes", () => {
 
   test("a run made with somebody's module is not started from its folder", async () => {
     await gradus("train", RECIPE, "--epochs", "0", "--out", "foreign");
-    const { code, err } = await quickly("evaluate", join(folder, "foreign"));
+    const { code, err } = await inProcess("evaluate", join(folder, "foreign"));
     expect(code).toBe(1);
     expect(err).toMatch(/not started by itself[\s\S]*--recipe/);
   });
@@ -251,13 +236,13 @@ describe("mistakes", () => {
   });
 
   test("help and version go to standard output with 0", async () => {
-    const help = await quickly("train", "--help");
+    const help = await inProcess("train", "--help");
     expect(help.code).toBe(0);
     expect(help.out).toMatch(/Options of the recipe:\n {2}--hidden <value> +units of the hidden layer\s+\(default: 300\)/);
     for (const flag of ["--data", "--epochs", "--batch", "--seed", "--device", "--threads", "--out", "--resume", "--json", "--momentum"])
       expect(help.out).toContain(flag);
-    expect((await quickly("--version")).out).toMatch(/^\d+\.\d+\.\d+\n$/);
-    expect((await quickly()).out).toMatch(/train[\s\S]*evaluate[\s\S]*predict[\s\S]*explain[\s\S]*bench/);
+    expect((await inProcess("--version")).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+    expect((await inProcess()).out).toMatch(/train[\s\S]*evaluate[\s\S]*predict[\s\S]*explain[\s\S]*bench/);
   });
 
   test("an installation that was not built says what to do", async () => {
@@ -435,7 +420,7 @@ describe("the help", () => {
     Object.defineProperty(process.stdout, "isTTY", { value: true, configurable: true });
     try {
       for (const words of [[], ["train"], ["train", "mnist-mlp"], ["search"], ["evaluate"], ["predict"], ["explain"]]) {
-        const { out } = await quickly(...words, "--help");
+        const { out } = await inProcess(...words, "--help");
         expect(longest(out), words.join(" ")).toBeLessThanOrEqual(columns);
         expect(out).not.toMatch(/[a-z]\n\s+(?:\d|%)/);
       }

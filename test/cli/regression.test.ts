@@ -4,29 +4,15 @@ import { join } from "node:path";
 import { Generator } from "gradus";
 import { tableFrom } from "gradus/data";
 import { openRun } from "gradus/train";
-import { beforeAll, describe, expect, test, vi } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import type { Regressor } from "../../recipes/tabular.ts";
-import { main } from "../../src/cli/main.ts";
 import { builtIn } from "../../src/cli/recipes.ts";
+import { inProcess as gradus } from "./in-process.ts";
 import { type Ended, gradus as spawned } from "./start.ts";
 
 /** A command in a process of its own: training takes the process's signals. */
 const train = (...words: string[]): Promise<Ended> => spawned(tmpdir(), ...words);
 
-/** A command in this process: quick. */
-async function gradus(...words: string[]): Promise<Ended> {
-  const spies = [process.stdout, process.stderr].map((stream) => vi.spyOn(stream, "write").mockImplementation(() => true));
-  const written = (i: number): string => spies[i]!.mock.calls.map(([chunk]) => String(chunk)).join("");
-  const before = process.exitCode;
-  process.exitCode = 0;
-  try {
-    await main(words);
-    return { code: Number(process.exitCode), out: written(0), err: written(1) };
-  } finally {
-    process.exitCode = before;
-    for (const spy of spies) spy.mockRestore();
-  }
-}
 const events = ({ out }: Ended): any[] =>
   out
     .trim()

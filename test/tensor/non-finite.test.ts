@@ -5,17 +5,9 @@ import { inference, init, Linear, mse, Sequential } from "gradus/nn";
 import { adam, sgd } from "gradus/optim";
 import * as train from "gradus/train";
 import { describe, expect, test } from "vitest";
+import { errorOf } from "./error-of.ts";
 
 const devices: Device[] = ["wasm", "interpreter"];
-
-async function errorOf(run: () => unknown): Promise<Error> {
-  try {
-    await run();
-  } catch (error) {
-    return error as Error;
-  }
-  throw new Error("nothing was thrown");
-}
 
 describe("a step whose loss is not finite", () => {
   test.each(devices)("names the argument that held NaN, where, and the line of the loss on %s", async (device) => {

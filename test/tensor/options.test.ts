@@ -3,6 +3,7 @@ import * as core from "gradus";
 import * as nn from "gradus/nn";
 import * as optim from "gradus/optim";
 import { describe, expect, test } from "vitest";
+import { errorOf } from "./error-of.ts";
 
 const { Generator, tensor, ones, variable } = core;
 const x = ones([2, 3]);
@@ -98,15 +99,6 @@ const misspelt = (option: string): string[] => [
     ? `${option[0]}${option}`
     : option.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`),
 ];
-
-async function errorOf(run: () => unknown): Promise<Error> {
-  try {
-    await run();
-  } catch (error) {
-    return error as Error;
-  }
-  throw new Error("nothing was thrown");
-}
 
 describe("an option that does not exist is refused, and the one that was meant named, by", () => {
   for (const [name, call, option, who = name] of ALL)

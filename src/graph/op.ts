@@ -7,6 +7,7 @@ import type { DType, TypedArray } from "../core/dtype.ts";
 import type { Site } from "../core/errors.ts";
 import { GradusError } from "../core/errors.ts";
 import { checkShape, frozen, isPossible, type Shape } from "../core/shape.ts";
+import { currentSite, withSite } from "../core/site.ts";
 import type { Combine, Expr } from "../kernel/expr.ts";
 
 export interface Type {
@@ -185,7 +186,7 @@ export function apply<I extends readonly Value[]>(op: OpBase<I, undefined>, inpu
 export function apply<I extends readonly Value[], A>(op: OpBase<I, A>, inputs: I, attributes: A): Value;
 export function apply(op: OpBase<any, any>, inputs: readonly Value[], attributes?: unknown): Value {
   const { shape, dtype } = inferAt(op, inputs, attributes);
-  return Object.freeze({ id: ids++, op: op as Op, inputs, attributes, shape: frozen(shape), dtype, site: currentSite });
+  return Object.freeze({ id: ids++, op: op as Op, inputs, attributes, shape: frozen(shape), dtype, site: currentSite() });
 }
 
 function inferAt(op: OpBase<any, any>, inputs: readonly Value[], attributes: unknown): Type {
@@ -194,20 +195,7 @@ function inferAt(op: OpBase<any, any>, inputs: readonly Value[], attributes: unk
     if (!isPossible(type.shape)) checkShape(type.shape, op.name);
     return type;
   } catch (error) {
-    throw error instanceof GradusError ? error.at(currentSite) : error;
-  }
-}
-
-let currentSite: Site | undefined;
-
-/** Values made while `build` runs belong to this line of the user's program. */
-export function withSite<T>(site: Site | undefined, build: () => T): T {
-  const outer = currentSite;
-  currentSite = site;
-  try {
-    return build();
-  } finally {
-    currentSite = outer;
+    throw error instanceof GradusError ? error.at(currentSite()) : error;
   }
 }
 

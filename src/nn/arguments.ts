@@ -1,7 +1,7 @@
 /** Checks of constructor arguments that layers share. */
 import { ArgumentError, DTypeError, show } from "../core/errors.ts";
+import { takeSite } from "../core/site.ts";
 import { Tensor } from "../index.ts";
-import { takeSite } from "../tensor/site.ts";
 
 /** A size of an axis: a whole number ≥ 1. */
 export function checkSize<N extends number>(n: N, who: string): N {

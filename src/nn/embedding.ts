@@ -1,8 +1,8 @@
 import { isInteger } from "../core/dtype.ts";
 import { DTypeError } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
+import { atUserLine, takeSite } from "../core/site.ts";
 import type { DType, Tensor, Variable } from "../index.ts";
-import { atUserLine, takeSite } from "../tensor/site.ts";
 import { checkSize, checkTensor } from "./arguments.ts";
 import { normal } from "./initializers.ts";
 import { Module } from "./module.ts";

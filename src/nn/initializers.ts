@@ -1,8 +1,8 @@
 import { ArgumentError, ShapeError, show } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
 import { type Shape, showShape } from "../core/shape.ts";
+import { takeSite } from "../core/site.ts";
 import { full, type Generator, type Tensor } from "../index.ts";
-import { takeSite } from "../tensor/site.ts";
 
 /** Makes the first value of a parameter of this shape, drawing from `rng` where it is random. */
 export type Initializer = (rng: Generator, shape: Shape) => Tensor;

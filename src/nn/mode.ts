@@ -1,6 +1,6 @@
 import { ArgumentError } from "../core/errors.ts";
+import { takeSite } from "../core/site.ts";
 import { Generator } from "../index.ts";
-import { takeSite } from "../tensor/site.ts";
 
 /** How a forward pass is meant. Layers that differ in training require it, so that forgetting it is red in the editor. */
 export type Mode = { readonly training: true; readonly rng: Generator } | { readonly training: false };

@@ -1,6 +1,6 @@
 import { checkOptions } from "../core/options.ts";
+import { takeSite } from "../core/site.ts";
 import type { Tensor, Variable } from "../index.ts";
-import { takeSite } from "../tensor/site.ts";
 import { nameCell, noValue } from "./parameter.ts";
 import {
   assignAll,

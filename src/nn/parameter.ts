@@ -3,8 +3,8 @@ import { ArgumentError, GraphError } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
 import { checkShape, type Shape, showShape } from "../core/shape.ts";
 import type { Plain } from "../core/shape-types.ts";
+import { takeSite } from "../core/site.ts";
 import { Variable } from "../index.ts";
-import { takeSite } from "../tensor/site.ts";
 import type { Initializer } from "./initializers.ts";
 
 export interface ParameterOptions {

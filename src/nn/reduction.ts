@@ -1,8 +1,8 @@
 import { ArgumentError, ShapeError } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
 import { sameShape, showShape } from "../core/shape.ts";
+import { atUserLine } from "../core/site.ts";
 import type { Tensor } from "../index.ts";
-import { atUserLine } from "../tensor/site.ts";
 import { checkTensor } from "./arguments.ts";
 
 /** What becomes of the losses of the elements: their mean, their sum, or all of them. */

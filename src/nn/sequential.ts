@@ -1,7 +1,7 @@
 import { ArgumentError, GradusError } from "../core/errors.ts";
 import type { Checked, Known, Shape } from "../core/shape-types.ts";
+import { takeSite } from "../core/site.ts";
 import { Tensor } from "../index.ts";
-import { takeSite } from "../tensor/site.ts";
 import type { Mode } from "./mode.ts";
 import { Module } from "./module.ts";
 import type { ChainOf, ChainShapes, LayerLike, ModeOf } from "./shapes.ts";

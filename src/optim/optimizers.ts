@@ -1,8 +1,8 @@
 /** The optimisers: PyTorch's, by its names, defaults and arithmetic. */
 import { ArgumentError, show } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
+import { takeSite } from "../core/site.ts";
 import type { Variable } from "../index.ts";
-import { takeSite } from "../tensor/for-optimisers.ts";
 import { type Common, makeOptimizer, type Optimizer } from "./optimizer.ts";
 import { adagradRule, adamRule, rmspropRule, sgdRule } from "./rules.ts";
 

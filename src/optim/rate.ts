@@ -1,8 +1,8 @@
 /** The cells in which optimisers keep their learning rate. */
 import { ArgumentError } from "../core/errors.ts";
 import { showShape } from "../core/shape.ts";
+import { inUserCode } from "../core/site.ts";
 import { Tensor, type TensorLike, tensor, Variable } from "../index.ts";
-import { inUserCode } from "../tensor/for-optimisers.ts";
 import { checkRate, type Schedule } from "./schedules.ts";
 
 /** A float64 scalar: rates, counts and corrections are kept as exactly as PyTorch keeps them on the host. */

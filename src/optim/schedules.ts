@@ -4,8 +4,8 @@
  */
 import { ArgumentError } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
+import { takeSite } from "../core/site.ts";
 import { type Tensor, tensor, where } from "../index.ts";
-import { takeSite } from "../tensor/for-optimisers.ts";
 
 /** step (float64, 0 at the first update) → rate. */
 export type Schedule = (step: Tensor<[]>) => Tensor<[]>;

@@ -2,8 +2,8 @@
 import { arrayOf } from "../core/dtype.ts";
 import { OutOfRangeError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
-import { evaluate } from "../graph/evaluate.ts";
 import type { Value } from "../graph/op.ts";
+import { evaluate } from "../interpret/evaluate.ts";
 import { broadcastOp, constant } from "../ops/index.ts";
 import { constantData } from "./match.ts";
 import type { Rule } from "./rewrite.ts";

@@ -5,7 +5,8 @@
  */
 import { InternalError } from "../core/errors.ts";
 import { sameShape, showShape } from "../core/shape.ts";
-import { type Op, reapply, type Value, withSite } from "../graph/op.ts";
+import { withSite } from "../core/site.ts";
+import { type Op, reapply, type Value } from "../graph/op.ts";
 import { topological } from "../graph/walk.ts";
 import { keyOf } from "./key.ts";
 

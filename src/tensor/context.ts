@@ -5,8 +5,8 @@
 import type { DType, TypedArray } from "../core/dtype.ts";
 import type { Shape } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
-import { InterpreterRuntime } from "./interpreter-runtime.ts";
-import type { Generator } from "./random.ts";
+import { InterpreterRuntime } from "../run/interpreter-runtime.ts";
+import type { Generator } from "./generator.ts";
 import type { Tensor } from "./tensor.ts";
 import type { Variable } from "./variable.ts";
 

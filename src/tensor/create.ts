@@ -5,11 +5,11 @@ import { ArgumentError, DTypeError, MemoryError, ShapeError } from "../core/erro
 import { checkOptions } from "../core/options.ts";
 import { checkShape, showShape, sizeOf } from "../core/shape.ts";
 import type { Checked, Known, Nested, Plain, Shape, ShapeOf } from "../core/shape-types.ts";
+import { atUserLine, calledAs } from "../core/site.ts";
 import * as ops from "../ops/index.ts";
+import { castTo, defaultDType, derived, numberValue, positions, stretch } from "../surface/elementwise.ts";
+import { checkElements, shapeOfNested, writeNested } from "../surface/nested.ts";
 import { currentTrace, HostStorage } from "./context.ts";
-import { checkElements, shapeOfNested, writeNested } from "./nested.ts";
-import { castTo, defaultDType, derived, numberValue, positions, stretch } from "./operators/elementwise.ts";
-import { atUserLine, calledAs } from "./site.ts";
 import { Tensor } from "./tensor.ts";
 import type { TensorLike } from "./tensor-types.ts";
 import { describe } from "./tree.ts";

@@ -1,8 +1,8 @@
 import { GraphError } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
+import { takeSite } from "../core/site.ts";
+import { checked } from "../run/engine.ts";
 import { currentTrace, type Device, theRuntime } from "./context.ts";
-import { checked } from "./engine.ts";
-import { takeSite } from "./site.ts";
 import { flatten, type Like, type Tree, unflatten } from "./tree.ts";
 
 /** Several tensors at once, in one program. The answer is the same tree, computed: variables become the tensors they hold now. */

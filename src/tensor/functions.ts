@@ -1,11 +1,11 @@
 /** Functions where there is no natural receiver, and one alias for each elementwise method. */
 import type { Checked, Concat, Known, Nested, Shape } from "../core/shape-types.ts";
+import { atUserLine } from "../core/site.ts";
+import { einsum as einsumOf, matmul as matmulOf } from "../surface/contract.ts";
+import * as op from "../surface/elementwise.ts";
+import * as maths from "../surface/maths.ts";
+import * as move from "../surface/move.ts";
 import { asTensor } from "./create.ts";
-import { einsum as einsumOf, matmul as matmulOf } from "./operators/contract.ts";
-import * as op from "./operators/elementwise.ts";
-import * as maths from "./operators/maths.ts";
-import * as move from "./operators/move.ts";
-import { atUserLine } from "./site.ts";
 import { Tensor } from "./tensor.ts";
 import type { Fits, FitsProduct, Joined, Operand, Product } from "./tensor-types.ts";
 

@@ -1,5 +1,5 @@
+import { nest } from "../surface/nested.ts";
 import { addTap, currentTrace, type Tap, tapsOf } from "./context.ts";
-import { nest } from "./nested.ts";
 import { showTensor } from "./print.ts";
 import type { Tensor } from "./tensor.ts";
 

@@ -3,13 +3,13 @@ import { DTypeError, GraphError, ShapeError } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
 import { sameShape, showShape } from "../core/shape.ts";
 import type { Checked, Known, Nested, Shape, ShapeOf } from "../core/shape-types.ts";
+import { atUserLine, takeSite } from "../core/site.ts";
 import type { Type, Value } from "../graph/op.ts";
 import { stopGradient, variable as variableLeaf } from "../ops/index.ts";
+import { computeIfDeep, heldCopy, noteAssigned } from "../run/pending.ts";
+import { elementsOf, type Slot } from "../run/slots.ts";
 import { currentTrace, type Storage } from "./context.ts";
 import { asTensor } from "./create.ts";
-import { computeIfDeep, heldCopy, noteAssigned } from "./pending.ts";
-import { atUserLine, takeSite } from "./site.ts";
-import { elementsOf, type Slot } from "./slots.ts";
 import { Tensor } from "./tensor.ts";
 import type { TensorLike } from "./tensor-types.ts";
 

@@ -1,8 +1,8 @@
 import { isFloat } from "../core/dtype.ts";
 import { ArgumentError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
-import { evaluate } from "../graph/evaluate.ts";
 import type { Type, Value } from "../graph/op.ts";
+import { evaluate } from "../interpret/evaluate.ts";
 import { argument } from "../ops/index.ts";
 import { gradients } from "./gradients.ts";
 

@@ -5,7 +5,8 @@
 import { isFloat } from "../core/dtype.ts";
 import { DTypeError, GraphError, ShapeError } from "../core/errors.ts";
 import { sameShape, showShape } from "../core/shape.ts";
-import { type OpBase, type Value, withSite } from "../graph/op.ts";
+import { withSite } from "../core/site.ts";
+import type { OpBase, Value } from "../graph/op.ts";
 import { topological } from "../graph/walk.ts";
 import { add, onesLike } from "../ops/index.ts";
 

@@ -1,5 +1,6 @@
 import { sizeOf } from "../core/shape.ts";
-import { type Value, withSite } from "../graph/op.ts";
+import { withSite } from "../core/site.ts";
+import type { Value } from "../graph/op.ts";
 import { cast, eq, iota, reshape, zerosLike } from "../ops/index.ts";
 import { gradients } from "./gradients.ts";
 import { hole } from "./jvp.ts";

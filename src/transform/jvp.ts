@@ -1,4 +1,5 @@
-import { type Type, type Value, withSite } from "../graph/op.ts";
+import { withSite } from "../core/site.ts";
+import type { Type, Value } from "../graph/op.ts";
 import { argument, zerosLike } from "../ops/index.ts";
 import { gradients, vjp } from "./gradients.ts";
 

@@ -1,6 +1,7 @@
 import { InternalError, ShapeError } from "../core/errors.ts";
 import { sameShape, showShape } from "../core/shape.ts";
-import { type OpBase, type Value, withSite } from "../graph/op.ts";
+import { withSite } from "../core/site.ts";
+import type { OpBase, Value } from "../graph/op.ts";
 import { topological } from "../graph/walk.ts";
 import { repeat } from "../ops/index.ts";
 

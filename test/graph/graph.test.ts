@@ -1,15 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { GraphError, InternalError } from "../../src/core/errors.ts";
-import { backward } from "../../src/graph/backward.ts";
+import { withSite } from "../../src/core/site.ts";
 import { toDot } from "../../src/graph/dot.ts";
-import { erf } from "../../src/graph/erf.ts";
-import { evaluate } from "../../src/graph/evaluate.ts";
-import { type Value, withSite } from "../../src/graph/op.ts";
+import type { Value } from "../../src/graph/op.ts";
 import { printGraph } from "../../src/graph/print.ts";
-import { computeScalar, nearest } from "../../src/graph/scalars.ts";
 import { verifyGraph } from "../../src/graph/verify.ts";
 import { ancestors, consumers, descendants, topological } from "../../src/graph/walk.ts";
+import { backward } from "../../src/interpret/backward.ts";
+import { erf } from "../../src/interpret/erf.ts";
+import { evaluate } from "../../src/interpret/evaluate.ts";
+import { computeScalar, nearest } from "../../src/interpret/scalars.ts";
 import * as o from "../../src/ops/index.ts";
 
 const x = o.argument(0, { shape: [2, 3], dtype: "float32" });

@@ -1,7 +1,7 @@
 /** The table of edge conventions: what happens at kinks, at NaN and ±inf, and where there is nothing. */
 import { describe, expect, test } from "vitest";
-import { evaluate } from "../../src/graph/evaluate.ts";
 import type { Value } from "../../src/graph/op.ts";
+import { evaluate } from "../../src/interpret/evaluate.ts";
 import * as o from "../../src/ops/index.ts";
 import { gradients } from "../../src/transform/gradients.ts";
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { ArgumentError, DTypeError, OutOfRangeError, ShapeError } from "../../src/core/errors.ts";
-import { evaluate } from "../../src/graph/evaluate.ts";
-import { type Value, withSite } from "../../src/graph/op.ts";
+import { withSite } from "../../src/core/site.ts";
+import type { Value } from "../../src/graph/op.ts";
+import { evaluate } from "../../src/interpret/evaluate.ts";
 import * as o from "../../src/ops/index.ts";
 
 const floats = (...shape: number[]): Value => o.filled(1, shape, "float32");

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { sameShape, sizeOf } from "../../src/core/shape.ts";
-import { backward } from "../../src/graph/backward.ts";
-import { evaluate } from "../../src/graph/evaluate.ts";
 import type { Form, OpBase, Value } from "../../src/graph/op.ts";
 import { verifyGraph } from "../../src/graph/verify.ts";
 import { topological } from "../../src/graph/walk.ts";
+import { backward } from "../../src/interpret/backward.ts";
+import { evaluate } from "../../src/interpret/evaluate.ts";
 import * as o from "../../src/ops/index.ts";
 import { gradients } from "../../src/transform/gradients.ts";
 import { allSamples, differentiable, randomNumbers, realise, samples } from "./samples.ts";

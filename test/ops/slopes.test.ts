@@ -1,9 +1,9 @@
 /** The interpreter, which targets are compared with, against exact values and slopes (`test/fixtures/make_slopes.py`). */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { evaluate } from "../../src/graph/evaluate.ts";
 import type { Op } from "../../src/graph/op.ts";
 import { topological } from "../../src/graph/walk.ts";
+import { evaluate } from "../../src/interpret/evaluate.ts";
 import * as o from "../../src/ops/index.ts";
 import { ulps } from "../kernel/math-fixtures.ts";
 import { graphsOf } from "../targets/sweep.ts";

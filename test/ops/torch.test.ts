@@ -1,8 +1,8 @@
 /** The oracle against PyTorch: values and gradients kept in test/fixtures/ops.json by make_ops.py. */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { evaluate } from "../../src/graph/evaluate.ts";
 import type { Form, Value } from "../../src/graph/op.ts";
+import { evaluate } from "../../src/interpret/evaluate.ts";
 import * as o from "../../src/ops/index.ts";
 import { gradients } from "../../src/transform/gradients.ts";
 

@@ -4,7 +4,7 @@ import { Dropout, inference, init, Linear, mse, Sequential, tanh, training } fro
 import { adagrad, adam, adamW, cosine, exponential, type Optimizer, rmsprop, sgd, warmup } from "gradus/optim";
 import { describe, expect, test } from "vitest";
 import { topological } from "../../src/graph/walk.ts";
-import { theProgramRuntime } from "../../src/tensor/running.ts";
+import { theProgramRuntime } from "../../src/run/running.ts";
 
 const optimizers: Record<string, (p: readonly Variable[]) => Optimizer> = {
   sgd: (p) => sgd(p, { lr: 0.05 }),

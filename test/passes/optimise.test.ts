@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { sizeOf } from "../../src/core/shape.ts";
-import { evaluate } from "../../src/graph/evaluate.ts";
 import type { Type, Value } from "../../src/graph/op.ts";
 import { topological } from "../../src/graph/walk.ts";
+import { evaluate } from "../../src/interpret/evaluate.ts";
 import * as o from "../../src/ops/index.ts";
 import { optimise, RULES, rewrite, STAGES } from "../../src/passes/index.ts";
 import { gradients } from "../../src/transform/index.ts";

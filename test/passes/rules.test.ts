@@ -2,9 +2,9 @@
 import { describe, expect, test } from "vitest";
 import { type DType, isFloat } from "../../src/core/dtype.ts";
 import { sizeOf } from "../../src/core/shape.ts";
-import { evaluate } from "../../src/graph/evaluate.ts";
 import type { Form, Value } from "../../src/graph/op.ts";
 import { topological } from "../../src/graph/walk.ts";
+import { evaluate } from "../../src/interpret/evaluate.ts";
 import * as o from "../../src/ops/index.ts";
 import { RULES, rewrite } from "../../src/passes/index.ts";
 

@@ -5,9 +5,9 @@ import { printGraph } from "../../src/graph/print.ts";
 import { printLoops, printMemory, printProgram } from "../../src/kernel/print.ts";
 import type { Target } from "../../src/kernel/program.ts";
 import { optimise } from "../../src/passes/index.ts";
+import { compiledFrom } from "../../src/program/compile.ts";
 import { renderC } from "../../src/render/c.ts";
 import { schedule } from "../../src/schedule/index.ts";
-import { compiledFrom } from "../../src/tensor/compile.ts";
 
 const ROWS = 64;
 const [INPUTS, OUTPUTS] = [100, 10];

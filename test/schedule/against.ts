@@ -1,8 +1,8 @@
 /** A graph's results on a device against the interpreter's, optimised and not. */
 import { expect } from "vitest";
 import { sizeOf } from "../../src/core/shape.ts";
-import { evaluate } from "../../src/graph/evaluate.ts";
 import type { Value } from "../../src/graph/op.ts";
+import { evaluate } from "../../src/interpret/evaluate.ts";
 import type { Device } from "../../src/runtime/device.ts";
 import { runGraph } from "./run.ts";
 

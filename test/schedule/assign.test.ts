@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import { evaluate } from "../../src/graph/evaluate.ts";
 import type { Value } from "../../src/graph/op.ts";
+import { evaluate } from "../../src/interpret/evaluate.ts";
 import * as o from "../../src/ops/index.ts";
 import { WasmDevice } from "../../src/runtime/wasm-device.ts";
 import { type Loaded, loadGraph } from "./run.ts";

@@ -18,11 +18,11 @@ import { ArrayDataset } from "gradus/data";
 import { crossEntropy, init, Linear, Sequential, tanh } from "gradus/nn";
 import { adam, adamW, cosine, type Optimizer, rmsprop, sgd } from "gradus/optim";
 import { describe, expect, test } from "vitest";
-import { backward } from "../../src/graph/backward.ts";
 import { costOf } from "../../src/graph/cost.ts";
-import { evaluate, evaluateAll } from "../../src/graph/evaluate.ts";
 import type { Value } from "../../src/graph/op.ts";
 import { topological } from "../../src/graph/walk.ts";
+import { backward } from "../../src/interpret/backward.ts";
+import { evaluate, evaluateAll } from "../../src/interpret/evaluate.ts";
 import * as ops from "../../src/ops/index.ts";
 import * as graphs from "../../src/transform/index.ts";
 

@@ -2,8 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { type DType, store } from "../../src/core/dtype.ts";
 import { outOfRange } from "../../src/core/errors.ts";
-import { evaluate } from "../../src/graph/evaluate.ts";
 import type { Value } from "../../src/graph/op.ts";
+import { evaluate } from "../../src/interpret/evaluate.ts";
 import * as o from "../../src/ops/index.ts";
 import { gradients } from "../../src/transform/gradients.ts";
 import { randomNumbers } from "../ops/samples.ts";

@@ -1,9 +1,9 @@
 /** Every compiled target, and how a graph on it is compared with the interpreter. */
 import { expect } from "vitest";
 import { type DType, isFloat, store } from "../../src/core/dtype.ts";
-import { evaluate } from "../../src/graph/evaluate.ts";
 import type { ArgumentAttributes, Value } from "../../src/graph/op.ts";
 import { topological } from "../../src/graph/walk.ts";
+import { evaluate } from "../../src/interpret/evaluate.ts";
 import { optimise } from "../../src/passes/index.ts";
 import type { Device } from "../../src/runtime/device.ts";
 import { nativeAvailable } from "../../src/runtime/native-compiler.ts";

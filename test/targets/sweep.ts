@@ -1,8 +1,8 @@
 /** Elementwise functions and their slopes over the whole range of floats: denormals, both zeros, infinities and NaN, neighbours of special points. */
 import { describe, expect, test } from "vitest";
 import { isFloat, store } from "../../src/core/dtype.ts";
-import { evaluate } from "../../src/graph/evaluate.ts";
 import type { Value } from "../../src/graph/op.ts";
+import { evaluate } from "../../src/interpret/evaluate.ts";
 import * as o from "../../src/ops/index.ts";
 import { gradients } from "../../src/transform/gradients.ts";
 import { ulps } from "../kernel/math-fixtures.ts";

@@ -3,9 +3,9 @@ import { compile, type Device, Generator, type Tensor, type TypedArray, tensor, 
 import { crossEntropy, Dropout, init, Linear, relu, Sequential, training } from "gradus/nn";
 import { adam, sgd } from "gradus/optim";
 import { describe, expect, test } from "vitest";
-import { theHeap } from "../../src/tensor/engine.ts";
-import { theProgramRuntime } from "../../src/tensor/running.ts";
-import { ProgramRuntime } from "../../src/tensor/runtime.ts";
+import { ProgramRuntime } from "../../src/run/eager.ts";
+import { theHeap } from "../../src/run/engine.ts";
+import { theProgramRuntime } from "../../src/run/running.ts";
 
 interface Run {
   readonly device?: Device;

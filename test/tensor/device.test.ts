@@ -9,11 +9,11 @@ const whereNative = native.available ? test : test.skip;
 /** The library as a process sees it that has just started, in this environment. */
 async function fresh(
   environment: Record<string, string | undefined> = {},
-): Promise<typeof import("../../src/index.ts") & typeof import("../../src/tensor/engine.ts")> {
+): Promise<typeof import("../../src/index.ts") & typeof import("../../src/run/engine.ts")> {
   vi.resetModules();
   for (const name of ["GRADUS_DEVICE", "GRADUS_THREADS"]) vi.stubEnv(name, environment[name]);
   if (environment.GRADUS_CC) vi.stubEnv("GRADUS_CC", environment.GRADUS_CC);
-  const engine = await import("../../src/tensor/engine.ts");
+  const engine = await import("../../src/run/engine.ts");
   return { ...engine, ...(await import("../../src/index.ts")) };
 }
 

@@ -1,8 +1,8 @@
 import { inspect } from "node:util";
 import { einsum, evaluate, gradients, print, ShapeError, stopGradient, tensor, toDot, toText, variable, zeros } from "gradus";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { ownPlaces, userLine } from "../../src/core/site.ts";
 import { showElements } from "../../src/tensor/print.ts";
-import { ownPlaces, userLine } from "../../src/tensor/site.ts";
 import { flatten, structureKey, unflatten } from "../../src/tensor/tree.ts";
 
 afterEach(() => {
@@ -82,7 +82,7 @@ describe("the user's line", () => {
   });
 
   test("frames of the library, of Node and without a place are passed over", () => {
-    const own = new URL("../../src/tensor/x.ts", import.meta.url);
+    const own = new URL("../../src/core/x.ts", import.meta.url);
     const stack = [
       "Error",
       `    at f (${own.href}:1:2)`,
@@ -102,14 +102,14 @@ describe("the user's line", () => {
   });
 
   test("frames of the built library that source maps have moved to its sources are its own, too", () => {
-    const own = ownPlaces("file:///home/me/gra%20dus/dist/src/tensor/site.js");
+    const own = ownPlaces("file:///home/me/gra%20dus/dist/src/core/site.js");
     expect(own).toContain("/home/me/gra dus/dist/src/");
     expect(own).toContain("/home/me/gra dus/src/");
     expect(own).toContain("file:///home/me/gra%20dus/src/");
     // The recipes that come with the library are its own too.
     expect(own).toContain("/home/me/gra dus/dist/recipes/");
     expect(own).toContain("/home/me/gra dus/recipes/");
-    expect(ownPlaces("/home/me/gra dus/src/tensor/site.ts")).toContain("file:///home/me/gra%20dus/src/");
+    expect(ownPlaces("/home/me/gra dus/src/core/site.ts")).toContain("file:///home/me/gra%20dus/src/");
     expect(own).toContain("/home/me/gra dus/bin/gradus.js");
     expect(ownPlaces("https://here/src/parts/core-AB12.js")).toContain("https://here/src/");
   });

@@ -1,8 +1,8 @@
 /** Graphs that are deep, cut, reassigned or not defined at a point. */
 import { compile, GraphError, gradients, type Tensor, tensor, variable, where } from "gradus";
 import { describe, expect, test } from "vitest";
-import { evaluate } from "../../src/graph/evaluate.ts";
 import type { Value } from "../../src/graph/op.ts";
+import { evaluate } from "../../src/interpret/evaluate.ts";
 import * as ops from "../../src/ops/index.ts";
 import { optimise } from "../../src/passes/index.ts";
 import { gradients as gradientsOf } from "../../src/transform/gradients.ts";

@@ -5,8 +5,8 @@ import { compile, concat, full, Generator, ones, type Tensor, tensor, variable, 
 import { crossEntropy, Dropout, init, Linear, Sequential, tanh, training } from "gradus/nn";
 import { adam } from "gradus/optim";
 import { describe, expect, test } from "vitest";
-import { theHeap } from "../../src/tensor/engine.ts";
-import { theProgramRuntime } from "../../src/tensor/running.ts";
+import { theHeap } from "../../src/run/engine.ts";
+import { theProgramRuntime } from "../../src/run/running.ts";
 import { COMPILED, numbers } from "./harness.ts";
 
 const loose = (x: unknown): any => x;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { evaluate } from "../../src/graph/evaluate.ts";
+import { withSite } from "../../src/core/site.ts";
 import type { Type, Value } from "../../src/graph/op.ts";
-import { withSite } from "../../src/graph/op.ts";
 import { ancestors, topological } from "../../src/graph/walk.ts";
+import { evaluate } from "../../src/interpret/evaluate.ts";
 import {
   add,
   argument,

@@ -1,0 +1,103 @@
+/** Reductions, indexed and serial ops in the reference interpreter. */
+import { outOfRange } from "../core/errors.ts";
+import { sizeOf, stridesOf } from "../core/shape.ts";
+import type { ArgsortAttributes, CumulateAttributes, Indexed, IndexedAttributes, Reduce, Serial, Value } from "../graph/op.ts";
+import type { Combine } from "../kernel/expr.ts";
+import { forEachPosition } from "./maps.ts";
+
+/** The result of a reduction that has seen nothing yet, and how it takes one more element. */
+const COMBINERS = {
+  sum: { start: 0, take: (a: number, x: number) => a + x },
+  product: { start: 1, take: (a: number, x: number) => a * x },
+  max: { start: Number.NEGATIVE_INFINITY, take: (a: number, x: number) => (beats(x, a) ? x : a) },
+  min: { start: Number.POSITIVE_INFINITY, take: (a: number, x: number) => (beats(-x, -a) ? x : a) },
+} satisfies Record<Exclude<Combine, "argmax" | "argmin">, unknown>;
+
+/** Larger, where a NaN is larger than all. */
+const beats = (x: number, best: number): boolean => x > best || (Number.isNaN(x) && !Number.isNaN(best));
+
+export function computeReduce(v: Value, op: Reduce, x: Float64Array): Float64Array {
+  const { axes } = v.attributes as { axes: readonly number[] };
+  const from = v.inputs[0]!;
+  // Strides of the result over x's axes: 0 along those that are dropped.
+  const kept = stridesOf(v.shape);
+  let next = 0;
+  const strides = from.shape.map((_, d) => (axes.includes(d) ? 0 : kept[next++]!));
+  const slot = (at: readonly number[]): number => at.reduce((n, i, d) => n + i * strides[d]!, 0);
+  const result = new Float64Array(sizeOf(v.shape));
+  if (op.combine === "argmax" || op.combine === "argmin") {
+    const side = op.combine === "argmax" ? 1 : -1;
+    const best = new Float64Array(result.length);
+    forEachPosition(from.shape, (at, i) => {
+      const [to, position] = [slot(at), at[axes[0]!]!];
+      if (position > 0 && !beats(side * x[i]!, side * best[to]!)) return;
+      best[to] = x[i]!;
+      result[to] = position;
+    });
+    return result;
+  }
+  const { start, take } = COMBINERS[op.combine];
+  result.fill(start);
+  forEachPosition(from.shape, (at, i) => {
+    const to = slot(at);
+    result[to] = take(result[to]!, x[i]!);
+  });
+  return wrapped(result, v);
+}
+
+/** Integer sums and products wrap; beyond 2⁵³ they were only near. */
+function wrapped(result: Float64Array, v: Value): Float64Array {
+  if (v.dtype === "int32") return result.map((n) => n | 0);
+  return v.dtype === "uint32" ? result.map((n) => n >>> 0) : result;
+}
+
+export function computeIndexed(v: Value, op: Indexed<any, any>, args: readonly Float64Array[]): Float64Array {
+  const { batch } = v.attributes as IndexedAttributes;
+  const [x, indices] = v.inputs as [Value, Value];
+  const bound = x.shape[batch]!;
+  const row = sizeOf(x.shape.slice(batch + 1));
+  const perBatch = sizeOf(indices.shape.slice(batch));
+  const result = op.mode === "gather" ? new Float64Array(sizeOf(v.shape)) : args[0]!.slice();
+  args[1]!.forEach((index, i) => {
+    if (!(index >= 0 && index < bound)) throw outOfRange({ label: op.name, bound }, index, v.site);
+    const inX = (Math.floor(i / perBatch) * bound + index) * row;
+    for (let r = 0; r < row; r++) {
+      if (op.mode === "gather") result[i * row + r] = args[0]![inX + r]!;
+      else result[inX + r] = result[inX + r]! + args[2]![i * row + r]!;
+    }
+  });
+  return result;
+}
+
+export function computeSerial(v: Value, op: Serial<any>, x: Float64Array): Float64Array {
+  const length = v.shape.at(-1)!;
+  const result = new Float64Array(x.length);
+  const row = op.template === "cumulate" ? cumulate(v.attributes as CumulateAttributes) : order(v.attributes as ArgsortAttributes);
+  for (let start = 0; start < x.length; start += length) row(x.subarray(start, start + length), result.subarray(start, start + length), v);
+  return result;
+}
+
+type Row = (x: Float64Array, result: Float64Array, v: Value) => void;
+
+function cumulate({ combine, reverse }: CumulateAttributes): Row {
+  const { start, take } = COMBINERS[combine];
+  return (x, result, v) => {
+    let total = start;
+    for (let i = 0; i < x.length; i++) {
+      const at = reverse ? x.length - 1 - i : i;
+      total = take(total, x[at]!);
+      if (v.dtype === "int32") total |= 0;
+      if (v.dtype === "uint32") total >>>= 0;
+      result[at] = total;
+    }
+  };
+}
+
+function order({ descending }: ArgsortAttributes): Row {
+  const compare = (a: number, b: number): number => (beats(a, b) ? 1 : beats(b, a) ? -1 : 0);
+  return (x, result) => {
+    // Array's sort is stable, so equal elements stay in order both ways.
+    const indices = Array.from(x, (_, i) => i).sort((i, j) => (descending ? compare(x[j]!, x[i]!) : compare(x[i]!, x[j]!)));
+    result.set(indices);
+  };
+}

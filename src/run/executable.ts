@@ -1,0 +1,167 @@
+/** A scheduled program with its places in the heap, ready to run. */
+import { bytesOf, type TypedArray } from "../core/dtype.ts";
+import { DeviceError, type GradusError, NonFiniteError, outOfRange } from "../core/errors.ts";
+import { sizeOf } from "../core/shape.ts";
+import type { Value } from "../graph/op.ts";
+import type { Buffer, Check, Program, Target } from "../kernel/program.ts";
+import { optimise } from "../passes/index.ts";
+import type { LoadedProgram, Device as Runner, Status } from "../runtime/device.ts";
+import { type Scheduled, schedule } from "../schedule/index.ts";
+import { HostStorage, type Storage } from "../tensor/context.ts";
+import type { Variable } from "../tensor/variable.ts";
+import { elementsOf, Slot } from "./slots.ts";
+
+export interface Guard {
+  readonly value: Value;
+  readonly label: string;
+}
+
+export interface ExecutableSpec {
+  readonly outputs: readonly Value[];
+  readonly assignments: readonly { readonly cell: Variable; readonly value: Value }[];
+  readonly guards: readonly Guard[];
+  readonly optimize?: 0 | 1 | undefined;
+  /** False where the program serves many graphs, whose values stand on other lines of the user's program. */
+  readonly sites?: boolean | undefined;
+}
+
+/** What an argument can be fed with: computed tensors, or numbers. */
+export type Feed = Storage | TypedArray;
+
+/** Outputs of up to this many elements are copied out at once, which costs less than keeping track of them. */
+const SMALL = 64;
+
+/**
+ * What of a program must be given back. It knows neither cells nor the user's functions, so that holding it keeps none of them alive:
+ * that is how a program can go when nobody can call it any more.
+ */
+export class Remains {
+  readonly slots: Slot[] = [];
+  loaded: LoadedProgram | undefined;
+
+  dispose(): void {
+    this.loaded?.dispose();
+    this.loaded = undefined;
+    for (const slot of this.slots.splice(0)) slot.free();
+  }
+}
+
+/** The program of a specification for a target, and what became of its values. */
+export function planOf(spec: ExecutableSpec, target: Target, became?: Map<Value, Value>): Scheduled {
+  const { outputs, assignments, guards, optimize = 1 } = spec;
+  const roots = optimise([...outputs, ...assignments.map((a) => a.value), ...guards.map((g) => g.value)], { level: optimize, became });
+  const assigned = roots.slice(outputs.length);
+  const guarded = assigned.slice(assignments.length);
+  return schedule({
+    outputs: roots.slice(0, outputs.length),
+    assignments: assignments.map(({ cell }, i) => ({ cell, value: assigned[i]! })),
+    guards: guards.map(({ label }, i) => ({ label, value: guarded[i]! })),
+    target,
+    optimize,
+  });
+}
+
+export class Executable {
+  readonly remains = new Remains();
+  readonly program: Program;
+  readonly runner: Runner;
+  private readonly loaded: LoadedProgram;
+  private readonly sites: boolean;
+  private readonly slots: (Slot | undefined)[] = [];
+  private readonly inputs: { readonly index: number; readonly slot: Slot; held: Feed | undefined }[];
+  private readonly cells: { readonly cell: Variable; readonly slot: Slot; readonly written: boolean }[];
+  private readonly results: Slot[];
+
+  constructor(runner: Runner, spec: ExecutableSpec) {
+    const plan = planOf(spec, runner.target);
+    this.runner = runner;
+    this.sites = spec.sites ?? true;
+    this.program = plan.program;
+    // A stack that was captured and never looked at keeps the functions on it alive.
+    for (const { site } of plan.program.checks) site?.toString();
+    const cellOf = new Map(plan.variables.map((v) => [v.buffer, v.cell as Variable]));
+    try {
+      for (const b of plan.program.buffers) if (b.place !== "scratch") this.slots[b.id] = this.place(b, cellOf.get(b.id));
+      this.loaded = runner.load(plan.program, addressIn(this.slots));
+    } catch (error) {
+      this.remains.dispose();
+      throw error;
+    }
+    this.remains.loaded = this.loaded;
+    for (const { data, buffer } of plan.constants) this.slots[buffer]!.write(data);
+    this.inputs = plan.arguments.map(({ index, buffer }) => ({ index, slot: this.slots[buffer]!, held: undefined }));
+    this.cells = plan.variables.map((v) => ({ cell: v.cell as Variable, slot: this.slots[v.buffer]!, written: v.written }));
+    this.results = plan.outputs.map((b) => this.slots[b]!);
+  }
+
+  private place(b: Buffer, cell: Variable | undefined): Slot {
+    if (cell) return slotOf(cell, this.runner);
+    const slot = new Slot(this.runner.heap, b.dtype, b.bytes / bytesOf(b.dtype), b.place);
+    this.remains.slots.push(slot);
+    return slot;
+  }
+
+  /** Bytes of the heap that this program alone holds. */
+  get bytes(): number {
+    return this.program.buffers.reduce((n, b) => (b.place === "scratch" || b.place === "variable" ? n : n + b.bytes), 0);
+  }
+
+  /** Runs the program. Throws what a check found; then no cell has changed. */
+  run(feeds: readonly Feed[]): Storage[] {
+    for (const input of this.inputs) this.feed(input, feeds[input.index]!);
+    for (const { cell, slot, written } of this.cells) {
+      // A cell that is only written may be empty until then.
+      if (!written || cell.hasValue) cell.moveInto(slot);
+      if (written) slot.evict();
+    }
+    for (const slot of this.results) slot.evict();
+    const status = this.loaded.run();
+    if (!status.ok) throw this.explain(status);
+    for (const { cell, slot, written } of this.cells) if (written) cell.holdIn(slot);
+    return this.results.map((slot) => (slot.length <= SMALL ? new HostStorage(slot.elements.slice()) : slot.hold()));
+  }
+
+  private feed(input: { slot: Slot; held: Feed | undefined }, feed: Feed): void {
+    if (input.held === feed) return;
+    input.slot.write(ArrayBuffer.isView(feed) ? (feed as TypedArray) : elementsOf(feed as Storage));
+    // Arrays may change under our hands, tensors do not.
+    input.held = ArrayBuffer.isView(feed) ? undefined : feed;
+  }
+
+  private explain(status: Exclude<Status, { ok: true }>): GradusError {
+    if ("aborted" in status)
+      return new DeviceError(`${this.runner.name}: the program was stopped before its end`, { why: "a thread died or was told to stop" });
+    const check: Check = this.program.checks[status.check]!;
+    const site = this.sites ? check.site : undefined;
+    if (check.what === "index") return outOfRange(check, status.value | 0, site);
+    return new NonFiniteError(`${check.label} is not a finite number`, {
+      why: "an overflow, a division by zero or a logarithm of zero on the way to it",
+      help: "no variable was changed by this step; try a smaller learning rate or clip the gradients",
+      site,
+    });
+  }
+
+  dispose(): void {
+    this.remains.dispose();
+  }
+}
+
+/** Made here, because a function made in the constructor would keep all that is known there alive. */
+const addressIn =
+  (slots: readonly (Slot | undefined)[]) =>
+  (b: Buffer): number =>
+    slots[b.id]!.address;
+
+const cellSlots = new WeakMap<Variable, Slot>();
+const freed = new FinalizationRegistry<Slot>((slot) => slot.free());
+
+/** The place of a variable's content in the heap, which lives as long as the variable. */
+function slotOf(cell: Variable, runner: Runner): Slot {
+  let slot = cellSlots.get(cell);
+  if (!slot) {
+    slot = new Slot(runner.heap, cell.dtype, sizeOf(cell.shape), `variable ${cell.name}`.trim());
+    cellSlots.set(cell, slot);
+    freed.register(cell, slot);
+  }
+  return slot;
+}

@@ -1,0 +1,113 @@
+/** Places in the heap that programs read and write, and the tensors whose numbers lie there for the time being. */
+import { arrayOf, bytesOf, type DType, type TypedArray, viewOf } from "../core/dtype.ts";
+import type { Heap } from "../runtime/heap.ts";
+import type { Storage } from "../tensor/context.ts";
+
+/** A stretch of the heap that a program or a variable owns. What lies there is valid until somebody writes: `evict` first. */
+export class Slot {
+  readonly heap: Heap;
+  readonly dtype: DType;
+  readonly length: number;
+  readonly address: number;
+  private view: TypedArray | undefined;
+  private holder: WeakRef<SlotStorage> | undefined;
+
+  constructor(heap: Heap, dtype: DType, length: number, what: string) {
+    this.heap = heap;
+    this.dtype = dtype;
+    this.length = length;
+    this.address = heap.allocate(length * bytesOf(dtype), what);
+  }
+
+  /** The elements in the heap. A heap that grew has a new buffer. */
+  get elements(): TypedArray {
+    if (this.view?.buffer !== this.heap.memory.buffer) this.view = viewOf(this.dtype, this.heap.memory.buffer, this.address, this.length);
+    return this.view!;
+  }
+
+  /** A storage for what lies here now. */
+  hold(): SlotStorage {
+    const held = this.holder?.deref();
+    if (held?.slot === this) return held;
+    const storage = new SlotStorage(this);
+    this.holder = new WeakRef(storage);
+    return storage;
+  }
+
+  /** Called before the slot is written: who still looks at it gets a copy. */
+  evict(): void {
+    if (!this.holder) return;
+    this.holder.deref()?.leave();
+    this.holder = undefined;
+  }
+
+  write(from: ArrayLike<number>): void {
+    this.elements.set(from);
+  }
+
+  free(): void {
+    this.evict();
+    this.heap.free(this.address);
+  }
+}
+
+/** Elements that lie in a slot until somebody reads them or the slot is needed. */
+export class SlotStorage implements Storage {
+  slot: Slot | undefined;
+  private array: TypedArray | undefined;
+
+  constructor(slot: Slot) {
+    this.slot = slot;
+  }
+
+  read(): TypedArray {
+    if (!this.array) {
+      const { dtype, length, elements } = this.slot!;
+      this.array = arrayOf(dtype, length);
+      this.array.set(elements);
+    }
+    return this.array;
+  }
+
+  /** The elements wherever they are, to be copied at once. */
+  peek(): TypedArray {
+    return this.slot ? this.slot.elements : this.array!;
+  }
+
+  leave(): void {
+    this.read();
+    this.slot = undefined;
+  }
+}
+
+/** The outcome of a call that failed: whoever reads it is told. */
+export class FailedStorage implements Storage {
+  readonly failure: Failure;
+
+  constructor(failure: Failure) {
+    this.failure = failure;
+  }
+
+  read(): Promise<TypedArray> {
+    return Promise.reject(this.tell());
+  }
+
+  /** The error, which from now on counts as heard. */
+  tell(): Error {
+    this.failure.told = true;
+    return this.failure.error;
+  }
+}
+
+/** An error of a call, and whether somebody has heard of it. */
+export interface Failure {
+  readonly error: Error;
+  told: boolean;
+}
+
+/** The elements of a computed tensor, at once, wherever they are: not to be kept. Throws the error of a failed call. */
+export function elementsOf(storage: Storage): TypedArray {
+  if (storage instanceof SlotStorage) return storage.peek();
+  if (storage instanceof FailedStorage) throw storage.tell();
+  return storage.read() as TypedArray;
+}

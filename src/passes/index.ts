@@ -7,7 +7,7 @@ import { expansions } from "./lowering.ts";
 import { broadcasts, hoists, reshapes, slices } from "./moves.ts";
 import { places } from "./places.ts";
 import { reductions } from "./reductions.ts";
-import { type Rule, rewrite } from "./rewrite.ts";
+import { type Rule, rewrite, Shared } from "./rewrite.ts";
 import { splits } from "./split.ts";
 
 export type { Rule } from "./rewrite.ts";
@@ -68,8 +68,9 @@ export interface OptimiseOptions {
  */
 export function optimise(outputs: readonly Value[], { level = 1, onStage, became }: OptimiseOptions = {}): Value[] {
   let values = [...outputs];
+  const shared = new Shared();
   for (const stage of level === 0 ? REQUIRED : STAGES) {
-    values = rewrite(values, stage.rules, became);
+    values = rewrite(values, stage.rules, { shared, became });
     onStage?.(stage.name, values);
   }
   return values;

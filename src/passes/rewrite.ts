@@ -29,9 +29,36 @@ export interface Uses {
 /** Rules that go round in circles are mistakes: no node needs as many steps. */
 const MOST_STEPS = 200;
 
-/** The outputs with all rules applied. `became` learns, of each value it holds (at first, of all), what it is now; what is nothing any more leaves it. */
-export function rewrite(outputs: readonly Value[], rules: readonly Rule[], became?: Map<Value, Value>): Value[] {
-  const rewriter = new Rewriter(rules, countUses(outputs));
+/** Values by what tells them from all others. Stages that hand a graph on hand this on as well: a node that one has looked up the next need not. */
+export class Shared {
+  private readonly byKey = new Map<string, Value>();
+  private readonly firsts = new Set<Value>();
+
+  /** The first value that was equal to v. */
+  first(v: Value): Value {
+    if (this.firsts.has(v)) return v;
+    const key = keyOf(v);
+    const known = key === null ? undefined : this.byKey.get(key);
+    if (known) return known;
+    if (key !== null) this.byKey.set(key, v);
+    this.firsts.add(v);
+    return v;
+  }
+}
+
+export interface RewriteOptions {
+  readonly shared?: Shared;
+  /** Learns, of each value it holds (at first, of all), what it is now; what is nothing any more leaves it. */
+  readonly became?: Map<Value, Value> | undefined;
+}
+
+/** The outputs with all rules applied. */
+export function rewrite(
+  outputs: readonly Value[],
+  rules: readonly Rule[],
+  { shared = new Shared(), became }: RewriteOptions = {},
+): Value[] {
+  const rewriter = new Rewriter(rules, countUses(outputs), shared);
   const made = outputs.map((y) => rewriter.simplify(y));
   if (!became) return made;
   if (became.size === 0) for (const v of topological(outputs)) became.set(v, v);
@@ -52,11 +79,12 @@ class Rewriter {
   /** What a value was rewritten to, while that is not simplified yet. */
   private readonly next = new Map<Value, Value>();
   private readonly steps = new Map<Value, number>();
-  private readonly known = new Map<string, Value>();
+  private readonly shared: Shared;
 
-  constructor(rules: readonly Rule[], uses: Uses) {
+  constructor(rules: readonly Rule[], uses: Uses, shared: Shared) {
     this.rules = rules;
     this.uses = uses;
+    this.shared = shared;
   }
 
   simplify(root: Value): Value {
@@ -68,11 +96,10 @@ class Rewriter {
         continue;
       }
       const next = this.next.get(v);
-      const waiting = (next ? [next] : v.inputs).filter((x) => !this.done.has(x));
-      if (waiting.length > 0) {
-        for (let i = waiting.length - 1; i >= 0; i--) stack.push(waiting[i]!);
-        continue;
-      }
+      const before = next ? [next] : v.inputs;
+      const known = stack.length;
+      for (let i = before.length - 1; i >= 0; i--) if (!this.done.has(before[i]!)) stack.push(before[i]!);
+      if (stack.length > known) continue;
       stack.pop();
       if (next) {
         this.done.set(v, this.done.get(next)!);
@@ -88,7 +115,7 @@ class Rewriter {
       v,
       v.inputs.map((x) => this.done.get(x)!),
     );
-    const same = this.share(rebuilt);
+    const same = this.shared.first(rebuilt);
     const known = same === v ? undefined : this.done.get(same);
     if (known) {
       this.done.set(v, known);
@@ -106,20 +133,16 @@ class Rewriter {
     return false;
   }
 
-  private share(v: Value): Value {
-    const key = keyOf(v);
-    if (key === null) return v;
-    const known = this.known.get(key);
-    if (known) return known;
-    this.known.set(key, v);
-    return v;
-  }
-
   private applyRules(v: Value): Value | null {
     let rules = this.rulesOf.get(v.op);
     if (!rules) this.rulesOf.set(v.op, (rules = this.rules.filter((rule) => !rule.on || rule.on.includes(v.op))));
+    return rules.length === 0 ? null : withSite(v.site, () => this.firstOf(rules, v));
+  }
+
+  /** What the first rule that applies gives. */
+  private firstOf(rules: readonly Rule[], v: Value): Value | null {
     for (const rule of rules) {
-      const result = withSite(v.site, () => rule.apply(v, this.uses));
+      const result = rule.apply(v, this.uses);
       if (!result || result === v) continue;
       if (result.dtype !== v.dtype || !sameShape(result.shape, v.shape))
         throw new InternalError(
@@ -141,7 +164,11 @@ class Rewriter {
 function countUses(outputs: readonly Value[]): Uses {
   const counts = new Map<Value, number>();
   const use = (x: Value): void => void counts.set(x, (counts.get(x) ?? 0) + 1);
-  for (const v of topological(outputs)) new Set(v.inputs).forEach(use);
+  for (const v of topological(outputs)) {
+    v.inputs.forEach((x, i) => {
+      if (v.inputs.indexOf(x) === i) use(x);
+    });
+  }
   outputs.forEach(use);
   return { once: (x) => counts.get(x) === 1 };
 }

@@ -110,7 +110,7 @@ export function gradientsIn(parts: Parts, values: readonly Value[]): Map<Value, 
   const found = gradients(loss, wanted);
   // The same nodes, built anew: equal subgraphs are told by sharing them.
   const shared = new Map<Value, Value>();
-  rewrite([...parts.gradients, ...found.filter((g) => g !== null)], [], shared);
+  rewrite([...parts.gradients, ...found.filter((g) => g !== null)], [], { became: shared });
   const own = new Map(topological(parts.gradients).map((v) => [shared.get(v)!, v]));
   return new Map(
     wanted.flatMap((v, i): [Value, Value][] => {

@@ -9,6 +9,7 @@ import { GradusError } from "../core/errors.ts";
 import { checkShape, frozen, isPossible, type Shape } from "../core/shape.ts";
 import { currentSite, withSite } from "../core/site.ts";
 import type { Combine, Expr } from "../kernel/expr.ts";
+import type { Template } from "../kernel/kernel.ts";
 
 export interface Type {
   readonly shape: Shape;
@@ -117,26 +118,18 @@ export interface Indexed<I extends readonly Value[] = readonly Value[], A = unkn
   readonly mode: "gather" | "scatterAdd";
 }
 
-/** Along the last axis, one element after another. */
-export interface Serial<A = unknown> extends OpBase<Unary, A> {
+/** One element after another, each from those before: running sums, sorting, factorisations. A kernel by itself. */
+export interface Serial<I extends readonly Value[] = readonly Value[], A = unknown> extends OpBase<I, A> {
   readonly kind: "serial";
-  readonly template: "cumulate" | "argsort";
+  readonly template: Template<A>;
+  /** The elements of `out` in float64, for the interpreter; integers wrapped. */
+  compute(inputs: PerInput<I, Float64Array>, out: Value, attributes: A): Float64Array;
 }
 
 /** Attributes of the indexed ops. */
 export interface IndexedAttributes {
   /** Leading axes that x and the indices have in common. */
   readonly batch: number;
-}
-/** Attributes of a serial op with template "cumulate". */
-export interface CumulateAttributes {
-  readonly combine: "sum" | "product";
-  /** From the last element to the first. */
-  readonly reverse: boolean;
-}
-/** Attributes of a serial op with template "argsort". */
-export interface ArgsortAttributes {
-  readonly descending: boolean;
 }
 
 /** A value with a gradient of its own: the first input, seen by `vjp` as a function of the others. Compilers drop it. */
@@ -175,7 +168,7 @@ export type Op =
   | Reduce
   | Contract
   | Indexed<any, any>
-  | Serial<any>
+  | Serial<any, any>
   | Custom<any>
   | Leaf<any>;
 

@@ -1,7 +1,7 @@
-/** Reductions, indexed and serial ops in the reference interpreter. */
+/** Reductions and indexed ops in the reference interpreter. */
 import { outOfRange } from "../core/errors.ts";
 import { sizeOf, stridesOf } from "../core/shape.ts";
-import type { ArgsortAttributes, CumulateAttributes, Indexed, IndexedAttributes, Reduce, Serial, Value } from "../graph/op.ts";
+import type { Indexed, IndexedAttributes, Reduce, Value } from "../graph/op.ts";
 import type { Combine } from "../kernel/expr.ts";
 import { forEachPosition } from "./maps.ts";
 
@@ -67,37 +67,4 @@ export function computeIndexed(v: Value, op: Indexed<any, any>, args: readonly F
     }
   });
   return result;
-}
-
-export function computeSerial(v: Value, op: Serial<any>, x: Float64Array): Float64Array {
-  const length = v.shape.at(-1)!;
-  const result = new Float64Array(x.length);
-  const row = op.template === "cumulate" ? cumulate(v.attributes as CumulateAttributes) : order(v.attributes as ArgsortAttributes);
-  for (let start = 0; start < x.length; start += length) row(x.subarray(start, start + length), result.subarray(start, start + length), v);
-  return result;
-}
-
-type Row = (x: Float64Array, result: Float64Array, v: Value) => void;
-
-function cumulate({ combine, reverse }: CumulateAttributes): Row {
-  const { start, take } = COMBINERS[combine];
-  return (x, result, v) => {
-    let total = start;
-    for (let i = 0; i < x.length; i++) {
-      const at = reverse ? x.length - 1 - i : i;
-      total = take(total, x[at]!);
-      if (v.dtype === "int32") total |= 0;
-      if (v.dtype === "uint32") total >>>= 0;
-      result[at] = total;
-    }
-  };
-}
-
-function order({ descending }: ArgsortAttributes): Row {
-  const compare = (a: number, b: number): number => (beats(a, b) ? 1 : beats(b, a) ? -1 : 0);
-  return (x, result) => {
-    // Array's sort is stable, so equal elements stay in order both ways.
-    const indices = Array.from(x, (_, i) => i).sort((i, j) => (descending ? compare(x[j]!, x[i]!) : compare(x[i]!, x[j]!)));
-    result.set(indices);
-  };
 }

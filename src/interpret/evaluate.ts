@@ -7,7 +7,7 @@ import { GraphError, outOfRange } from "../core/errors.ts";
 import { showShape, sizeOf } from "../core/shape.ts";
 import type { ConstantAttributes, IotaAttributes, Value } from "../graph/op.ts";
 import { topological } from "../graph/walk.ts";
-import { computeIndexed, computeReduce, computeSerial } from "./along.ts";
+import { computeIndexed, computeReduce } from "./along.ts";
 import { computeContract } from "./contract.ts";
 import { scalarFunction } from "./elementwise.ts";
 import { computeMove, computePlace } from "./maps.ts";
@@ -83,7 +83,7 @@ function compute(v: Value, args: readonly Numbers[], inputs: Inputs): Numbers {
     case "indexed":
       return computeIndexed(v, v.op, args);
     case "serial":
-      return computeSerial(v, v.op, args[0]!);
+      return v.op.compute(args, v, v.attributes);
     case "custom":
       return args[0]!;
   }

@@ -3,7 +3,8 @@
  * addresses, threads or registers.
  */
 import type { DType } from "../core/dtype.ts";
-import type { Access, Combine, Expr } from "./expr.ts";
+import type { Shape } from "../core/shape.ts";
+import type { Access, Expr } from "./expr.ts";
 import type { Argument, Code, Target } from "./program.ts";
 
 /** Where a value goes: over the axes of the kernel, as loads are read. */
@@ -55,22 +56,26 @@ export interface Product {
   readonly stores: readonly Store[];
 }
 
-/** Kernels that are not loops over independent elements; each is parallel over rows. Operands are accesses over `sizes`. */
-export interface Serial {
+/**
+ * What is not loops over independent elements: running sums, sorting, factorisations; parallel over rows or matrices.
+ * What it reads and writes is whole and row-major.
+ */
+export interface Serial<A = any> {
   readonly kind: "serial";
-  readonly template: "cumulate" | "argsort" | "scatterAdd";
-  /** cumulate, argsort: […rows, length], along the last. scatterAdd: [count, …row]. */
-  readonly sizes: readonly number[];
-  readonly combine?: Combine;
-  readonly reverse?: boolean;
-  readonly descending?: boolean;
+  readonly template: Template<A>;
+  readonly attributes: A;
+  /** What it computes in. */
   readonly dtype: "float32" | "float64" | "int32" | "uint32";
-  /** Read: x; scatterAdd: indices [count], updates [count, …row]. */
   readonly reads: readonly Access[];
-  /** Written: result; scatterAdd adds into [bound, …row], which holds the initial values. */
+  /** The shapes of what it reads. */
+  readonly shapes: readonly Shape[];
   readonly write: Access;
-  /** scatterAdd: rows of the result. */
-  readonly bound?: number;
+}
+
+/** The loops of a serial kernel. An op brings its own along, so that a bundle without the op is without them. */
+export interface Template<A = any> {
+  readonly name: string;
+  lower(kernel: Serial<A>, context: LoweringContext): Lowered;
 }
 
 export type Kernel = Rows | Product | Serial;

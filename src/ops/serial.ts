@@ -1,7 +1,9 @@
 /** Along an axis, one element after another: cumulative sums and products, sorting. */
 import { ShapeError } from "../core/errors.ts";
 import { checkAxis, showShape } from "../core/shape.ts";
-import { type ArgsortAttributes, apply, type CumulateAttributes, type Serial, type Type, type Value } from "../graph/op.ts";
+import { apply, type Serial, type Type, type Unary, type Value } from "../graph/op.ts";
+import { type ArgsortAttributes, argsort as argsortTemplate } from "../kernel/templates/argsort.ts";
+import { type CumulateAttributes, cumulate as cumulateTemplate } from "../kernel/templates/cumulate.ts";
 import { add, mul } from "./elementwise.ts";
 import { takeAlong } from "./indexed.ts";
 import { flip, moveAxis, sliceAxis } from "./move.ts";
@@ -49,9 +51,9 @@ function serialType(who: string, x: Type): Type {
 }
 
 /** Along the last axis. */
-export const cumulateOp: Serial<CumulateAttributes> = {
+export const cumulateOp: Serial<Unary, CumulateAttributes> = {
   kind: "serial",
-  template: "cumulate",
+  template: cumulateTemplate,
   name: "cumulate",
   infer: ([x], { combine }) => serialType(combine === "sum" ? "cumsum" : "cumprod", x),
   vjp(dy, [x], _, { combine, reverse }) {
@@ -60,7 +62,26 @@ export const cumulateOp: Serial<CumulateAttributes> = {
     return [reverse ? flip(cumprodGradient(flip(dy, last), flip(x, last)), last) : cumprodGradient(dy, x)];
   },
   batch: ([x], _, attributes) => apply(cumulateOp, [x], attributes),
+  compute([x], out, { combine, reverse }) {
+    const wrap = out.dtype === "int32" ? (n: number) => n | 0 : out.dtype === "uint32" ? (n: number) => n >>> 0 : (n: number) => n;
+    return alongRows(x, out, (row, result) => {
+      let total = combine === "sum" ? 0 : 1;
+      for (let i = 0; i < row.length; i++) {
+        const at = reverse ? row.length - 1 - i : i;
+        total = wrap(combine === "sum" ? total + row[at]! : total * row[at]!);
+        result[at] = total;
+      }
+    });
+  },
 };
+
+/** What `row` makes of each row of the last axis. */
+function alongRows(x: Float64Array, out: Value, row: (x: Float64Array, result: Float64Array) => void): Float64Array {
+  const length = out.shape.at(-1)!;
+  const result = new Float64Array(x.length);
+  for (let start = 0; start < x.length; start += length) row(x.subarray(start, start + length), result.subarray(start, start + length));
+  return result;
+}
 
 /**
  * dxᵢ = (Π_{j<i} xⱼ) · rᵢ with rᵢ = dyᵢ + xᵢ₊₁ · rᵢ₊₁: a linear recurrence, solved by doubling in log₂ n steps without a division.
@@ -81,14 +102,23 @@ export function argsort(x: Value, axis: number, { descending = false }: { descen
   const last = x.shape.length - 1;
   return moveAxis(apply(argsortOp, [moveAxis(x, at, last)], { descending }), last, at);
 }
-export const argsortOp: Serial<ArgsortAttributes> = {
+export const argsortOp: Serial<Unary, ArgsortAttributes> = {
   kind: "serial",
-  template: "argsort",
+  template: argsortTemplate,
   name: "argsort",
   infer: ([x]) => ({ shape: serialType("argsort", x).shape, dtype: "int32" }),
   vjp: () => [null],
   batch: ([x], _, attributes) => apply(argsortOp, [x], attributes),
+  compute: ([x], out, { descending }) =>
+    alongRows(x, out, (row, result) => {
+      // Array's sort is stable, so equal elements stay in order both ways.
+      const order = Array.from(row, (_, i) => i);
+      result.set(order.sort((i, j) => (descending ? compare(row[j]!, row[i]!) : compare(row[i]!, row[j]!))));
+    }),
 };
+
+/** By size; a NaN is larger than all, and as large as another. */
+const compare = (a: number, b: number): number => (a < b ? -1 : a > b ? 1 : Number(Number.isNaN(a)) - Number(Number.isNaN(b)));
 
 /** The elements in order along the axis. */
 export function sort(x: Value, axis: number, options: { descending?: boolean } = {}): Value {

@@ -1,10 +1,11 @@
 /** Units of work: a few kernels that run one after another, with what they read and write, and the order between units. */
 import { InternalError } from "../core/errors.ts";
 import { sizeOf, stridesOf } from "../core/shape.ts";
-import type { ArgsortAttributes, CumulateAttributes, IndexAlgebra, IndexedAttributes, Place, Value } from "../graph/op.ts";
+import type { IndexAlgebra, IndexedAttributes, Place, Serial as SerialOp, Value } from "../graph/op.ts";
 import { type Access, accessOf, constant, type Expr, load, readsBelow, rewrite, scalar, withAccess } from "../kernel/expr.ts";
 import type { Kernel, Operand, Rows, Serial } from "../kernel/kernel.ts";
 import { nodesOf } from "../kernel/lower/axes.ts";
+import { type ScatterAddAttributes, scatterAdd } from "../kernel/templates/scatter-add.ts";
 import { Domain, type View } from "./affine.ts";
 import { buildKernel, type Memory } from "./build.ts";
 import type { Cluster } from "./cluster.ts";
@@ -51,7 +52,7 @@ export function clusterUnit(cluster: Cluster, memory: Memory): Unit {
     return unit;
   }
   const kernels =
-    v.op.kind === "place" ? placeKernels(v, memory) : v.op.kind === "serial" ? [serialKernel(v, memory)] : scatterKernels(v, memory);
+    v.op.kind === "place" ? placeKernels(v, memory) : v.op.kind === "serial" ? [serialKernel(v, v.op, memory)] : scatterKernels(v, memory);
   return unitOf(kernels, v.op.name);
 }
 
@@ -121,20 +122,16 @@ function placedAccess(to: Access, target: View, rank: number): Access {
   return { buffer: to.buffer, offset, strides };
 }
 
-function serialKernel(v: Value, memory: Memory): Serial {
-  const x = v.inputs[0]!;
-  const common = {
-    kind: "serial" as const,
-    sizes: x.shape,
-    dtype: x.dtype as Serial["dtype"],
-    reads: [whole(inMemory(x, memory), x.shape)],
+function serialKernel(v: Value, { template }: SerialOp, memory: Memory): Serial {
+  return {
+    kind: "serial",
+    template,
+    attributes: v.attributes,
+    dtype: v.inputs[0]!.dtype as Serial["dtype"],
+    reads: v.inputs.map((x) => whole(inMemory(x, memory), x.shape)),
+    shapes: v.inputs.map((x) => x.shape),
     write: whole(inMemory(v, memory), v.shape),
   };
-  if (v.op.kind === "serial" && v.op.template === "argsort") {
-    return { ...common, template: "argsort", descending: (v.attributes as ArgsortAttributes).descending };
-  }
-  const { combine, reverse } = v.attributes as CumulateAttributes;
-  return { ...common, template: "cumulate", combine, reverse };
 }
 
 function scatterKernels(v: Value, memory: Memory): Kernel[] {
@@ -142,15 +139,18 @@ function scatterKernels(v: Value, memory: Memory): Kernel[] {
   const { batch } = v.attributes as IndexedAttributes;
   const to = whole(inMemory(v, memory), v.shape);
   const copy: Rows = { kind: "rows", outer: v.shape, inner: [], stores: [{ to, value: read(x, memory) }], guards: [] };
-  const count = sizeOf(indices.shape.slice(batch));
-  const row = sizeOf(x.shape.slice(batch + 1));
-  const scatter: Serial = {
+  const scatter: Serial<ScatterAddAttributes> = {
     kind: "serial",
-    template: "scatterAdd",
-    sizes: [sizeOf(x.shape.slice(0, batch)), count, row],
-    bound: x.shape[batch]!,
+    template: scatterAdd,
+    attributes: {
+      batch: sizeOf(x.shape.slice(0, batch)),
+      count: sizeOf(indices.shape.slice(batch)),
+      row: sizeOf(x.shape.slice(batch + 1)),
+      bound: x.shape[batch]!,
+    },
     dtype: x.dtype as Serial["dtype"],
     reads: [whole(inMemory(indices, memory), indices.shape), whole(inMemory(updates, memory), updates.shape)],
+    shapes: [indices.shape, updates.shape],
     write: to,
   };
   return [copy, scatter];

@@ -3,7 +3,6 @@ import type { Kernel, Lowered, LoweringContext } from "../kernel.ts";
 import { lowerProduct } from "./product.ts";
 import { productAsRows } from "./product-rows.ts";
 import { lowerRows } from "./rows.ts";
-import { lowerSerial } from "./serial.ts";
 
 /** @param optimised false: products run as plain loops, so that packing and tiles have something to be compared with */
 export function lowerKernel(kernel: Kernel, context: LoweringContext, optimised = true): Lowered {
@@ -11,7 +10,7 @@ export function lowerKernel(kernel: Kernel, context: LoweringContext, optimised 
     case "rows":
       return lowerRows(kernel, context);
     case "serial":
-      return lowerSerial(kernel, context);
+      return kernel.template.lower(kernel, context);
     case "product":
       return optimised ? lowerProduct(kernel, context) : lowerRows(productAsRows(kernel), context);
   }

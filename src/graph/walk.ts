@@ -26,19 +26,9 @@ export function topological(outputs: readonly Value[], inputsOf: (v: Value) => r
 /** The outputs and all they depend on. */
 export const ancestors = (outputs: readonly Value[]): Set<Value> => new Set(topological(outputs));
 
-/** For every value of the graph, the values that use it, in topological order; a value that uses it twice stands there once. */
-export function consumers(outputs: readonly Value[]): Map<Value, Value[]> {
-  const users = new Map<Value, Value[]>();
-  for (const value of topological(outputs)) {
-    users.set(value, []);
-    for (const input of new Set(value.inputs)) users.get(input)!.push(value);
-  }
-  return users;
-}
-
-/** All values of the graph that depend on one of `sources`, which count themselves. */
-export function descendants(sources: Iterable<Value>, outputs: readonly Value[]): Set<Value> {
+/** The `sources`, and of a graph in topological order all that depends on them. */
+export function descendants(sources: Iterable<Value>, order: readonly Value[]): Set<Value> {
   const found = new Set(sources);
-  for (const value of topological(outputs)) if (value.inputs.some((x) => found.has(x))) found.add(value);
+  for (const value of order) if (value.inputs.some((x) => found.has(x))) found.add(value);
   return found;
 }

@@ -25,7 +25,7 @@ export function backward(y: Value, xs: readonly Value[], inputs: Inputs = new Ma
 
   const forward = evaluateAll([y], inputs);
   const gradTable = new Map<Value, Numbers>([[y, Float64Array.of(1)]]);
-  const reached = descendants(xs, [y]);
+  const reached = descendants(xs, [...forward.keys()]);
 
   for (const node of [...forward.keys()].reverse()) {
     const grad = gradTable.get(node);

@@ -38,7 +38,7 @@ export type Int =
   /** Lane `lane` (a literal) of an i32/u32 vector. */
   | { readonly op: "lane"; readonly of: Vec; readonly lane: number }
   /** `div`, `rem`: of non-negative numbers; `lt`, `le`, `eq`: 0 or 1, signed. */
-  | { readonly op: "add" | "sub" | "mul" | "div" | "rem" | "min" | "max" | "and" | "lt" | "le" | "eq"; readonly a: Int; readonly b: Int };
+  | { readonly op: "add" | "sub" | "mul" | "div" | "rem" | "min" | "and" | "lt" | "le" | "eq"; readonly a: Int; readonly b: Int };
 
 /** Vector operations, lane by lane; meaning as in `expr.ts`. Shifts take their count from `by`. */
 export type VecUnary = "neg" | "abs" | "sqrt" | "floor" | "ceil" | "trunc" | "nearest" | "not";
@@ -136,7 +136,7 @@ export const vec = (name: string, lane: Lane): VecLocal => ({ kind: "vec", name,
 export const isIntLocal = (x: Int): x is IntLocal => typeof x === "object" && "kind" in x;
 
 const both =
-  (op: "add" | "sub" | "mul" | "div" | "rem" | "min" | "max" | "and" | "lt" | "le" | "eq") =>
+  (op: "add" | "sub" | "mul" | "div" | "rem" | "min" | "and" | "lt" | "le" | "eq") =>
   (a: Int, b: Int): Int =>
     fold(op, a, b);
 export const iadd = both("add");
@@ -145,7 +145,6 @@ export const imul = both("mul");
 export const idiv = both("div");
 export const irem = both("rem");
 export const imin = both("min");
-export const imax = both("max");
 export const ilt = both("lt");
 export const ile = both("le");
 export const ieq = both("eq");
@@ -166,8 +165,6 @@ function fold(op: Extract<Int, { a: Int }>["op"], a: Int, b: Int): Int {
         return a % b;
       case "min":
         return Math.min(a, b);
-      case "max":
-        return Math.max(a, b);
       case "and":
         return a & b;
       case "lt":

@@ -101,11 +101,6 @@ export function dot(a: Value, b: Value): Value {
   return labelled([["i"], ["i"]], [], [a, b], "dot");
 }
 
-/** aᵢ bⱼ of two vectors. */
-export function outer(a: Value, b: Value): Value {
-  return labelled([["i"], ["j"]], ["i", "j"], [a, b], "outer");
-}
-
 /** Products of two values whose axes have names; names that the result lacks are summed. Each name once per value. */
 export function labelled(
   names: readonly [readonly string[], readonly string[]],

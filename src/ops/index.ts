@@ -26,7 +26,7 @@ export * from "./reduce.ts";
 export * from "./rules.ts";
 export * from "./serial.ts";
 
-/** The registry: adding an op means adding it here, and samples of it in test/ops/samples.ts. */
+/** The registry: adding an op means adding it here, and samples of it in test/ops/samples.ts. @internal For tests. */
 export const ops = {
   add: arithmetic.addOp,
   sub: arithmetic.subOp,
@@ -63,11 +63,9 @@ export const ops = {
   logicalOr: logic.logicalOrOp,
   logicalXor: logic.logicalXorOp,
   logicalNot: logic.logicalNotOp,
-  shiftLeft: logic.shiftLeftOp,
   shiftRight: logic.shiftRightOp,
   select: logic.selectOp,
   cast: logic.castOp,
-  bitcast: logic.bitcastOp,
   bounded: logic.boundedOp,
   threefry: logic.threefryOp,
   reshape: moves.reshapeOp,
@@ -95,4 +93,3 @@ export const ops = {
   variable: leaves.variableOp,
   iota: leaves.iotaOp,
 };
-export type OpName = keyof typeof ops;

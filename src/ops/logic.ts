@@ -101,29 +101,20 @@ export const logicalNotOp: Elementwise<Unary> = elementwise({
 export interface Shift {
   readonly by: number;
 }
-function shift(name: string, to: "shl" | "shr"): Elementwise<Unary, Shift> {
-  return elementwise<Unary, Shift>({
-    name,
-    infer(inputs, { by }) {
-      checkCount(name, "the number of bits", by, 0);
-      if (by > 31) throw new ShapeError(`${name}: ${by} bits of 32`, { why: "0 to 31 can be shifted" });
-      return integers(name, inputs);
-    },
-    lower: ([x], { by }) => scalar(to, [x, number(by, x.dtype)]),
-  });
-}
-
-/** x · 2ᵇ modulo 2³². */
-export function shiftLeft(x: Value, by: number): Value {
-  return apply(shiftLeftOp, [x], { by });
-}
-export const shiftLeftOp: Elementwise<Unary, Shift> = shift("shiftLeft", "shl");
 
 /** The bits moved right, zeros from the left. */
 export function shiftRight(x: Value, by: number): Value {
   return apply(shiftRightOp, [x], { by });
 }
-export const shiftRightOp: Elementwise<Unary, Shift> = shift("shiftRight", "shr");
+export const shiftRightOp: Elementwise<Unary, Shift> = elementwise<Unary, Shift>({
+  name: "shiftRight",
+  infer(inputs, { by }) {
+    checkCount("shiftRight", "the number of bits", by, 0);
+    if (by > 31) throw new ShapeError(`shiftRight: ${by} bits of 32`, { why: "0 to 31 can be shifted" });
+    return integers("shiftRight", inputs);
+  },
+  lower: ([x], { by }) => scalar("shr", [x, number(by, x.dtype)]),
+});
 
 /** `yes` where the bool mask is true, else `no`. What is not chosen gets a gradient of 0. */
 export function select(mask: Value, yes: Value, no: Value): Value {
@@ -158,24 +149,6 @@ export const castOp: Elementwise<Unary, To> = elementwise<Unary, To>({
   infer: ([x], { dtype }) => ({ shape: x.shape, dtype: checkDType(dtype, "cast") }),
   vjp: (dy, [x]) => [cast(dy, x.dtype)],
   lower: ([x], { dtype }) => convert(x, dtype),
-});
-
-const WORDS: readonly DType[] = ["float32", "int32", "uint32"];
-
-/** The same 32 bits read as another dtype. */
-export function bitcast(x: Value, dtype: DType): Value {
-  return x.dtype === dtype ? x : apply(bitcastOp, [x], { dtype });
-}
-export const bitcastOp: Elementwise<Unary, To> = elementwise<Unary, To>({
-  name: "bitcast",
-  infer([x], { dtype }) {
-    for (const d of [x.dtype, dtype])
-      if (!WORDS.includes(d))
-        throw new DTypeError(`bitcast: ${x.dtype} to ${dtype}`, { why: `both must be of 32 bits: ${WORDS.join(", ")}` });
-    return { shape: x.shape, dtype };
-  },
-  vjp: () => [null],
-  lower: ([x], { dtype }) => scalar("bitcast", [x], dtype),
 });
 
 const notANumber = (x: Value): Value => ne(x, x);

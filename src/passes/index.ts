@@ -49,9 +49,6 @@ export const STAGES: readonly Stage[] = [
   { name: "split", rules: splits },
 ];
 
-/** Every rule by its stage, for listings and tests. */
-export const RULES: readonly Rule[] = [...expansions, ...simplifications, ...splits];
-
 export interface OptimiseOptions {
   /** 0: only what every program needs; 1 (default): all rules. */
   readonly level?: 0 | 1;

@@ -40,7 +40,6 @@ const HEAD = `#ifndef __has_builtin
 #endif
 #define INLINE static inline __attribute__((always_inline))
 #define min_long(a, b) ({ long a_ = (a), b_ = (b); b_ < a_ ? b_ : a_; })
-#define max_long(a, b) ({ long a_ = (a), b_ = (b); a_ < b_ ? b_ : a_; })
 `;
 
 /** x86 builtins by function and type: vector code without a header. */

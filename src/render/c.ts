@@ -42,7 +42,6 @@ const INTEGER = {
   div: (a, b) => `(long)((unsigned)${a} / (unsigned)${b})`,
   rem: (a, b) => `(long)((unsigned)${a} % (unsigned)${b})`,
   min: (a, b) => `min_long(${a}, ${b})`,
-  max: (a, b) => `max_long(${a}, ${b})`,
   and: (a, b) => `(${a} & ${b})`,
   lt: (a, b) => `(long)(${a} < ${b})`,
   le: (a, b) => `(long)(${a} <= ${b})`,

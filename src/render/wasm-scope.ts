@@ -124,9 +124,7 @@ export class Scope {
       case "lane":
         return i32x4.extract(this.vec(value.of), value.lane);
       case "min":
-        return this.lesser(value.a, value.b, true);
-      case "max":
-        return this.lesser(value.a, value.b, false);
+        return this.lesser(value.a, value.b);
       default:
         return INT[value.op](this.int(value.a), this.int(value.b));
     }
@@ -156,10 +154,10 @@ export class Scope {
     return typeof value === "number" || isIntLocal(value) ? { first: [], get: this.int(value) } : this.keep(TYPE.i32, this.int(value));
   }
 
-  private lesser(a: Int, b: Int, min: boolean): Bytes {
+  private lesser(a: Int, b: Int): Bytes {
     const x = this.keepInt(a);
     const y = this.keepInt(b);
-    return [x.first, y.first, min ? select(x.get, y.get, i32.ltS(x.get, y.get)) : select(y.get, x.get, i32.ltS(x.get, y.get))];
+    return [x.first, y.first, select(x.get, y.get, i32.ltS(x.get, y.get))];
   }
 
   private argumentBlock(): Bytes {
@@ -169,7 +167,7 @@ export class Scope {
   }
 }
 
-type Plain = Exclude<Extract<Int, { readonly a: Int }>["op"], "min" | "max">;
+type Plain = Exclude<Extract<Int, { readonly a: Int }>["op"], "min">;
 const INT = {
   add: i32.add,
   sub: i32.sub,

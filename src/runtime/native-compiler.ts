@@ -176,7 +176,7 @@ function noRoom(error: unknown): string | undefined {
   return typeof (error as NodeJS.ErrnoException | undefined)?.syscall === "string" ? messageOf(error) : undefined;
 }
 
-/** Whether kernels can be compiled here, or why not. */
+/** Whether kernels can be compiled here, or why not. @internal For tests. */
 export function nativeAvailable(
   cache?: NativeCache,
 ): { readonly available: true } | { readonly available: false; readonly reason: string } {

@@ -7,7 +7,7 @@ import { DTypeError, GraphError, ShapeError } from "../core/errors.ts";
 import { sameShape, showShape } from "../core/shape.ts";
 import { withSite } from "../core/site.ts";
 import type { OpBase, Value } from "../graph/op.ts";
-import { topological } from "../graph/walk.ts";
+import { descendants, topological } from "../graph/walk.ts";
 import { add, onesLike } from "../ops/index.ts";
 
 /**
@@ -48,12 +48,9 @@ export function vjp(ys: readonly Value[], seeds: readonly Value[], xs: readonly 
 
 /** G': ancestors of the outputs that are, or descend from, one of `xs`. Inputs before what uses them. */
 function prune(ys: readonly Value[], xs: readonly Value[]): Value[] {
-  const kept = new Set(xs);
-  return topological(ys).filter((v) => {
-    if (!kept.has(v) && !v.inputs.some((input) => kept.has(input))) return false;
-    kept.add(v);
-    return isFloat(v.dtype);
-  });
+  const order = topological(ys);
+  const reached = descendants(xs, order);
+  return order.filter((v) => reached.has(v) && isFloat(v.dtype));
 }
 
 /** The book's `grad_table`, memoised: one entry per node of G', so a shared node is differentiated once. */

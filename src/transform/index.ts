@@ -2,5 +2,4 @@ export * from "./gradcheck.ts";
 export * from "./gradients.ts";
 export * from "./jacobian.ts";
 export { hvp, jvp } from "./jvp.ts";
-export * from "./substitute.ts";
 export * from "./vmap.ts";

@@ -6,7 +6,7 @@ import { toDot } from "../../src/graph/dot.ts";
 import type { Value } from "../../src/graph/op.ts";
 import { printGraph } from "../../src/graph/print.ts";
 import { verifyGraph } from "../../src/graph/verify.ts";
-import { ancestors, consumers, descendants, topological } from "../../src/graph/walk.ts";
+import { ancestors, descendants, topological } from "../../src/graph/walk.ts";
 import { backward } from "../../src/interpret/backward.ts";
 import { erf } from "../../src/interpret/erf.ts";
 import { evaluate } from "../../src/interpret/evaluate.ts";
@@ -23,11 +23,10 @@ describe("A walk", () => {
     expect(order.length).toBe(new Set(order).size);
     for (const v of order) for (const input of v.inputs) expect(order.indexOf(input)).toBeLessThan(order.indexOf(v));
   });
-  test("knows ancestors, consumers and descendants.", () => {
+  test("knows ancestors and descendants.", () => {
     const product = y.inputs[0]!;
     expect(ancestors([product])).toEqual(new Set([x, w, product]));
-    expect(consumers([y]).get(x)).toEqual([product]);
-    expect(descendants([w], [y])).toEqual(new Set([w, product, y]));
+    expect(descendants([w], topological([y]))).toEqual(new Set([w, product, y]));
   });
   test("of 100,000 chained nodes needs no stack; nor does their evaluation.", () => {
     let v = o.scalarConstant(0, "int32");

@@ -69,7 +69,6 @@ describe("An element type that does not fit is explained:", () => {
     ["select", () => o.select(floats(2), floats(2), floats(2)), "select: the mask is float32, not bool"],
     ["gather", () => o.gather(floats(2), floats(1)), "gather: indices must be int32, not float32"],
     ["logicalAnd", () => o.logicalAnd(floats(2), floats(2)), "logicalAnd: needs bool, int32 or uint32, not float32"],
-    ["bitcast", () => o.bitcast(floats(2), "float64"), "bitcast: float32 to float64"],
     ["mean of int32", () => o.mean(indices(1), [0]), "mean: needs float32 or float64"],
   ])("%s", (_, build, message) => {
     const error = errorOf(build);

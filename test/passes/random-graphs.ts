@@ -109,7 +109,7 @@ const BUILDERS: readonly Builder[] = [
   (x, y) => (x.shape.length === 2 && y.shape.length === 2 && x.shape[1] === y.shape[0] ? o.matmul(x, y) : null),
   (x) => (x.shape.length === 2 ? o.einsum("ij,kj->ki", x, x) : null),
   (x) => (x.shape.length === 2 ? o.einsum("ij,ij->i", x, x) : null),
-  (x, y) => (x.shape.length === 1 && y.shape.length === 1 ? o.outer(x, y) : null),
+  (x, y) => (x.shape.length === 1 && y.shape.length === 1 ? o.einsum("i,j->ij", x, y) : null),
   (x, _, vary) => {
     const d = x.shape.at(-1);
     return d === undefined || x.shape.length > 3 ? null : o.einsum("...j,jk->...k", x, o.filled(CONSTANTS[vary % 8]!, [d, 3], "float64"));

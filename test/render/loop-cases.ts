@@ -2,7 +2,7 @@
 import { bytesOf, type DType, viewOf } from "../../src/core/dtype.ts";
 import {
   type Int, 
-  iadd, idiv, ieq, ile, ilt, imax, imin, imul, int, irem, isub, type Lane, type LoopFunction, type Statement, type Vec, type VecBinary, type VecCompare, type VecUnary,vec,
+  iadd, idiv, ieq, ile, ilt, imin, imul, int, irem, isub, type Lane, type LoopFunction, type Statement, type Vec, type VecBinary, type VecCompare, type VecUnary,vec,
 } from "../../src/kernel/loop.ts"; // biome-ignore format: two lines
 import type { Code } from "../../src/kernel/program.ts";
 import { LoopEvaluator } from "./loop-evaluator.ts";
@@ -343,8 +343,8 @@ function control(lanes: number, make: Make): LoopCase[] {
   const word = (at: number, value: Int): Statement => ({ do: "word", at: iadd(out, 4 * at), value });
   const set = (name: string, value: Int): Statement => ({ do: "int", local: int(name), value });
   const [x, y] = [int("x"), int("y")];
-  const operations = [iadd, isub, imul, imin, imax, ilt, ile, ieq, idiv, irem].map((f, n) => word(n, f(x, y)));
-  const signed = [iadd, isub, imul, imin, imax, ilt, ile, ieq].map((f, n) => word(16 + n, f(negative, x)));
+  const operations = [iadd, isub, imul, imin, ilt, ile, ieq, idiv, irem].map((f, n) => word(n, f(x, y)));
+  const signed = [iadd, isub, imul, imin, ilt, ile, ieq].map((f, n) => word(16 + n, f(negative, x)));
   const ramp: Vec = { op: "ramp", value: i, lane: "i32" };
   const lanesSum: Vec = { op: "splatInt", value: imul(i, 3), lane: "i32" };
   const helper: LoopFunction = {

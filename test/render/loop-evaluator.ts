@@ -178,7 +178,6 @@ export class LoopEvaluator {
     if (x.op === "div") return Math.floor(a / b);
     if (x.op === "rem") return a % b;
     if (x.op === "min") return Math.min(a, b);
-    if (x.op === "max") return Math.max(a, b);
     return BINARY[x.op]!(a, b);
   }
 

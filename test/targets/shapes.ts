@@ -165,7 +165,7 @@ const FAMILIES: Record<string, Family> = {
   "products with vectors": (f, n) => [
     o.matmul(f.tensor([n, 17]), f.tensor([17, 1])),
     o.matmul(f.tensor([1, n]), f.tensor([n, 17])),
-    o.outer(f.tensor([n]), f.tensor([19])),
+    o.einsum("i,j->ij", f.tensor([n]), f.tensor([19])),
     o.dot(f.tensor([n]), f.tensor([n])),
   ],
   "products with an epilogue": (f, n) => {

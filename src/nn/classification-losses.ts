@@ -3,11 +3,20 @@ import { isFloat, isInteger } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../core/errors.ts";
 import { exampleMean } from "../core/example-mean.ts";
 import { checkAxis, sameShape, showShape } from "../core/shape.ts";
-import { oneHot, type Tensor, where } from "../index.ts";
+import { customGradient, oneHot, type Tensor, where } from "../index.ts";
 import { checkProbability } from "./arguments.ts";
-import { checkSameShape, type LossOptions, loss, type Reduced, type Reduction, reduce } from "./reduction.ts";
+import {
+  checkSameShape,
+  type LossOptions,
+  loss,
+  type Reduced,
+  type Reduction,
+  reduce,
+  type WeightedOptions,
+  weighted,
+} from "./reduction.ts";
 
-export interface BceOptions<R = Reduction> extends LossOptions<R> {
+export interface BceOptions<R = Reduction> extends WeightedOptions<R> {
   /** Weight of the positive examples: above 1 favours recall. A number, or a tensor that broadcasts to the logits. Default 1. */
   readonly posWeight?: number | Tensor;
 }
@@ -24,9 +33,10 @@ export interface BceOptions<R = Reduction> extends LossOptions<R> {
 export const bceWithLogits = exampleMean(
   "bceWithLogits",
   <R extends Reduction = "mean">(logits: Tensor, target: Tensor, options: BceOptions<R> = {}): Reduced<R> => {
-    return loss("bceWithLogits", { tensors: [logits, target], options, names: ["posWeight"] }, () => {
+    return loss("bceWithLogits", { tensors: [logits, target], options, names: ["weight", "posWeight"] }, () => {
       checkSameShape(logits, target, "bceWithLogits");
-      return reduce(bceOf(logits, target.cast(logits.dtype), options.posWeight), options.reduction, "bceWithLogits");
+      const losses = bceOf(logits, target.cast(logits.dtype), options.posWeight);
+      return reduce(weighted(losses, options.weight, "bceWithLogits"), options.reduction, "bceWithLogits");
     });
   },
 );
@@ -44,6 +54,63 @@ function bceOf(logits: Tensor, t: Tensor, posWeight: number | Tensor | undefined
 const negativeAbs = (x: Tensor): Tensor => where(x.gt(0), x.neg(), x);
 
 const weightMinusOne = (weight: number | Tensor): number | Tensor => (typeof weight === "number" ? weight - 1 : weight.sub(1));
+
+/** Logarithms of probabilities count as this at least, as in PyTorch: a sure prediction that is wrong costs much, not everything. */
+const LEAST_LOG = -100;
+/** Slopes of logarithms of probabilities are at most one over this, to the bit as in PyTorch, which holds it in float32. */
+const LEAST = Math.fround(1e-12);
+const logOf = (p: Tensor): Tensor => p.log().clip(LEAST_LOG, Number.POSITIVE_INFINITY);
+const logOfRest = (p: Tensor): Tensor => p.neg().log1p().clip(LEAST_LOG, Number.POSITIVE_INFINITY);
+const atLeast = (p: Tensor): Tensor => p.clip(LEAST, Number.POSITIVE_INFINITY);
+
+/**
+ * −t log p − (1 − t) log(1 − p), the negative log-likelihood of Bernoulli outputs given as probabilities p, with logarithms of at least −100.
+ * Its gradient is (p − t) / max(p (1 − p), 10⁻¹²), as PyTorch's. `bceWithLogits` takes logits, and loses no digits where p is near 0 or 1.
+ *
+ * Shapes: equal; p and targets in [0, 1]. A p outside makes NaN.
+ *
+ * @throws ShapeError if the shapes differ, or the weight does not broadcast to them
+ * @example bce(model.forward(x, inference).sigmoid(), y)
+ */
+export const bce = exampleMean(
+  "bce",
+  <R extends Reduction = "mean">(probabilities: Tensor, target: Tensor, options: WeightedOptions<R> = {}): Reduced<R> => {
+    return loss("bce", { tensors: [probabilities, target], options, names: ["weight"] }, () => {
+      checkSameShape(probabilities, target, "bce");
+      const losses = bernoulliCosts(probabilities, target.cast(probabilities.dtype));
+      return reduce(weighted(losses, options.weight, "bce"), options.reduction, "bce");
+    });
+  },
+);
+
+/** With its slope stated: clipped logarithms have none at 0 and 1, where a sure mistake is to be unlearnt. */
+const bernoulliCosts = (p: Tensor, t: Tensor): Tensor =>
+  customGradient(
+    (p: Tensor, t: Tensor): Tensor =>
+      t
+        .sub(1)
+        .mul(logOfRest(p))
+        .sub(t.mul(logOf(p))),
+    (dy, _, p, t) => [dy.mul(p.sub(t)).div(atLeast(p.mul(p.neg().add(1)))), dy.mul(logOfRest(p).sub(logOf(p)))],
+  )(p, t);
+
+/**
+ * The mean over the classes of −w (t log σ(x) + (1 − t) log σ(−x)): a Bernoulli output for each class, of examples that may belong to several.
+ *
+ * Shapes: x and target [..., classes], the losses [...]; weight [classes].
+ *
+ * @throws ShapeError if the shapes differ
+ */
+export const multiLabelSoftMargin = exampleMean(
+  "multiLabelSoftMargin",
+  <R extends Reduction = "mean">(logits: Tensor, target: Tensor, options: WeightedOptions<R> = {}): Reduced<R> => {
+    return loss("multiLabelSoftMargin", { tensors: [logits, target], options, names: ["weight"] }, () => {
+      checkSameShape(logits, target, "multiLabelSoftMargin");
+      const losses = bceOf(logits, target.cast(logits.dtype), undefined);
+      return reduce(weighted(losses, options.weight, "multiLabelSoftMargin").mean(-1), options.reduction, "multiLabelSoftMargin");
+    });
+  },
+);
 
 export interface ClassOptions<R = Reduction> extends LossOptions<R> {
   /** A class number that marks examples to be left out. They count neither in the sum nor in the mean; if all are left out the mean is 0/0 = NaN. */
@@ -72,17 +139,54 @@ export interface CrossEntropyOptions<R = Reduction> extends ClassOptions<R> {
  */
 export const crossEntropy = exampleMean(
   "crossEntropy",
-  <R extends Reduction = "mean">(logits: Tensor, target: Tensor, options: CrossEntropyOptions<R> = {}): Reduced<R> => {
-    return loss("crossEntropy", { tensors: [logits, target], options, names: [...CLASS_OPTIONS, "labelSmoothing"] }, () => {
-      const smoothing = checkProbability(options.labelSmoothing ?? 0, "crossEntropy: labelSmoothing");
-      const axis = checkAxis(options.axis ?? -1, logits.shape.length, "crossEntropy");
-      const logProbabilities = logits.logSoftmax(axis);
-      return sameShape(target.shape, logits.shape)
-        ? softTargets(logProbabilities, target, axis, smoothing, options)
-        : hardTargets("crossEntropy", logProbabilities, target, axis, smoothing, options);
-    });
-  },
+  <R extends Reduction = "mean">(logits: Tensor, target: Tensor, options: CrossEntropyOptions<R> = {}): Reduced<R> =>
+    categorical("crossEntropy", { scores: logits, target, logs: (x, axis) => x.logSoftmax(axis) }, options),
 );
+
+/**
+ * −Σ_c t_c log p_c, the negative log-likelihood of categorical outputs given as probabilities p, with logarithms of at least −100 and slopes of at most 10¹².
+ * `crossEntropy` takes logits, and loses no digits; its options, targets and means are the same.
+ *
+ * Shapes: p [..., classes]; target either integer classes [...], or probabilities [..., classes].
+ *
+ * @throws ShapeError, DTypeError for targets that are neither; OutOfRangeError at run time for a class that does not exist
+ * @example categoricalCrossEntropy(model.forward(x, inference).softmax(), y)
+ */
+export const categoricalCrossEntropy = exampleMean(
+  "categoricalCrossEntropy",
+  <R extends Reduction = "mean">(probabilities: Tensor, target: Tensor, options: CrossEntropyOptions<R> = {}): Reduced<R> =>
+    categorical("categoricalCrossEntropy", { scores: probabilities, target, logs: logOfProbability }, options),
+);
+
+const logOfProbability = (p: Tensor): Tensor =>
+  customGradient(
+    (p: Tensor): Tensor => logOf(p),
+    (dy, _, p) => [dy.div(atLeast(p))],
+  )(p);
+
+/** What an output says of the classes, and what makes log-probabilities of it. */
+interface Categorical {
+  readonly scores: Tensor;
+  readonly target: Tensor;
+  logs(scores: Tensor, axis: number): Tensor;
+}
+
+function categorical<R extends Reduction>(who: string, { scores, target, logs }: Categorical, options: CrossEntropyOptions<R>): Reduced<R> {
+  return loss(who, { tensors: [scores, target], options, names: [...CLASS_OPTIONS, "labelSmoothing"] }, () => {
+    const smoothing = checkProbability(options.labelSmoothing ?? 0, `${who}: labelSmoothing`);
+    const axis = checkAxis(options.axis ?? -1, scores.shape.length, who);
+    const classes = { who, logs: logs(scores, axis), axis, smoothing };
+    return sameShape(target.shape, scores.shape) ? softTargets(classes, target, options) : hardTargets(classes, target, options);
+  });
+}
+
+/** Log-probabilities of classes along an axis, and the smoothing of the targets. */
+interface Classes {
+  readonly who: string;
+  readonly logs: Tensor;
+  readonly axis: number;
+  readonly smoothing: number;
+}
 
 /**
  * −x[target]: the negative log-likelihood, given log-probabilities (`logSoftmax`).
@@ -96,18 +200,15 @@ export const nll = exampleMean(
   <R extends Reduction = "mean">(logProbabilities: Tensor, target: Tensor, options: ClassOptions<R> = {}): Reduced<R> => {
     return loss("nll", { tensors: [logProbabilities, target], options, names: CLASS_OPTIONS }, () => {
       const axis = checkAxis(options.axis ?? -1, logProbabilities.shape.length, "nll");
-      return hardTargets("nll", logProbabilities, target, axis, 0, options);
+      return hardTargets({ who: "nll", logs: logProbabilities, axis, smoothing: 0 }, target, options);
     });
   },
 );
 
 /** −log p of the target's class, with smoothing, class weights and examples left out. */
 function hardTargets<R extends Reduction>(
-  who: string,
-  logs: Tensor,
+  { who, logs, axis, smoothing }: Classes,
   target: Tensor,
-  axis: number,
-  smoothing: number,
   { ignoreIndex, weight, reduction }: ClassOptions<R>,
 ): Reduced<R> {
   checkClasses(who, logs, target, axis);
@@ -130,24 +231,22 @@ function hardTargets<R extends Reduction>(
 }
 
 function softTargets<R extends Reduction>(
-  logs: Tensor,
+  { who, logs, axis, smoothing }: Classes,
   target: Tensor,
-  axis: number,
-  smoothing: number,
   { ignoreIndex, weight, reduction }: ClassOptions<R>,
 ): Reduced<R> {
   if (!isFloat(target.dtype))
-    throw new DTypeError(`crossEntropy: the target has the logits' shape ${showShape(logs.shape)}, but is ${target.dtype}`, {
+    throw new DTypeError(`${who}: the target has the logits' shape ${showShape(logs.shape)}, but is ${target.dtype}`, {
       why: "a target of that shape is read as probabilities",
       help: `target.cast("${logs.dtype}"), or integer classes without the axis of the classes`,
     });
   if (ignoreIndex !== undefined)
-    throw new ArgumentError("crossEntropy: ignoreIndex means nothing for probabilities", { help: "leave it out, or pass integer classes" });
-  checkWeight("crossEntropy", logs, axis, weight);
+    throw new ArgumentError(`${who}: ignoreIndex means nothing for probabilities`, { help: "leave it out, or pass integer classes" });
+  checkWeight(who, logs, axis, weight);
   const classes = logs.shape[axis]!;
   const t = smoothing > 0 ? target.mul(1 - smoothing).add(smoothing / classes) : target;
-  const weighted = weight ? t.mul(alongAxis(weight.cast(logs.dtype), logs, axis)) : t;
-  return reduce(weighted.mul(logs.neg()).sum(axis), reduction, "crossEntropy");
+  const shares = weight ? t.mul(alongAxis(weight.cast(logs.dtype), logs, axis)) : t;
+  return reduce(shares.mul(logs.neg()).sum(axis), reduction, who);
 }
 
 /** True at the target's class: one-hot along `axis`; a class that does not exist is an error at run time. */
@@ -162,7 +261,7 @@ const classMask = (target: Tensor, logs: Tensor, axis: number): Tensor => {
 const alongAxis = (weight: Tensor, logs: Tensor, axis: number): Tensor =>
   weight.reshape([logs.shape[axis]!, ...new Array<number>(logs.shape.length - 1 - axis).fill(1)]);
 
-function checkClasses(who: string, logs: Tensor, target: Tensor, axis: number): void {
+export function checkClasses(who: string, logs: Tensor, target: Tensor, axis: number): void {
   const expected = logs.shape.filter((_: number, i: number) => i !== axis);
   if (!sameShape(expected, target.shape))
     throw new ShapeError(`${who}: the target is ${showShape(target.shape)}, the scores are ${showShape(logs.shape)}`, {
@@ -172,6 +271,11 @@ function checkClasses(who: string, logs: Tensor, target: Tensor, axis: number): 
           ? "target.squeeze(-1)"
           : "check the batch, or set the axis option",
     });
+  checkNumbered(who, target);
+}
+
+/** Refuses classes that are no integers. */
+export function checkNumbered(who: string, target: Tensor): void {
   if (!isInteger(target.dtype))
     throw new DTypeError(`${who}: the classes are ${target.dtype}`, {
       why: "a class is a whole number",
@@ -179,7 +283,7 @@ function checkClasses(who: string, logs: Tensor, target: Tensor, axis: number): 
     });
 }
 
-function checkWeight(who: string, logs: Tensor, axis: number, weight: Tensor | undefined): void {
+export function checkWeight(who: string, logs: Tensor, axis: number, weight: Tensor | undefined): void {
   if (weight && !sameShape(weight.shape, [logs.shape[axis]!]))
     throw new ShapeError(`${who}: the weights are ${showShape(weight.shape)}`, {
       why: `one for each class: [${logs.shape[axis]}]`,

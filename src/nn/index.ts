@@ -1,5 +1,6 @@
 /** Layers, activations, initialisers, losses: `gradus/nn`. */
 export * from "./activations.ts";
+export { type CosineSimilarityOptions, cosineSimilarity, type PairwiseDistanceOptions, pairwiseDistance } from "./distances.ts";
 export { Dropout } from "./dropout.ts";
 export { Embedding, type EmbeddingOptions } from "./embedding.ts";
 export { functionalCall } from "./functional-call.ts";
@@ -24,7 +25,7 @@ export * from "./losses.ts";
 export { inference, type Mode, training } from "./mode.ts";
 export { Module } from "./module.ts";
 export { type ParameterOptions, parameter } from "./parameter.ts";
-export type { LossOptions, Reduced, Reduction } from "./reduction.ts";
+export type { LossOptions, Reduced, Reduction, WeightedOptions } from "./reduction.ts";
 export { Sequential } from "./sequential.ts";
 export type { Layer, LayerLike } from "./shapes.ts";
 export { Flatten, Identity } from "./simple.ts";

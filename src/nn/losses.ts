@@ -1,3 +1,17 @@
 /** Losses: functions of what the model gave and what it should have given. */
-export * from "./classification-losses.ts";
+export {
+  type BceOptions,
+  bce,
+  bceWithLogits,
+  type ClassOptions,
+  type CrossEntropyOptions,
+  categoricalCrossEntropy,
+  crossEntropy,
+  type KlOptions,
+  type KlReduction,
+  klDivergence,
+  multiLabelSoftMargin,
+  nll,
+} from "./classification-losses.ts";
+export * from "./margin-losses.ts";
 export * from "./regression-losses.ts";

@@ -16,6 +16,11 @@ export interface LossOptions<R = Reduction> {
   readonly reduction?: R;
 }
 
+export interface WeightedOptions<R = Reduction> extends LossOptions<R> {
+  /** Factors of the losses: a tensor that broadcasts to them. They count in the sum; the mean still divides by the number of elements. */
+  readonly weight?: Tensor;
+}
+
 /** What a loss is called with. */
 interface LossCall {
   readonly tensors: readonly unknown[];
@@ -31,6 +36,17 @@ export function loss<R>(who: string, { tensors, options, names = [] }: LossCall,
     checkOptions(who, options, ["reduction", ...names]);
     return build();
   }, who);
+}
+
+/** The losses times their weights, which must not stretch them. */
+export function weighted(losses: Tensor, weight: Tensor | undefined, who: string): Tensor {
+  if (weight === undefined) return losses;
+  checkTensor(weight, who);
+  const product = losses.mul(weight.cast(losses.dtype));
+  if (sameShape(product.shape, losses.shape)) return product;
+  throw new ShapeError(`${who}: the weights are ${showShape(weight.shape)}, the losses ${showShape(losses.shape)}`, {
+    why: "weights stretch to the losses, not the other way",
+  });
 }
 
 /** The losses reduced as asked. */

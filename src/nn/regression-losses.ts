@@ -107,3 +107,49 @@ function sharedVariance(x: Tensor, variance: Tensor): Tensor {
     why: `it can be ${showShape(shape)}, the same with sizes 1, ${showShape(shape.slice(0, -1))} with one for each example, or []`,
   });
 }
+
+export interface PoissonNllOptions<R = Reduction> extends LossOptions<R> {
+  /** x is the logarithm of the rate, and any number; else it is the rate itself. Default true. */
+  readonly logInput?: boolean;
+  /** Add log t! by Stirling's formula, t log t − t + ½ log 2πt, where t > 1. Default false. */
+  readonly full?: boolean;
+  /** Added to a rate before its logarithm is taken. Default 1e-8. */
+  readonly eps?: number;
+}
+
+/**
+ * eˣ − t x, or x − t log(x + eps) with `logInput: false`: up to log t! the negative log-likelihood of a count t with the rate eˣ or x.
+ *
+ * Shapes: equal.
+ *
+ * @throws ShapeError if they are not
+ * @example poissonNll(model.forward(x, inference), counts)
+ */
+export const poissonNll = exampleMean(
+  "poissonNll",
+  <R extends Reduction = "mean">(x: Tensor, target: Tensor, options: PoissonNllOptions<R> = {}): Reduced<R> => {
+    return loss("poissonNll", { tensors: [x, target], options, names: ["logInput", "full", "eps"] }, () => {
+      checkSameShape(x, target, "poissonNll");
+      const { logInput = true, full = false, eps = 1e-8 } = options;
+      const t = target.cast(x.dtype);
+      const losses = logInput ? x.exp().sub(t.mul(x)) : x.sub(t.mul(x.add(checkPositive(eps, "poissonNll: eps")).log()));
+      return reduce(full ? losses.add(logFactorial(t)) : losses, options.reduction, "poissonNll");
+    });
+  },
+);
+
+/** log t! by Stirling's formula where t > 1, else 0. */
+function logFactorial(t: Tensor): Tensor {
+  const many = t.gt(1);
+  const n = where(many, t, 1);
+  const stirling = n
+    .mul(n.log())
+    .sub(n)
+    .add(
+      n
+        .mul(2 * Math.PI)
+        .log()
+        .mul(0.5),
+    );
+  return where(many, stirling, 0);
+}

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { arange, Generator, gradients, ones, type Tensor, tensor, zeros } from "../../src/index.ts";
+import { arange, Generator, gradients, ones, type Tensor, tensor, vmap, zeros } from "../../src/index.ts";
 import {
   constant,
   Dropout,
@@ -69,6 +69,33 @@ describe("Embedding", () => {
     const layer = init(new Embedding(3, 2), 0);
     expect(() => layer.forward(zeros([2]))).toThrow(/float32[\s\S]*cast\("int32"\)/);
     await expect(layer.forward(tensor([3], { dtype: "int32" })).array()).rejects.toThrow(/3 is outside/);
+  });
+
+  test("starts with zeros for the symbol of padding, and trains it never, however it is differentiated", async () => {
+    const layer = init(new Embedding(4, 3, { paddingIdx: -1 }), 0);
+    expect(layer.paddingIdx).toBe(3);
+    const rows = (await layer.weight.array()) as number[][];
+    expect(rows[3]).toEqual([0, 0, 0]);
+    expect(rows.slice(0, 3).flat()).not.toContain(0);
+    expect(rows.slice(0, 3)).toEqual(((await init(new Embedding(4, 3), 0).weight.array()) as number[][]).slice(0, 3));
+    const x = tensor([[3, 1], [3, 3]], { dtype: "int32" }); // biome-ignore format: rows
+    const slopes = async (of: (w: Tensor) => Tensor): Promise<unknown> => gradients(of(layer.weight) as Tensor<[]>, layer.weight).array();
+    const ones = [1, 1, 1];
+    const zero = [0, 0, 0];
+    expect(await slopes(() => layer.forward(x).sum())).toEqual([zero, ones, zero, zero]);
+    // A gradient of the gradient, and each example's own.
+    const twice = gradients(layer.forward(x).square().sum(), layer.weight).sum();
+    expect(await gradients(twice, layer.weight).array()).toEqual([zero, [2, 2, 2], zero, zero]);
+    const each = vmap((row: Tensor) => gradients(layer.forward(row).sum() as Tensor<[]>, layer.weight))(x);
+    expect(await each.array()).toEqual([
+      [zero, ones, zero, zero],
+      [zero, zero, zero, zero],
+    ]);
+  });
+
+  test("refuses a symbol of padding that does not exist", () => {
+    for (const paddingIdx of [4, -5, 0.5, "1" as unknown as number])
+      expect(() => new Embedding(4, 3, { paddingIdx })).toThrow(/^Embedding: paddingIdx is .* at layers\.test\.ts:\d+\n/);
   });
 });
 

@@ -3,7 +3,7 @@ import { gradients, type Tensor, type Variable, variable } from "../../src/index
 import * as nn from "../../src/nn/index.ts";
 import { type Case, expectClose, fixture, unpack } from "./fixtures.ts";
 
-const cases = fixture("nn.json") as Record<"activations" | "layers" | "losses", Case[]>;
+const cases = fixture("nn.json") as Record<"activations" | "layers" | "losses" | "distances", Case[]>;
 const title = ({ name, options }: Case): string => `${name} ${JSON.stringify(options)}`;
 
 /** Runs a case: its floats are variables; the result and the gradients of Σ result · weights must be PyTorch's. */
@@ -32,6 +32,10 @@ describe("activations have PyTorch's values and gradients, at 0 and at ±1000 to
   for (const c of cases.activations) test(title(c), () => check(c, ({ x }) => activation(c)(x!)));
 });
 
+/** The function of a case, of its tensors in their order. */
+const called = ({ name }: Case, tensors: readonly Tensor[], options: object): Tensor =>
+  (nn as unknown as Record<string, (...inputs: unknown[]) => Tensor>)[name]!(...tensors, options);
+
 describe("layers have PyTorch's values and gradients", () => {
   for (const c of cases.layers)
     test(`${title(c)} on ${JSON.stringify(c.inputs.x!.shape)}`, () =>
@@ -39,7 +43,10 @@ describe("layers have PyTorch's values and gradients", () => {
         const layer =
           c.name === "Linear"
             ? new nn.Linear(c.options.in, c.options.out, { bias: c.options.bias ?? true, dtype: "float64" })
-            : new nn.Embedding(c.options.count, c.options.features, { dtype: "float64" });
+            : new nn.Embedding(c.options.count, c.options.features, {
+                dtype: "float64",
+                ...("paddingIdx" in c.options ? { paddingIdx: c.options.paddingIdx } : {}),
+              });
         return nn.functionalCall(layer, state, () => layer.forward(x!));
       }));
 });
@@ -47,12 +54,12 @@ describe("layers have PyTorch's values and gradients", () => {
 describe("losses have PyTorch's values and gradients, for every reduction", () => {
   for (const c of cases.losses)
     test(`${title(c)} ${Object.keys(c.inputs).join(" ")}`, () =>
-      check(c, ({ x, target, weight, variance }) => {
-        const options = weight ? { ...c.options, weight } : c.options;
-        if (c.name === "gaussianNll") return nn.gaussianNll(x!, target!, variance!, options);
-        const loss = (nn as unknown as Record<string, (x: Tensor, t: Tensor, o: object) => Tensor>)[c.name]!;
-        return loss(x!, target!, options);
-      }));
+      check(c, ({ weight, ...tensors }) => called(c, Object.values(tensors), weight ? { ...c.options, weight } : c.options)));
+});
+
+describe("distances have PyTorch's values and gradients", () => {
+  for (const c of cases.distances)
+    test(`${title(c)} of ${JSON.stringify(c.inputs.x1!.shape)}`, () => check(c, (tensors) => called(c, Object.values(tensors), c.options)));
 });
 
 test("the fixtures hold every activation and loss", () => {
@@ -70,6 +77,17 @@ test("the fixtures hold every activation and loss", () => {
     "nll",
     "klDivergence",
     "gaussianNll",
+    "bce",
+    "categoricalCrossEntropy",
+    "multiLabelSoftMargin",
+    "poissonNll",
+    "hingeEmbedding",
+    "softMargin",
+    "multiMargin",
+    "multiLabelMargin",
+    "marginRanking",
+    "cosineEmbedding",
+    "tripletMargin",
   ])
     expect(names).toContain(name);
 });

@@ -78,10 +78,12 @@ export interface Place<I extends readonly Value[] = readonly Value[], A = unknow
   overlaps(attributes: A): boolean;
 }
 
-/** Elements combined along axes, which are dropped. */
+/** Elements combined along axes, in ascending order, which are dropped. */
 export interface Reduce extends OpBase<Unary, { readonly axes: readonly number[] }> {
   readonly kind: "reduce";
   readonly combine: Combine;
+  /** Elements, or the row-major positions of some among those that are combined. */
+  readonly gives: "element" | "position";
 }
 
 /** The slots of a contraction T(x, w, y) = Σ x · w · y. */

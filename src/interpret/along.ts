@@ -2,7 +2,7 @@
 import { outOfRange } from "../core/errors.ts";
 import { sizeOf, stridesOf } from "../core/shape.ts";
 import type { Indexed, IndexedAttributes, Reduce, Value } from "../graph/op.ts";
-import type { Combine } from "../kernel/expr.ts";
+import { COMBINES, type Combine, givesPosition } from "../kernel/expr.ts";
 import { forEachPosition } from "./maps.ts";
 
 /** The result of a reduction that has seen nothing yet, and how it takes one more element. */
@@ -25,11 +25,12 @@ export function computeReduce(v: Value, op: Reduce, x: Float64Array): Float64Arr
   const strides = from.shape.map((_, d) => (axes.includes(d) ? 0 : kept[next++]!));
   const slot = (at: readonly number[]): number => at.reduce((n, i, d) => n + i * strides[d]!, 0);
   const result = new Float64Array(sizeOf(v.shape));
-  if (op.combine === "argmax" || op.combine === "argmin") {
-    const side = op.combine === "argmax" ? 1 : -1;
+  if (givesPosition(op.combine)) {
+    const side = COMBINES[op.combine].extreme === "max" ? 1 : -1;
+    const steps = stridesOf(axes.map((a) => from.shape[a]!));
     const best = new Float64Array(result.length);
     forEachPosition(from.shape, (at, i) => {
-      const [to, position] = [slot(at), at[axes[0]!]!];
+      const [to, position] = [slot(at), axes.reduce((n, a, k) => n + at[a]! * steps[k]!, 0)];
       if (position > 0 && !beats(side * x[i]!, side * best[to]!)) return;
       best[to] = x[i]!;
       result[to] = position;

@@ -38,8 +38,22 @@ export const EXPANDED = [
 export type ExpandedOp = (typeof EXPANDED)[number];
 export type ScalarOp = BasicOp | ExpandedOp;
 
-/** How a reduction combines two elements. `max` and `min` propagate NaN; `argmax`, `argmin` give the first index, an int32, and take a NaN for the extreme. */
+/**
+ * How a reduction combines two elements. `max` and `min` propagate NaN; `argmax`, `argmin` give the position of the first extreme, an int32 in
+ * row-major order over the axes in the order in which the reduction names them, and take a NaN for the extreme.
+ */
 export type Combine = "sum" | "product" | "max" | "min" | "argmax" | "argmin";
+
+/** What each of them looks for, if anything (then it needs an element), and whether it gives an element or where it stands. */
+export const COMBINES: Readonly<Record<Combine, { readonly extreme?: "max" | "min"; readonly gives: "element" | "position" }>> = {
+  sum: { gives: "element" },
+  product: { gives: "element" },
+  max: { extreme: "max", gives: "element" },
+  min: { extreme: "min", gives: "element" },
+  argmax: { extreme: "max", gives: "position" },
+  argmin: { extreme: "min", gives: "position" },
+};
+export const givesPosition = (combine: Combine): combine is "argmax" | "argmin" => COMBINES[combine].gives === "position";
 
 /**
  * Where a buffer is read or written, over the axes of the kernel's domain: element `offset + Σ strides[d]·i[d]`.
@@ -129,7 +143,7 @@ export const reduce = (combine: Combine, over: readonly number[], of: Expr): Red
   combine,
   over,
   of,
-  dtype: combine === "argmax" || combine === "argmin" ? "int32" : of.dtype,
+  dtype: givesPosition(combine) ? "int32" : of.dtype,
 });
 
 /** An operation on values of one dtype that gives that dtype (or the one named). */

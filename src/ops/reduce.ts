@@ -1,9 +1,9 @@
 /** Elements combined along axes, which are dropped; and the stable compositions over them. */
 import { isFloat } from "../core/dtype.ts";
 import { ShapeError } from "../core/errors.ts";
-import { checkAxes, checkAxis, showShape, sizeOf } from "../core/shape.ts";
+import { checkAxes, checkAxis, type Shape, showShape, sizeOf } from "../core/shape.ts";
 import { apply, type Reduce, type Value } from "../graph/op.ts";
-import type { Combine } from "../kernel/expr.ts";
+import { COMBINES, type Combine } from "../kernel/expr.ts";
 import { stopGradient } from "./custom.ts";
 import { add, div, mul, sub } from "./elementwise.ts";
 import { filled, iota, scalarLike, zerosLike } from "./leaf.ts";
@@ -16,20 +16,21 @@ import { axesOf, floats, numbers } from "./rules.ts";
 type Gradient = (dy: Value, x: Value, y: Value, axes: readonly number[]) => Value | null;
 
 function reduction(name: string, combine: Combine, gradient: Gradient): Reduce {
-  const finds = combine === "argmax" || combine === "argmin";
-  const needsOne = finds || combine === "max" || combine === "min";
+  const { extreme, gives } = COMBINES[combine];
   return {
     kind: "reduce",
     name,
     combine,
+    gives,
     infer([x], { axes }) {
       const dropped = checkAxes(axes, x.shape.length, name);
-      if (finds && axes.length !== 1) throw new ShapeError(`${name}: needs one axis, not ${showShape(axes)}`);
+      if (axes.some((a, i) => i > 0 && a < axes[i - 1]!))
+        throw new ShapeError(`${name}: the axes ${showShape(axes)} are not in ascending order`);
       const empty = dropped.find((a) => x.shape[a] === 0);
-      if (needsOne && empty !== undefined)
+      if (extreme && empty !== undefined)
         throw new ShapeError(`${name}: axis ${empty} of ${showShape(x.shape)} is empty`, { why: `there is no ${name} of nothing` });
       const { dtype } = numbers(name, [x]);
-      return { shape: x.shape.filter((_, i) => !dropped.includes(i)), dtype: finds ? "int32" : dtype };
+      return { shape: x.shape.filter((_, i) => !dropped.includes(i)), dtype: gives === "position" ? "int32" : dtype };
     },
     vjp: (dy, [x], y, { axes }) => [isFloat(y.dtype) ? gradient(dy, x, y, axes) : null],
     batch: ([x], _, { axes }) => apply(reducers[combine](), [x], { axes: axes.map((a) => a + 1) }),
@@ -45,10 +46,11 @@ const reducers: Record<Combine, () => Reduce> = {
   argmin: () => argminOp,
 };
 
-/** Axes counted from the front, in ascending order; without any, x stays as it is. */
+/** Axes counted from the front, in ascending order; without any, x stays as it is: each element is the one at position 0. */
 function along(op: Reduce, x: Value, axes: readonly number[]): Value {
   const sorted = checkAxes(axes, x.shape.length, op.name).sort((a, b) => a - b);
-  return sorted.length === 0 ? x : apply(op, [x], { axes: sorted });
+  if (sorted.length > 0) return apply(op, [x], { axes: sorted });
+  return op.gives === "position" ? filled(0, x.shape, "int32") : x;
 }
 
 /** y, which lacks the axes, repeated along them again. */
@@ -112,22 +114,27 @@ export function min(x: Value, axes: readonly number[]): Value {
 }
 export const minOp: Reduce = reduction("min", "min", (dy, x, _, axes) => toFirst(dy, x, axes, argmin));
 
-function toFirst(dy: Value, x: Value, axes: readonly number[], find: (x: Value, axis: number) => Value): Value {
-  const { flat, back } = axes.length === 1 ? { flat: x, back: (y: Value) => y } : flattened(x, axes);
-  const axis = axes.length === 1 ? axes[0]! : flat.shape.length - 1;
-  const chosen = back(eq(spread(find(flat, axis), flat, [axis]), iota(flat.shape, axis)));
+/** Each element asks whether it is the one: nothing is put anywhere, so that this joins what uses it. */
+function toFirst(dy: Value, x: Value, axes: readonly number[], find: (x: Value, axes: readonly number[]) => Value): Value {
+  const chosen = eq(spread(find(x, axes), x, axes), positions(x.shape, axes));
   return select(chosen, spread(dy, x, axes), zerosLike(x));
 }
 
-/** Position of the first largest along the axis, as int32; of a NaN if there is one. */
-export function argmax(x: Value, axis: number): Value {
-  return along(argmaxOp, x, [axis]);
+/** The row-major position of each element among those along the axes. */
+function positions(shape: Shape, axes: readonly number[]): Value {
+  const [first, ...rest] = axes;
+  return rest.reduce((at, axis) => add(mul(at, scalarLike(at, shape[axis]!)), iota(shape, axis)), iota(shape, first!));
+}
+
+/** Row-major position of the first largest along the axes, as int32; of a NaN if there is one. Errors: an empty axis. */
+export function argmax(x: Value, axes: number | readonly number[]): Value {
+  return along(argmaxOp, x, typeof axes === "number" ? [axes] : axes);
 }
 export const argmaxOp: Reduce = reduction("argmax", "argmax", () => null);
 
-/** Position of the first smallest along the axis, as int32; of a NaN if there is one. */
-export function argmin(x: Value, axis: number): Value {
-  return along(argminOp, x, [axis]);
+/** Row-major position of the first smallest along the axes, as int32; of a NaN if there is one. Errors: an empty axis. */
+export function argmin(x: Value, axes: number | readonly number[]): Value {
+  return along(argminOp, x, typeof axes === "number" ? [axes] : axes);
 }
 export const argminOp: Reduce = reduction("argmin", "argmin", () => null);
 

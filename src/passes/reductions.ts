@@ -10,8 +10,7 @@ export function reduceWith(op: Reduce, x: Value, axes: readonly number[]): Value
   return axes.length === 0 ? x : apply(op, [x], { axes: axes.toSorted((a, b) => a - b) });
 }
 
-/** argmax and argmin give positions, not elements. */
-const givesElements = (op: Reduce): boolean => op.combine !== "argmax" && op.combine !== "argmin";
+const givesElements = (op: Reduce): boolean => op.gives === "element";
 
 /** Axis by axis of a value without `axes`: which axis of the whole it is. */
 const keptAxes = (rank: number, axes: readonly number[]): number[] => allAxes(rank).filter((d) => !axes.includes(d));
@@ -19,14 +18,14 @@ const keptAxes = (rank: number, axes: readonly number[]): number[] => allAxes(ra
 export const reductions: readonly Rule[] = [
   {
     name: "reduce one element",
-    doc: "sum, product, max, min over axes of size 1 → reshape; argmax, argmin → 0",
+    doc: "sum, product, max, min over axes of size 1 → reshape; argmax, argmin over nothing else → 0",
     apply(v) {
       const found = reductionOf(v);
       if (!found) return null;
       const { op, x, axes } = found;
       const ones = axes.filter((d) => x.shape[d] === 1);
       if (ones.length === 0) return axes.length === 0 && givesElements(op) ? x : null;
-      if (!givesElements(op)) return scalarLike(v, 0);
+      if (!givesElements(op) && ones.length === axes.length) return scalarLike(v, 0);
       const kept = keptAxes(x.shape.length, ones);
       const rest = axes.filter((d) => x.shape[d] !== 1).map((d) => kept.indexOf(d));
       return reduceWith(op, reshape(x, without(x.shape, ones)), rest);
@@ -67,13 +66,14 @@ export const reductions: readonly Rule[] = [
   },
   {
     name: "reduce of transpose",
-    doc: "sum(transpose(x), a) → transpose(sum(x, a'))",
+    doc: "sum(transpose(x), a) → transpose(sum(x, a')); argmax, argmin where positions stay",
     apply(v) {
       const found = reductionOf(v);
       const moved = found && match(found.x, transposeOp);
       if (!moved) return null;
       const { permutation } = moved.attributes;
       const axes = found.axes.map((d) => permutation[d]!);
+      if (!givesElements(found.op) && axes.some((d, i) => i > 0 && d < axes[i - 1]!)) return null;
       const kept = keptAxes(permutation.length, axes);
       const order = keptAxes(permutation.length, found.axes).map((d) => kept.indexOf(permutation[d]!));
       return transpose(reduceWith(found.op, moved.x, axes), order);
@@ -81,10 +81,10 @@ export const reductions: readonly Rule[] = [
   },
   {
     name: "reduce all of reshape",
-    doc: "sum(reshape(x)) → sum(x), over all axes",
+    doc: "sum(reshape(x)) → sum(x), and all others, over all axes",
     apply(v) {
       const found = reductionOf(v);
-      if (!found || v.shape.length > 0 || !givesElements(found.op)) return null;
+      if (!found || v.shape.length > 0) return null;
       const shaped = match(found.x, reshapeOp);
       // Axes of size 1 are dropped by reshapes like this one.
       return shaped && shaped.x.shape.length > 0 && !shaped.x.shape.includes(1)

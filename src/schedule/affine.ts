@@ -38,8 +38,6 @@ export class Domain implements IndexAlgebra<Affine> {
   readonly inner = new Set<number>();
   /** No axis may be split any more. */
   frozen = false;
-  /** Axes that must stay whole. */
-  readonly whole = new Set<number>();
   private readonly splits = new Map<number, Split>();
 
   constructor(shape: readonly number[]) {
@@ -96,9 +94,7 @@ export class Domain implements IndexAlgebra<Affine> {
 
   /** Cuts one axis in two so that its outer part moves in steps of `size`. */
   private refine(terms: readonly (readonly [number, number])[], size: number): void {
-    const cut = terms.find(
-      ([a, c]) => c > 0 && !this.whole.has(a) && size % c === 0 && this.sizes[a]! > size / c && this.sizes[a]! % (size / c) === 0,
-    );
+    const cut = terms.find(([a, c]) => c > 0 && size % c === 0 && this.sizes[a]! > size / c && this.sizes[a]! % (size / c) === 0);
     if (!cut || this.frozen) throw new NotAffine();
     const [axis, coefficient] = cut;
     const length = size / coefficient;

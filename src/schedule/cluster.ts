@@ -107,10 +107,7 @@ export class Cluster {
     const sizes = reducedSizes(v);
     if (sizes.length === 0) return [];
     const axes = this.walkedAgain(v, view) ?? sizes.map((n) => this.domain.addAxis(n));
-    for (const a of axes) {
-      this.domain.inner.add(a);
-      if (v.op.kind === "reduce" && v.op.combine.startsWith("arg")) this.domain.whole.add(a);
-    }
+    for (const a of axes) this.domain.inner.add(a);
     return axes;
   }
 

@@ -2,7 +2,7 @@
 import { isFloat } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, show } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
-import { checkAxes, checkAxis, sizeOf } from "../core/shape.ts";
+import { checkAxes, checkAxis } from "../core/shape.ts";
 import { atUserLine } from "../core/site.ts";
 import type { Value } from "../graph/op.ts";
 import * as ops from "../ops/index.ts";
@@ -145,20 +145,10 @@ function normOf(x: Value, axes: readonly number[], p: number): Value {
 export const norm = (x: Tensor, axis: Axes, o?: NormOptions): Tensor =>
   reduce("norm", x, axis, o, (v, axes) => float("norm", (f) => normOf(f, axes, o?.p ?? 2))(v), NORM);
 
-/** A rule along one axis; without an axis, over all elements in row-major order. */
-function position(who: string, rule: (x: Value, axis: number) => Value) {
-  return (x: Tensor, axis?: number, options?: ReduceOptions): Tensor =>
-    unary(x, (v) => {
-      checkOptions(who, options, KEEP);
-      if (axis !== undefined && isScalar(v)) checkAxis(axis, 1, who);
-      if (axis === undefined || isScalar(v)) return rule(counted(ops.reshape(v, [sizeOf(v.shape)])), 0);
-      const front = checkAxis(axis, v.shape.length, who);
-      return kept(v, rule(counted(v), front), [front], options);
-    });
-}
-
-export const argmax = position("argmax", ops.argmax);
-export const argmin = position("argmin", ops.argmin);
+export const argmax = (x: Tensor, axis: Axes, o?: ReduceOptions): Tensor =>
+  reduce("argmax", x, axis, o, (v, axes) => ops.argmax(counted(v), axes));
+export const argmin = (x: Tensor, axis: Axes, o?: ReduceOptions): Tensor =>
+  reduce("argmin", x, axis, o, (v, axes) => ops.argmin(counted(v), axes));
 
 /** Options as they were passed, and what there is. */
 interface Given {

@@ -486,11 +486,24 @@ export class Tensor<out S extends Shape = any> {
   norm(axis?: Axes, options?: reduce.NormOptions): Tensor {
     return reduce.norm(this, axis, options);
   }
-  /** Along an axis; without one, the position among all elements in row-major order. The first of equals; NaN counts as the extreme. int32. */
-  argmax(axis?: number, options?: { keepDims?: boolean }): Tensor {
+  /** Where the largest stands, int32: its row-major position along the axis, among several axes or among all elements. The first of equals; a NaN counts as the largest. */
+  argmax(): Tensor<[]>;
+  argmax<X extends Tensor, const I extends Axes, const K extends boolean = false>(
+    this: X,
+    axis: types.HasAxes<X, I, K, "argmax">,
+    options?: reduce.ReduceOptions<K>,
+  ): types.Reduced<X, I, K, "argmax">;
+  argmax(axis?: Axes, options?: reduce.ReduceOptions): Tensor {
     return reduce.argmax(this, axis, options);
   }
-  argmin(axis?: number, options?: { keepDims?: boolean }): Tensor {
+  /** Where the smallest stands, as `argmax` says it; a NaN counts as the smallest. */
+  argmin(): Tensor<[]>;
+  argmin<X extends Tensor, const I extends Axes, const K extends boolean = false>(
+    this: X,
+    axis: types.HasAxes<X, I, K, "argmin">,
+    options?: reduce.ReduceOptions<K>,
+  ): types.Reduced<X, I, K, "argmin">;
+  argmin(axis?: Axes, options?: reduce.ReduceOptions): Tensor {
     return reduce.argmin(this, axis, options);
   }
 

@@ -60,10 +60,13 @@ const reduced = (build: (x: Value, axes: readonly number[]) => Value, domain: Do
   sample("over everything", [float([7, 3], domain)], (x) => build(x, [0, 1])),
   sample("of no rows", [float([0, 3], domain)], (x) => build(x, [1])),
 ];
-const found = (build: (x: Value, axis: number) => Value): Sample[] => [
+const found = (build: (x: Value, axes: number | readonly number[]) => Value): Sample[] => [
   sample("along the last axis", [float([3, 17], "distinct")], (x) => build(x, 1)),
   sample("along the first axis", [float([5, 3], "distinct")], (x) => build(x, 0)),
   sample("of int32", [ints([4, 9], 5, true)], (x) => build(x, 1)),
+  sample("among two axes", [float([3, 4, 5], "distinct")], (x) => build(x, [0, 2])),
+  sample("among everything", [float([7, 3], "distinct")], (x) => build(x, [0, 1])),
+  sample("among axes of equals", [ints([2, 5, 3], 3, true)], (x) => build(x, [1, 2])),
 ];
 
 /** A convolution: batch, groups of channels, a window with stride 2, dilation 2 and padding, and another without. */

@@ -186,6 +186,7 @@ const EXAMPLES: Record<string, readonly (readonly [before: Value, after: Value |
     [o.sum(thin, [1]), o.reshape(thin, [2])],
     [o.max(leaf(17, [2, 1, 3]), [1, 2]), o.max(o.reshape(leaf(17, [2, 1, 3]), [2, 3]), [1])],
     [o.argmax(thin, 1), o.filled(0, [2], "int32")],
+    [o.argmax(leaf(17, [2, 1, 3]), [1, 2]), o.argmax(o.reshape(leaf(17, [2, 1, 3]), [2, 3]), [1])],
   ],
   "sum of sum": [
     [o.sum(o.sum(cube, [1]), [1]), o.sum(cube, [1, 2])],
@@ -198,8 +199,12 @@ const EXAMPLES: Record<string, readonly (readonly [before: Value, after: Value |
   "reduce of transpose": [
     [o.sum(o.transpose(cube, [2, 0, 1]), [1]), o.transpose(o.sum(cube, [0]), [1, 0])],
     [o.argmax(o.transpose(x, [1, 0]), 0), o.argmax(x, 1)],
+    [o.argmin(o.transpose(cube, [1, 0, 2]), [0, 2]), o.argmin(cube, [1, 2])],
   ],
-  "reduce all of reshape": [[o.sum(o.reshape(cube, [24]), [0]), o.sum(cube, [0, 1, 2])]],
+  "reduce all of reshape": [
+    [o.sum(o.reshape(cube, [24]), [0]), o.sum(cube, [0, 1, 2])],
+    [o.argmax(o.reshape(cube, [6, 4]), [0, 1]), o.argmax(cube, [0, 1, 2])],
+  ],
   "sum of pad": [[o.sum(o.pad(x, zeros([0, 1], [0, 1])), [1]), o.sum(x, [1])]],
   "product of nothing": [[o.matmul(leaf(14, [2, 0]), leaf(15, [0, 3])), c(0)]],
   "product along one element": [

@@ -44,6 +44,8 @@ const placed = (f: Feeds, n: number, dtype?: DType, numbers?: (i: number) => num
 const along = (f: Feeds, n: number, build: (x: Value, axis: number) => Value[], dtype?: DType, numbers?: (i: number) => number): Value[] =>
   placed(f, n, dtype, numbers).flatMap(({ x, axis }) => build(x, axis));
 
+const ORDERS = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]; // biome-ignore format: orders
+
 /** Ties, and a NaN in every seventh place. */
 const tiesAndNaN = (i: number): number => (i % 7 === 5 ? Number.NaN : (i * 5) % 4);
 
@@ -93,6 +95,32 @@ const FAMILIES: Record<string, Family> = {
   "argmax of float64 and int32": (f, n) => [
     ...along(f, n, (x, axis) => [o.argmax(x, axis)], "float64", tiesAndNaN),
     ...along(f, n, (x, axis) => [o.argmin(x, axis)], "int32"),
+  ],
+  // In whatever order the axes lie in memory: the first extreme is that of the axes as they are named.
+  "argmax among several axes with ties and NaN": (f, n) =>
+    along(
+      f,
+      n,
+      (x, axis) => {
+        const others = axesOf(x).filter((a) => a !== axis);
+        return ORDERS.flatMap((order) => {
+          const y = o.transpose(x, order);
+          return [o.argmax(y, axesOf(y)), o.argmin(y, others), o.argmax(y, [0, 1]), o.argmin(y, [0, 2]), o.max(y, [1, 2])];
+        });
+      },
+      "float32",
+      tiesAndNaN,
+    ),
+  "argmax among the axes of float64 and int32": (f, n) => [
+    ...along(f, n, (x) => [o.argmax(o.transpose(x, [2, 1, 0]), [0, 1])], "float64", tiesAndNaN),
+    ...along(f, n, (x) => [o.argmin(o.transpose(x, [1, 0, 2]), [0, 1, 2])], "int32"),
+    ...along(
+      f,
+      n,
+      (x, axis) => [o.argmax(o.reshape(x, [n, 6]), axis === 1 ? [0, 1] : 0)],
+      "float32",
+      () => Number.NEGATIVE_INFINITY,
+    ),
   ],
   moves: (f, n) =>
     along(f, n, (x, axis) => [

@@ -272,6 +272,12 @@ describe("reductions", () => {
     expect(await m.argmax().item()).toBe(5);
     expect(await m.argmax(-1).array()).toEqual([2, 2]);
     expect(m.argmin(0, { keepDims: true }).shape).toEqual([1, 3]);
+    expect(await m.argmax([0, 1]).item()).toBe(5);
+    expect(m.argmin([0, -1], { keepDims: true }).shape).toEqual([1, 1]);
+    const windows = tensor([[[4, 4], [5, 5]], [[0, 0], [0, 0]]]); // biome-ignore format: two windows
+    expect(await windows.argmax([1, 2]).array()).toEqual([2, 0]);
+    expect(await windows.argmin([0, 2]).array()).toEqual([2, 2]);
+    expect(() => (m as Tensor).argmax([0, 2])).toThrow(/axis 2/);
     const x = tensor([1, Number.NaN, 3]);
     expect(await x.argmax().item()).toBe(1);
     expect(await x.max().item()).toBeNaN();

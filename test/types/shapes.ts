@@ -74,8 +74,13 @@ is<[8, 3, 32]>()(x4.sum(-1));
 is<[8, 32]>()(x4.mean([1, 3]));
 is<[8, 1, 32, 1]>()(x4.max([1, -1], { keepDims: true }));
 is<[1, 1, 1, 1]>()(x4.std(undefined, { keepDims: true }));
+is<[]>()(x4.argmax());
+is<[8, 3]>()(x4.argmax([2, 3]));
+is<[8, 3, 1, 30]>()(x4.argmin(-2, { keepDims: true }));
 // @ts-expect-error no axis 4
 x4.sum(4);
+// @ts-expect-error no axis 4
+x4.argmax([0, 4]);
 // @ts-expect-error no axis 5
 x4.transpose(0, 5);
 // @ts-expect-error three of four axes

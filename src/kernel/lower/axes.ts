@@ -2,7 +2,7 @@
  * Axes made simple before loops are made of them: axes of size 1 vanish, neighbours that every access runs through
  * as one are merged, equal subexpressions become one node.
  */
-import { type Access, constant, type Expr, nodesBelow, readsBelow, rewrite, withAccess } from "../expr.ts";
+import { type Access, constant, type Expr, givesPosition, nodesBelow, type Reduction, readsBelow, rewrite, withAccess } from "../expr.ts";
 import type { Guard, Rows, Store } from "../kernel.ts";
 import { shared } from "../share.ts";
 import { type AxisSet, axisSet } from "./axis-set.ts";
@@ -68,7 +68,7 @@ function renumber(nest: Nest, to: readonly number[], sizes: readonly number[], o
     if (e.op !== "reduce") return e;
     const over = [...new Set(e.over.map((a) => to[a]!).filter((a) => a >= 0))];
     if (over.length > 0) return { ...e, over };
-    return e.combine === "argmax" || e.combine === "argmin" ? constant(0, "int32") : e.of;
+    return givesPosition(e.combine) ? constant(0, "int32") : e.of;
   };
   return { sizes, outer, ...mapExprs(nest, rule, access) };
 }
@@ -84,6 +84,12 @@ function withoutOnes(nest: Nest): Nest {
   );
 }
 
+/** Whether a reduction can take two axes as one: positions are counted in the order of its axes. */
+function runsThrough({ over, combine }: Reduction, a: number, b: number): boolean {
+  const [first, second] = [over.indexOf(a), over.indexOf(b)];
+  return givesPosition(combine) && first >= 0 ? second === first + 1 : first >= 0 === second >= 0;
+}
+
 function merged(nest: Nest): Nest {
   const accesses = accessesOf(nest);
   const nodes = nodesOf(nest);
@@ -94,8 +100,7 @@ function merged(nest: Nest): Nest {
     const size = nest.sizes[b]!;
     if (nest.outer[a] !== nest.outer[b] || indexed.has(a) || indexed.has(b)) continue;
     if (!accesses.every((x) => x.strides[a] === x.strides[b]! * size)) continue;
-    if (!reductions.every((r) => r.over.includes(a) === r.over.includes(b) && !(r.combine.startsWith("arg") && r.over.includes(a))))
-      continue;
+    if (!reductions.every((r) => runsThrough(r, a, b))) continue;
     const to = nest.sizes.map((_, i) => (i < b ? i : i - 1));
     const sizes = nest.sizes.toSpliced(b, 1).with(a, nest.sizes[a]! * size);
     // The merged axis steps as its inner part did; renumber lets the last writer win, and that is b.

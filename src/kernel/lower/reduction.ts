@@ -1,11 +1,11 @@
 /** Accumulators of reductions: how they start, take an element, and end in one value that stands in every lane. */
-import { InternalError } from "../../core/errors.ts";
-import type { Combine, Reduction } from "../expr.ts";
+import { COMBINES, type Combine, givesPosition, type Reduction } from "../expr.ts";
 import type { Lane, Statement, Vec, VecLocal } from "../loop.ts";
 import { asLane, laneOf, maskFor } from "./scalar.ts";
 
 export interface Accumulator {
-  start(): Statement[];
+  /** `first`: the position of the first element that each lane meets. */
+  start(first: () => Vec): Statement[];
   /** Takes `parts` (one value, or the two factors of one) into copy `copy`; lanes outside `mask` do not count. */
   step(copy: number, parts: readonly Vec[], mask: Vec | undefined, position: () => Vec): Statement[];
   finish(bind: Bind): { statements: Statement[]; value: Vec };
@@ -18,7 +18,7 @@ type Bind = (v: Vec) => { local: VecLocal; statement: Statement };
  */
 export function accumulator(r: Reduction, copies: number, inLanes: boolean, local: (lane: Lane) => VecLocal): Accumulator {
   const { combine } = r;
-  if (combine === "argmax" || combine === "argmin") return extremePosition(r, inLanes, local);
+  if (givesPosition(combine)) return extremePosition(r, inLanes, local);
   const lane = laneOf(r.dtype);
   const accs = Array.from({ length: copies }, () => local(lane));
   const identity: Vec = { op: "splat", value: identityOf(combine, lane), lane };
@@ -94,11 +94,10 @@ function acrossLanes(combine: Combine, acc: Vec, lane: Lane, keep: (v: Vec) => V
   return { op: "select", args: [any, { op: "splat", value: Number.NaN, lane }, extreme], lane };
 }
 
-/** argmax, argmin: the value and the position of the first extreme; the first NaN is the extreme of all. */
+/** argmax, argmin: the value and the position of the first extreme, of elements that come in the order of their positions; the first NaN is the extreme of all. */
 function extremePosition(r: Reduction, inLanes: boolean, local: (lane: Lane) => VecLocal): Accumulator {
   const lane = laneOf(r.of.dtype);
-  if (r.over.length !== 1) throw new InternalError(`${r.combine} over ${r.over.length} axes`);
-  const most = r.combine === "argmax" ? "max" : "min";
+  const most = COMBINES[r.combine].extreme!;
   const best = local(lane);
   const place = local("i32");
   const width = maskFor(lane);
@@ -107,7 +106,7 @@ function extremePosition(r: Reduction, inLanes: boolean, local: (lane: Lane) => 
   const worst: Vec = { op: "splat", value: identityOf(most, lane), lane };
   return {
     // A lane that meets nothing better than the identity answers its own first position.
-    start: () => [set(best, worst), set(place, inLanes ? { op: "ramp", value: 0, lane: "i32" } : { op: "splat", value: 0, lane: "i32" })],
+    start: (first) => [set(best, worst), set(place, inLanes ? first() : { op: "splat", value: 0, lane: "i32" })],
     step(_copy, parts, mask, position) {
       const value = asLane(parts[0]!, lane);
       const counted: Vec = mask ? { op: "select", args: [asLane(mask, width), value, worst], lane } : value;

@@ -3,7 +3,7 @@
  * loops; one axis runs over the lanes of a vector.
  */
 import { bytesOf } from "../../core/dtype.ts";
-import { type Access, accessKey, type Expr, operands, type Reduction, readsBelow } from "../expr.ts";
+import { type Access, accessKey, type Expr, givesPosition, operands, type Reduction, readsBelow } from "../expr.ts";
 import type { Lowered, LoweringContext, Rows, Store } from "../kernel.ts";
 import { type Int, iadd, imin, imul, int, type LoopModule, type Statement, type Vec, type VecLocal, vec } from "../loop.ts";
 import { expand } from "../math/index.ts";
@@ -292,12 +292,13 @@ class RowsEmitter {
     const inLanes = first.over.includes(this.loops.lane);
     const light =
       inLanes && together.length <= 2 && outsideReductions(together.map((r) => r.of)).filter((e) => e.op !== "reduce").length <= 16;
-    const unroll = light && together.every((r) => !r.combine.startsWith("arg")) ? 4 : 1;
+    const ordered = together.some((r) => givesPosition(r.combine));
+    const unroll = light && !ordered ? 4 : 1;
     const accumulators = together.map((r) => accumulator(r, unroll, inLanes, (lane) => vec(this.loops.local("acc"), lane)));
     this.prepare(together.map((r) => r.of));
-    for (const a of accumulators) scope.statements.push(...a.start());
-    const axes = first.over.filter((a) => a !== this.loops.lane);
-    if (inLanes) axes.push(this.loops.lane);
+    for (const a of accumulators) scope.statements.push(...a.start(() => this.loops.positionAlong(first.over, "first")));
+    // Positions are met in rising order, whichever axis runs over the lanes; else that one comes last.
+    const axes = ordered ? first.over : first.over.toSorted((a, b) => Number(a === this.loops.lane) - Number(b === this.loops.lane));
     this.loops.over(
       axes,
       (a) => [0, this.loops.sizes[a]!],
@@ -307,8 +308,9 @@ class RowsEmitter {
           const of = r.of;
           const fused = r.combine === "sum" && of.op === "mul" && !this.kept.has(of);
           const parts = fused ? of.args.map((x) => this.emit(x)) : [this.emit(of)];
-          const position = (): Vec => this.loops.indexAlong(r.over[0]!);
-          const mask = inLanes && this.loops.scope.count ? this.loops.tailMask(this.loops.scope) : undefined;
+          const position = (): Vec => this.loops.positionAlong(r.over);
+          const lanes = inLanes ? this.loops.laneScope(this.loops.scope) : undefined;
+          const mask = lanes?.count ? this.loops.tailMask(lanes) : undefined;
           this.loops.scope.statements.push(...accumulators[i]!.step(copy, parts, mask, position));
         });
       },

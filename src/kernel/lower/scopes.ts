@@ -83,23 +83,24 @@ export class Loops {
     return { keep: (v) => this.letVec(v, scope), statements: scope.statements, fresh: (name) => this.local(name) };
   }
 
-  /** Nested loops over axes, the lane axis last and in vectors: whole ones (`unroll` at a time), then what is left of one. */
+  /** Nested loops over axes, the lane axis in vectors: whole ones (`unroll` at a time, where it is the last), then what is left of one. */
   over(axes: readonly number[], range: (axis: number) => [Int, Int], unroll: number, body: (copy: number) => void): void {
     const [axis, ...rest] = axes;
     if (axis === undefined) return body(0);
     const [from, to] = range(axis);
     if (axis !== this.lane) return this.loop(axis, from, to, 1, 1, () => this.over(rest, range, unroll, body));
+    const inside = rest.length === 0 ? body : () => this.over(rest, range, 1, body);
     const W = this.lanes;
     const length = this.letInt(isub(to, from), "length");
     const whole = this.letInt(isub(to, irem(length, W)), "whole");
     let start = from;
-    if (unroll > 1) {
+    if (unroll > 1 && rest.length === 0) {
       const many = this.letInt(isub(to, irem(length, W * unroll)), "many");
       this.loop(axis, from, many, W, unroll, body);
       start = many;
     }
-    this.loop(axis, start, whole, W, 1, body);
-    this.remainder(axis, whole, this.letInt(isub(to, whole), "rest") as IntLocal, body);
+    this.loop(axis, start, whole, W, 1, inside);
+    this.remainder(axis, whole, this.letInt(isub(to, whole), "rest") as IntLocal, inside);
   }
 
   private loop(axis: number, from: Int, to: Int, step: number, copies: number, body: (copy: number) => void): void {
@@ -191,9 +192,28 @@ export class Loops {
     return scope.mask;
   }
 
-  indexAlong(axis: number): Vec {
-    const at = this.scopes.find((s) => s.axis === axis)!.at;
-    return { op: axis === this.lane ? "ramp" : "splatInt", value: at, lane: "i32" };
+  /** Row-major position over axes in this order: of the element at hand, or of the first. */
+  positionAlong(axes: readonly number[], of: "here" | "first" = "here"): Vec {
+    let linear: Int = 0;
+    if (of === "here") for (const a of axes) linear = iadd(imul(linear, this.sizes[a]!), this.scopes.find((s) => s.axis === a)!.at);
+    const at = axes.length > 1 ? this.letInt(linear, "at") : linear;
+    const place = axes.indexOf(this.lane);
+    if (place < 0) return { op: "splatInt", value: at, lane: "i32" };
+    const after = axes.slice(place + 1);
+    if (after.length === 0) return { op: "ramp", value: at, lane: "i32" };
+    const step = this.letInt(
+      after.reduce<Int>((n, a) => imul(n, this.sizes[a]!), 1),
+      "step",
+    );
+    const apart: Vec = {
+      op: "mul",
+      args: [
+        { op: "ramp", value: 0, lane: "i32" },
+        { op: "splatInt", value: step, lane: "i32" },
+      ],
+      lane: "i32",
+    };
+    return { op: "add", args: [{ op: "splatInt", value: at, lane: "i32" }, apart], lane: "i32" };
   }
 
   /** Row-major position over the axes of a set. */

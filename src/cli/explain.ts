@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { type Compiled, compile, type Device, type Explanation, explain, Generator, type Tensor } from "../index.ts";
 import { writeAtomically } from "../io/index.ts";
+import { callLayer } from "../nn/call.ts";
 import { summary, training } from "../nn/index.ts";
 import { completeOptions, exampleBatch, type Options, prepare, type Recipe, readInfo } from "../train/index.ts";
 import { dataOption, deviceOption, givenOptions, jsonOption, recipeIn, recipeOption, recipeOptions, whole } from "./arguments.ts";
@@ -95,7 +96,7 @@ async function stepOf(name: string, flags: Flags, given: Options): Promise<Step>
   const optimizer = (recipe as Recipe).optimizer(model, options, 1000);
   const step = compile(
     (x: Tensor, y: Tensor) => {
-      const value = loss(model.forward(x, training(rng)), y);
+      const value = loss(callLayer(model, [x], training(rng)), y);
       optimizer.minimize(value);
       return value;
     },

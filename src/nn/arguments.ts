@@ -15,6 +15,18 @@ export function checkProbability(p: number, who: string): number {
   throw new ArgumentError(`${who} is ${show(p)}`, { why: "a probability lies between 0 and 1", site: takeSite() });
 }
 
+/** The input of a layer, which is one tensor; `rest` is what else it was called with: a mode, if anything. */
+export function checkInput(x: unknown, rest: readonly unknown[], who: string): void {
+  checkTensor(x, who);
+  checkAlone(rest, who);
+}
+
+/** Refuses tensors besides the one that a layer takes. */
+export function checkAlone(rest: readonly unknown[], who: string): void {
+  const more = rest.filter((input) => input instanceof Tensor).length;
+  if (more > 0) throw new ArgumentError(`${who}: forward takes one tensor, and got ${more + 1}`, { site: takeSite() });
+}
+
 /** An input that must be a tensor. */
 export function checkTensor(x: unknown, who: string): void {
   if (!(x instanceof Tensor))

@@ -1,6 +1,6 @@
 import type { Shape } from "../core/shape-types.ts";
 import type { Tensor } from "../index.ts";
-import { checkProbability } from "./arguments.ts";
+import { checkInput, checkProbability } from "./arguments.ts";
 import { checkMode, type Mode } from "./mode.ts";
 import { Module } from "./module.ts";
 import type { SameShapes } from "./shapes.ts";
@@ -23,9 +23,11 @@ export class Dropout extends Module {
     this.p = checkProbability(p, "Dropout: p");
   }
 
-  forward<S extends Shape>(x: Tensor<S>, mode: Mode): Tensor<S> {
-    const how = checkMode(mode, "Dropout");
-    return how.training && this.p > 0 ? (dropout(x, this.p, how) as Tensor<S>) : x;
+  forward<S extends Shape>(x: Tensor<S>, mode: Mode): Tensor<S>;
+  forward(x: Tensor, ...rest: [Mode]): Tensor {
+    checkInput(x, rest, "Dropout");
+    const how = checkMode(rest[0], "Dropout");
+    return how.training && this.p > 0 ? dropout(x, this.p, how) : x;
   }
 }
 

@@ -3,7 +3,7 @@ import { ArgumentError, DTypeError, show } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
 import { atUserLine, takeSite } from "../core/site.ts";
 import { arange, customGradient, type DType, type Tensor, type Variable, where } from "../index.ts";
-import { checkSize, checkTensor } from "./arguments.ts";
+import { checkInput, checkSize } from "./arguments.ts";
 import { type Initializer, normal } from "./initializers.ts";
 import { Module } from "./module.ts";
 import { parameter } from "./parameter.ts";
@@ -41,9 +41,10 @@ export class Embedding extends Module {
     this.weight = parameter([count, features], this.paddingIdx === undefined ? normal() : zeroAt(this.paddingIdx), { dtype });
   }
 
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor): Tensor;
+  forward(x: Tensor, ...rest: unknown[]): Tensor {
     return atUserLine(() => {
-      checkTensor(x, "Embedding");
+      checkInput(x, rest, "Embedding");
       if (!isInteger(x.dtype))
         throw new DTypeError(`Embedding: the symbols are ${x.dtype}`, { why: "a symbol is a row number", help: 'x.cast("int32")' });
       const rows = this.weight.gather(x);

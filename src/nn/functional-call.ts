@@ -1,4 +1,5 @@
-import { FormatError } from "../core/errors.ts";
+import { ArgumentError, FormatError, show } from "../core/errors.ts";
+import { takeSite } from "../core/site.ts";
 import { Tensor, type Tree, Variable, withContents } from "../index.ts";
 import { cellsOf, type Module } from "./module.ts";
 import { matchState } from "./state.ts";
@@ -12,6 +13,11 @@ import { matchState } from "./state.ts";
  * hvp((state) => functionalCall(model, state, () => mse(model.forward(x, inference), y)), model.stateDict(), v);
  */
 export function functionalCall<R extends Tree>(model: Module, state: Readonly<Record<string, Tensor>>, f: () => R): R {
+  if (typeof f !== "function")
+    throw new ArgumentError(`functionalCall: ${show(f)} is no function`, {
+      help: "functionalCall(model, state, () => model.forward(x, inference))",
+      site: takeSite(),
+    });
   const cells = cellsOf(model);
   const { values, unexpected } = matchState("functionalCall", cells, state, { strict: false });
   if (unexpected.length > 0)

@@ -4,7 +4,7 @@ import { showShape } from "../core/shape.ts";
 import type { Checked, Dense, Known, Shape } from "../core/shape-types.ts";
 import { atUserLine, takeSite } from "../core/site.ts";
 import type { DType, Tensor, Variable } from "../index.ts";
-import { checkSize, checkTensor } from "./arguments.ts";
+import { checkInput, checkSize, checkTensor } from "./arguments.ts";
 import { symmetricByFan } from "./initializers.ts";
 import { Module } from "./module.ts";
 import { parameter } from "./parameter.ts";
@@ -46,7 +46,8 @@ export class Linear<In extends number = any, Out extends number = any> extends M
   }
 
   forward<S extends Shape>(x: Checked<Dense<S, In, Out>, Tensor<S>>): Tensor<Known<Dense<S, In, Out>>>;
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, ...rest: unknown[]): Tensor {
+    checkInput(x, rest, "Linear");
     checkLastAxis(x, this.inFeatures, this.outFeatures);
     return linear(x, this.weight, this.bias);
   }
@@ -62,7 +63,6 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
 }
 
 function checkLastAxis(x: Tensor, inFeatures: number, outFeatures: number): void {
-  checkTensor(x, "Linear");
   const last = x.shape.at(-1);
   if (last === inFeatures) return;
   throw new ShapeError(`Linear: the input is ${showShape(x.shape)}`, {

@@ -2,6 +2,8 @@ import { ArgumentError, GradusError } from "../core/errors.ts";
 import type { Checked, Known, Shape } from "../core/shape-types.ts";
 import { takeSite } from "../core/site.ts";
 import { Tensor } from "../index.ts";
+import { checkAlone } from "./arguments.ts";
+import { callLayer } from "./call.ts";
 import type { Mode } from "./mode.ts";
 import { Module } from "./module.ts";
 import type { ChainOf, ChainShapes, LayerLike, ModeOf } from "./shapes.ts";
@@ -39,7 +41,9 @@ export class Sequential<const L extends readonly LayerLike[] = any> extends Modu
 
   forward<S extends Shape>(x: Checked<ChainOf<L, S>, Tensor<S>>, ...mode: ModeOf<L>): Tensor<Known<ChainOf<L, S>>>;
   // The signature above is what callers see; a deferred conditional type cannot be implemented by anything narrower.
-  forward(x: any, ...[mode]: any): any {
+  forward(x: any, ...rest: any): any {
+    const [mode] = rest;
+    checkAlone(rest, "Sequential");
     return this.layers.reduce((h: Tensor, layer, i): Tensor => {
       const y = within(layer, i, () => run(layer, h, mode));
       if (y instanceof Tensor) return y;
@@ -52,7 +56,10 @@ export class Sequential<const L extends readonly LayerLike[] = any> extends Modu
 }
 
 /** Only modules get the mode: the second argument of a function means something else (the axis of softmax). */
-const run = (layer: LayerLike, h: Tensor, mode: Mode): unknown => (typeof layer === "function" ? layer(h) : layer.forward(h, mode));
+const run = (layer: LayerLike, h: Tensor, mode: Mode): unknown =>
+  typeof layer === "function"
+    ? layer(h)
+    : callLayer(layer, [h], mode, "layers of a chain take one tensor: call this one in a Module of yours");
 
 /** Errors say in which layer they arose: "layer 2 (Linear): …", inside a chain in a chain "layer 1.0 (Linear): …". */
 function within(layer: LayerLike, index: number, f: () => unknown): unknown {

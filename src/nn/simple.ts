@@ -2,6 +2,7 @@
 import { checkAxis } from "../core/shape.ts";
 import type { Shape } from "../core/shape-types.ts";
 import type { Tensor } from "../index.ts";
+import { checkInput } from "./arguments.ts";
 import { Module } from "./module.ts";
 import type { FlattenShapes, SameShapes } from "./shapes.ts";
 
@@ -9,7 +10,9 @@ import type { FlattenShapes, SameShapes } from "./shapes.ts";
 export class Identity extends Module {
   declare readonly shapes?: SameShapes;
 
-  forward<S extends Shape>(x: Tensor<S>): Tensor<S> {
+  forward<S extends Shape>(x: Tensor<S>): Tensor<S>;
+  forward(x: Tensor, ...rest: unknown[]): Tensor {
+    checkInput(x, rest, "Identity");
     return x;
   }
 }
@@ -28,7 +31,9 @@ export class Flatten extends Module {
     this.start = start;
   }
 
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor): Tensor;
+  forward(x: Tensor, ...rest: unknown[]): Tensor {
+    checkInput(x, rest, "Flatten");
     return x.flatten(checkAxis(this.start, x.shape.length, "Flatten"));
   }
 }

@@ -4,7 +4,7 @@ import { showShape } from "../core/shape.ts";
 import type { Shape } from "../core/shape-types.ts";
 import { takeSite } from "../core/site.ts";
 import { type DType, type Tensor, tensor, type Variable } from "../index.ts";
-import { checkSize } from "./arguments.ts";
+import { checkInput, checkSize, checkTensor } from "./arguments.ts";
 import { ones, zeros } from "./initializers.ts";
 import { Module } from "./module.ts";
 import { parameter } from "./parameter.ts";
@@ -77,8 +77,10 @@ export class Standardize extends Module {
     return this;
   }
 
-  forward<S extends Shape>(x: Tensor<S>): Tensor<S> {
-    return (this.inverse ? this.restore(x) : this.standardize(x)) as Tensor<S>;
+  forward<S extends Shape>(x: Tensor<S>): Tensor<S>;
+  forward(x: Tensor, ...rest: unknown[]): Tensor {
+    checkInput(x, rest, "Standardize");
+    return this.inverse ? this.restore(x) : this.standardize(x);
   }
 
   /** (x − mean) / std. */
@@ -94,6 +96,7 @@ export class Standardize extends Module {
   }
 
   private check(x: Tensor): void {
+    checkTensor(x, "Standardize");
     if (x.shape.at(-1) === this.features) return;
     throw new ShapeError(`Standardize: the input is ${showShape(x.shape)}`, {
       why: `the last axis must have the ${this.features} features the layer was made for`,

@@ -2,16 +2,17 @@ import { bytesOf, type DType } from "../core/dtype.ts";
 import { ArgumentError } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
 import { type Shape, showShape, sizeOf } from "../core/shape.ts";
-import { takeSite } from "../core/site.ts";
+import { atUserLine, takeSite } from "../core/site.ts";
 import { Generator, Tensor, type Variable, zeros } from "../index.ts";
+import { type Callable, callLayer } from "./call.ts";
 import { functionalCall } from "./functional-call.ts";
-import { inference, type Mode } from "./mode.ts";
+import { inference } from "./mode.ts";
 import { Module } from "./module.ts";
 import { Sequential } from "./sequential.ts";
 
 export interface SummaryOptions {
-  /** Of the input. Default float32; embeddings want int32. */
-  readonly dtype?: DType;
+  /** Of the input, or of each. Default float32; embeddings want int32. */
+  readonly dtype?: DType | readonly DType[];
 }
 
 interface Row {
@@ -22,7 +23,7 @@ interface Row {
   readonly parameters: number;
 }
 
-type Runnable = Module & { forward(x: Tensor, mode: Mode): unknown };
+type Runnable = Module & Callable;
 
 /** A module, or a function that stands among the layers of a `Sequential`: relu, flatten. */
 interface Layer {
@@ -34,16 +35,18 @@ type LayerFunction = (x: Tensor) => unknown;
 
 /**
  * A table of the model's layers, functions between them included, with the shape of each one's output and its own number of parameters. Nothing is computed,
- * and the model needs no values. `inputShape` is that of the whole input, the axis of the examples included.
+ * and the model needs no values. `input` is the shape of the whole input, the axis of the examples included; of a model of several tensors, their shapes.
  *
- * @throws ArgumentError if the model has no `forward`; ShapeError if the input does not fit
- * @example console.log(summary(model, [1, 28, 28]))
+ * @throws ArgumentError if the model has no `forward`, or takes another number of tensors; ShapeError if the input does not fit
+ * @example
+ * console.log(summary(model, [1, 28, 28]));
+ * console.log(summary(translator, [[1, 20], [1, 15]], { dtype: "int32" }));
  */
-export function summary(model: Module & { forward(x: any, mode: any): any }, inputShape: Shape, options: SummaryOptions = {}): string {
+export function summary(model: Runnable, input: Shape | readonly Shape[], options: SummaryOptions = {}): string {
   checkOptions("summary", options, ["dtype"], takeSite);
-  const { dtype = "float32" } = options;
   if (!(model instanceof Module) || typeof model.forward !== "function")
     throw new ArgumentError("summary: the model has no forward", { help: "pass a Module with forward(x, mode)" });
+  const inputs = inputsOf(input, options.dtype ?? "float32");
   const counted = new Set<Variable>();
   const layers = layersOf(model).map((place) => ({ ...place, row: rowOf(place, counted) }));
   const rowAt = new Map(layers.map(({ path, row }) => [path, row]));
@@ -52,11 +55,25 @@ export function summary(model: Module & { forward(x: any, mode: any): any }, inp
     ...(layer instanceof Module ? [watch(layer, row)] : []),
   ]);
   try {
-    functionalCall(model, placeholders(model), () => model.forward(zeros(inputShape, { dtype }), inference));
+    functionalCall(model, placeholders(model), () => callLayer(model, inputs, inference, HELP));
   } finally {
     for (const undo of restore) undo();
   }
-  return [table(layers.map(({ row }) => row)), ...totals(model, inputShape)].join("\n");
+  return [table(layers.map(({ row }) => row)), ...totals(model, inputs)].join("\n");
+}
+
+const HELP = "summary(model, [[1, 3], [1, 4]]) passes two tensors";
+
+/** A tensor of each shape: one shape is a list of numbers, several are a list of lists. */
+function inputsOf(input: Shape | readonly Shape[], dtype: DType | readonly DType[]): Tensor[] {
+  const shapes = Array.isArray(input) && input.some(Array.isArray) ? (input as readonly Shape[]) : [input as Shape];
+  const dtypes = typeof dtype === "string" ? shapes.map(() => dtype) : dtype;
+  if (dtypes.length !== shapes.length)
+    throw new ArgumentError(`summary: ${dtypes.length} dtypes for ${shapes.length} inputs`, {
+      help: "one for each, or one for all",
+      site: takeSite(),
+    });
+  return atUserLine(() => shapes.map((shape, i) => zeros(shape, { dtype: dtypes[i]! })), "summary");
 }
 
 /** All modules, each once, before what is inside them, and the functions between the layers of a chain. */
@@ -128,15 +145,16 @@ function watchFunctions(chain: Sequential, rowOf: (index: number) => Row | undef
 function watch(module: Module, row: Row): () => void {
   const { forward } = module as Runnable;
   if (typeof forward !== "function") return () => {};
+  function watched(this: Runnable, ...inputs: unknown[]): unknown {
+    const output = forward.apply(this, inputs);
+    if (output instanceof Tensor) row.output ??= output.shape;
+    return output;
+  }
   Object.defineProperty(module, "forward", {
     configurable: true,
     // Not enumerable: it is no state.
     enumerable: false,
-    value(this: Runnable, ...inputs: [Tensor, Mode]) {
-      const output = forward.apply(this, inputs);
-      if (output instanceof Tensor) row.output ??= output.shape;
-      return output;
-    },
+    value: Object.defineProperty(watched, "length", { value: forward.length }),
   });
   return () => {
     delete (module as Partial<Runnable>).forward;
@@ -165,7 +183,7 @@ function table(rows: readonly Row[]): string {
   return [line(head), widths.map((w) => "-".repeat(w)).join("  "), ...cells.map(line)].join("\n");
 }
 
-function totals(model: Module, inputShape: Shape): string[] {
+function totals(model: Module, inputs: readonly Tensor[]): string[] {
   const cells = [...model.namedVariables().values()];
   const count = (list: readonly Variable[]): number => list.reduce((n, cell) => n + sizeOf(cell.shape), 0);
   const trained = count(cells.filter((cell) => cell.trainable));
@@ -173,7 +191,7 @@ function totals(model: Module, inputShape: Shape): string[] {
   const bytes = cells.reduce((n, cell) => n + sizeOf(cell.shape) * bytesOf(cell.dtype), 0);
   return [
     "",
-    `input ${showShape(inputShape)}`,
+    `input${inputs.length === 1 ? "" : "s"} ${inputs.map((x) => showShape(x.shape)).join(", ")}`,
     `${grouped(trained)} trainable parameters${rest > 0 ? `, ${grouped(rest)} others` : ""}, ${grouped(bytes)} bytes`,
   ];
 }

@@ -6,7 +6,7 @@ import { compile, Tensor, tensor } from "../index.ts";
 import { inference } from "../nn/index.ts";
 import { checkData, checkModel } from "./operands.ts";
 import { Rows } from "./rows.ts";
-import { PASS_OPTIONS, type PassOptions, placement, type Trainable } from "./score.ts";
+import { outputOf, PASS_OPTIONS, type PassOptions, placement, type Trainable } from "./score.ts";
 import { Yielding } from "./yielding.ts";
 
 /** What a model gives for a data set, and what it should have given, in the order of the examples. */
@@ -39,7 +39,7 @@ export async function predict(
     throw new ArgumentError(`predict: a batch of ${batchSize}`, { help: "a whole number ≥ 1" });
   const size = data instanceof Tensor ? (data.shape[0] ?? 0) : data.size;
   if (size === 0) throw new ArgumentError("predict: there are no examples", { help: "inputs [n, …] with n ≥ 1, or a data set" });
-  const forward = compile((x: Tensor) => model.forward(x, inference), placement(options));
+  const forward = compile((x: Tensor) => outputOf(model, x, inference), placement(options));
   const yielding = new Yielding();
   let [output, target]: (Rows | undefined)[] = [];
   for (const { x, y } of data instanceof Tensor ? await parts(data, batchSize) : data.batches(batchSize)) {

@@ -2,6 +2,7 @@ import { ArgumentError } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
 import type { Dataset, Labelled } from "../data/index.ts";
 import { compile, type Device, type Tensor } from "../index.ts";
+import { callLayer } from "../nn/call.ts";
 import { inference, type Mode, type Module } from "../nn/index.ts";
 import { checkMeasures, type Loss, type Metrics, type NoMetrics } from "./metric.ts";
 import { checkData, checkModel } from "./operands.ts";
@@ -10,6 +11,10 @@ import { Yielding } from "./yielding.ts";
 
 /** A module that gives outputs for inputs. */
 export type Trainable = Module & { forward(x: any, mode: Mode): Tensor };
+
+/** What the model answers to the inputs of a batch. */
+export const outputOf = (model: Trainable, x: Tensor, mode: Mode): Tensor =>
+  callLayer(model, [x], mode, "data sets give one tensor x: a model of several takes them apart, as in x.split([3, 4], -1)");
 
 /** Where a model runs over a data set, and how much of it at once. */
 export interface PassOptions {
@@ -53,7 +58,7 @@ export function scorer<M extends Metrics = NoMetrics>(
   const { loss, metrics, batchSize = 1000, signal } = options;
   const measures = { loss, ...metrics };
   const measuring = new Tally("score", measures, 0);
-  const batch = compile((x: Tensor, y: Tensor) => measuring.measure(model.forward(x, inference), y), placement(options));
+  const batch = compile((x: Tensor, y: Tensor) => measuring.measure(outputOf(model, x, inference), y), placement(options));
   return async (data) => {
     checkData("score", "the data", data);
     if (data.size === 0) throw new ArgumentError("score: the data set is empty", { why: "a mean over no examples is not a number" });

@@ -9,7 +9,7 @@ import { EarlyStopping, type EarlyStoppingOptions } from "./early-stopping.ts";
 import { exampleBatch } from "./graph.ts";
 import { checkMeasures, type Loss, type Metrics, type NoMetrics } from "./metric.ts";
 import { checkData, checkModel } from "./operands.ts";
-import { mapValues, placement, type Scores, scorer, type Trainable } from "./score.ts";
+import { mapValues, outputOf, placement, type Scores, scorer, type Trainable } from "./score.ts";
 import { damagedParameters, StepError, stepError } from "./step-error.ts";
 import { type Measured, Tally } from "./tally.ts";
 import { checkBest, checkPosition, groupOf, loadGroup, type Progress, type Sums, storeAll, type TrainingState } from "./training-state.ts";
@@ -84,7 +84,7 @@ export class Trainer {
     this.noise = this.root.fork("noise");
     this.tally = new Tally("fit", metrics, data.size);
     this.program = compile((x: Tensor, y: Tensor): StepResult => {
-      const output = model.forward(x, training(this.noise));
+      const output = outputOf(model, x, training(this.noise));
       const value = loss(output, y);
       optimizer.minimize(value);
       const measured = this.tally.measure(output, y);
@@ -269,7 +269,7 @@ export class Trainer {
   private checkTally(stored: ReadonlyMap<string, StoredTensor>, batches: number): void {
     const { x, y } = exampleBatch(this.data, this.batchSize);
     const count = x.shape[0] as number;
-    this.tally.check(stored, this.tally.measure(this.model.forward(x, inference), y), { count, seen: batches * count });
+    this.tally.check(stored, this.tally.measure(outputOf(this.model, x, inference), y), { count, seen: batches * count });
   }
 }
 

@@ -115,15 +115,22 @@ export interface Contract extends OpBase<Binary, Form> {
  * Reads or writes at computed indices (int32). `gather`: out[b…, i…, r…] = x[b…, indices[b…, i…], r…], where `batch` leading axes are common.
  * `scatterAdd`: its adjoint: x plus updates added at indices.
  */
-export interface Indexed<I extends readonly Value[] = readonly Value[], A = unknown> extends OpBase<I, A> {
+export type Indexed<I extends readonly Value[] = readonly Value[], A = unknown> = Gather<I, A> | ScatterAdd<I, A>;
+export interface Gather<I extends readonly Value[] = readonly Value[], A = unknown> extends OpBase<I, A> {
   readonly kind: "indexed";
-  readonly mode: "gather" | "scatterAdd";
+  readonly mode: "gather";
+}
+export interface ScatterAdd<I extends readonly Value[] = readonly Value[], A = unknown> extends OpBase<I, A> {
+  readonly kind: "indexed";
+  readonly mode: "scatterAdd";
+  /** The kernel that adds. */
+  readonly template: Template;
 }
 
 /** One element after another, each from those before: running sums, sorting, factorisations. A kernel by itself. */
 export interface Serial<I extends readonly Value[] = readonly Value[], A = unknown> extends OpBase<I, A> {
   readonly kind: "serial";
-  readonly template: Template<A>;
+  readonly template: Template;
   /** The elements of `out` in float64, for the interpreter; integers wrapped. */
   compute(inputs: PerInput<I, Float64Array>, out: Value, attributes: A): Float64Array;
 }

@@ -2,10 +2,8 @@
  * Kernels: what the scheduler hands to the lowerings. Buffers are named by number; a kernel says nothing about
  * addresses, threads or registers.
  */
-import type { DType } from "../core/dtype.ts";
 import type { Shape } from "../core/shape.ts";
-import type { Access, Expr } from "./expr.ts";
-import type { Argument, Code, Target } from "./program.ts";
+import { type Access, type Expr, nodesBelow, readsBelow } from "./expr.ts";
 
 /** Where a value goes: over the axes of the kernel, as loads are read. */
 export interface Store {
@@ -62,7 +60,7 @@ export interface Product {
  */
 export interface Serial<A = any> {
   readonly kind: "serial";
-  readonly template: Template<A>;
+  readonly template: Template;
   readonly attributes: A;
   /** What it computes in. */
   readonly dtype: "float32" | "float64" | "int32" | "uint32";
@@ -72,37 +70,43 @@ export interface Serial<A = any> {
   readonly write: Access;
 }
 
-/** The loops of a serial kernel. An op brings its own along, so that a bundle without the op is without them. */
-export interface Template<A = any> {
+/**
+ * What a serial kernel computes. An op brings its own along, with the loops it becomes where targets run loops (`src/lower/templates`),
+ * so that a bundle without the op is without them.
+ */
+export interface Template {
   readonly name: string;
-  lower(kernel: Serial<A>, context: LoweringContext): Lowered;
 }
 
 export type Kernel = Rows | Product | Serial;
 
-/** One call that a kernel becomes: code, its argument block, and over how many blocks its work is cut (by shape only). */
-export interface LoweredCall {
-  readonly code: Code;
-  readonly arguments: readonly Argument[];
-  readonly blocks: number;
-  /** Scalar operations, roughly. */
-  readonly work: number;
-  readonly reads: readonly number[];
-  readonly writes: readonly number[];
-  /** What it is called in print, where that is not the name of the kernel it belongs to. */
-  readonly label?: string;
+/** What a kernel computes: the stores and guards of one that has expressions. */
+export interface Body {
+  readonly stores: readonly Store[];
+  readonly guards?: readonly Guard[];
 }
 
-/** A kernel as calls in order; `threadBytes` is private scratch per thread. */
-export interface Lowered {
-  readonly calls: readonly LoweredCall[];
-  readonly threadBytes: number;
+/** The expressions of stores, then those of guards. */
+export const rootsOf = ({ stores, guards = [] }: Body): Expr[] => [...stores.map((s) => s.value), ...guards.map((g) => g.bad)];
+
+/** The same with other expressions, in the order of `rootsOf`. */
+export const withRoots = <B extends Body>(body: B, roots: readonly Expr[]): B => ({
+  ...body,
+  stores: body.stores.map((s, i) => ({ to: s.to, value: roots[i]! })),
+  ...(body.guards ? { guards: body.guards.map((g, i) => ({ check: g.check, bad: roots[body.stores.length + i]! })) } : {}),
+});
+
+/** Every node of a kernel's expressions, each once, operands first. */
+export const nodesOf = (body: Body): Expr[] => nodesBelow(rootsOf(body));
+
+/** Every place that expressions read, then every place that is written. */
+export const accessesOf = (body: Body): Access[] => [...readsBelow(rootsOf(body)), ...body.stores.map((s) => s.to)];
+
+/** Every place a kernel reads; of a product's operands, where they begin. */
+export function readsOf(k: Kernel): Access[] {
+  if (k.kind === "serial") return [...k.reads];
+  const loads = readsBelow(rootsOf(k));
+  return k.kind === "rows" ? loads : [...loads, { ...k.a, strides: [] }, { ...k.b, strides: [] }];
 }
 
-/** What a lowering may ask of the program it lowers into. */
-export interface LoweringContext {
-  readonly target: Target;
-  dtypeOf(buffer: number): DType;
-  /** A new scratch buffer of so many bytes. */
-  allocate(bytes: number, dtype: DType): number;
-}
+export const writesOf = (k: Kernel): Access[] => (k.kind === "serial" ? [k.write] : k.stores.map((s) => s.to));

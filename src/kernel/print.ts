@@ -1,6 +1,6 @@
 /** Programs and loops as text a person can read. */
 import { type Int, isIntLocal, type LoopModule, type Statement, type Vec } from "./loop.ts";
-import type { Argument, Program, Step } from "./program.ts";
+import type { Argument, Buffer, Program, Step } from "./program.ts";
 
 /** The loops of a kernel. */
 export function printLoops(module: LoopModule): string {
@@ -120,4 +120,7 @@ export function printMemory(program: Program): string {
   return [`scratch: ${program.scratchBytes} bytes (${separate} without sharing), kept: ${kept} bytes`, ...rows].join("\n");
 }
 
-const name = (program: Program, id: number): string => `${program.buffers[id]!.place[0]}${id}`;
+/** What a buffer is called: its name, or the first letter of its place and its number. */
+export const bufferName = ({ name, place, id }: Buffer): string => name ?? `${place[0]}${id}`;
+
+const name = (program: Program, id: number): string => bufferName(program.buffers[id]!);

@@ -5,21 +5,23 @@
 import type { DType } from "../core/dtype.ts";
 import type { LoopModule } from "./loop.ts";
 
-/** Kernel code and the text that tells it from all others: same key, same code. */
-export interface Code {
+/** Kernel code, loops unless a target lowers to something else, and the text that tells it from all others: same key, same code. */
+export interface Code<M = LoopModule> {
   readonly key: string;
-  readonly module: LoopModule;
+  readonly module: M;
 }
 
-export type Place = "variable" | "constant" | "argument" | "output" | "scratch" | "table";
+export type Place = "variable" | "constant" | "argument" | "output" | "scratch";
 
-/** A stretch of memory. Variables, constants, arguments, outputs and tables keep theirs; scratch shares one arena with all programs. */
+/** A stretch of memory. Variables, constants, arguments and outputs keep theirs; scratch shares one arena with all programs. */
 export interface Buffer {
   readonly id: number;
   readonly dtype: DType;
   /** Bytes, without slack. */
   readonly bytes: number;
   readonly place: Place;
+  /** Of a variable or argument, what the user calls it. */
+  readonly name?: string | undefined;
   /** In the scratch arena, once planned. */
   offset?: number;
 }
@@ -42,6 +44,8 @@ export type Step =
       readonly arguments: readonly Argument[];
       readonly blocks: number;
       readonly label: string;
+      /** The step of the schedule it comes from. */
+      readonly from?: number;
       /** Bytes each word of the argument block moves with every turn of the loop it stands in. */
       readonly perTurn?: readonly number[];
       /** The same for the loops around that one, from the inside out. */
@@ -65,8 +69,8 @@ export interface Check {
   readonly site?: { toString(): string } | undefined;
 }
 
-export interface Program {
-  readonly codes: readonly Code[];
+export interface Program<M = LoopModule> {
+  readonly codes: readonly Code<M>[];
   readonly buffers: readonly Buffer[];
   readonly steps: readonly Step[];
   readonly checks: readonly Check[];
@@ -75,15 +79,4 @@ export interface Program {
   readonly threadBytes: number;
   /** Rough count of scalar operations, to decide on threads. */
   readonly work: number;
-}
-
-/** What a target can do, as far as schedules and lowerings care. */
-export interface Target {
-  readonly name: "wasm" | "native";
-  /** Bytes of a vector register: lanes of a kernel are this over its widest dtype. */
-  readonly vectorBytes: number;
-  /** Rows and vectors per row of the product's register tile. */
-  readonly tile: { readonly rows: number; readonly vectors: number };
-  /** Steps of the sum in a packed panel, about: panels of that depth stay in the first caches. */
-  readonly depth: number;
 }

@@ -3,6 +3,7 @@ import type { DType } from "../core/dtype.ts";
 import { DTypeError, type IndexCheck, ShapeError } from "../core/errors.ts";
 import { checkAxis, type Shape, sameShape, showShape } from "../core/shape.ts";
 import { apply, type Binary, type Indexed, type IndexedAttributes, type Ternary, type Type, type Value } from "../graph/op.ts";
+import { scatterAdd as scatterAddTemplate } from "../lower/templates/scatter-add.ts";
 import { iota, zerosLike } from "./leaf.ts";
 import { type Bounded, bounded, boundedOp, cast, eq } from "./logic.ts";
 import { broadcastTo, inverse, moveAxis, transpose } from "./move.ts";
@@ -68,6 +69,7 @@ export function scatterAdd(
 export const scatterAddOp: Indexed<Ternary, IndexedAttributes> = {
   kind: "indexed",
   mode: "scatterAdd",
+  template: scatterAddTemplate,
   name: "scatterAdd",
   infer([x, indices, updates], { batch }) {
     checkIndexed("scatterAdd", x, indices, batch);

@@ -2,8 +2,8 @@
 import { ShapeError } from "../core/errors.ts";
 import { checkAxis, showShape } from "../core/shape.ts";
 import { apply, type Serial, type Type, type Unary, type Value } from "../graph/op.ts";
-import { type ArgsortAttributes, argsort as argsortTemplate } from "../kernel/templates/argsort.ts";
-import { type CumulateAttributes, cumulate as cumulateTemplate } from "../kernel/templates/cumulate.ts";
+import { type ArgsortAttributes, argsort as argsortTemplate } from "../lower/templates/argsort.ts";
+import { type CumulateAttributes, cumulate as cumulateTemplate } from "../lower/templates/cumulate.ts";
 import { add, mul } from "./elementwise.ts";
 import { takeAlong } from "./indexed.ts";
 import { flip, moveAxis, sliceAxis } from "./move.ts";

@@ -7,7 +7,7 @@ import type { Value } from "../graph/op.ts";
 import { printGraph } from "../graph/print.ts";
 import { printLoops, printMemory, printProgram } from "../kernel/print.ts";
 import { optimise } from "../passes/index.ts";
-import { Executable, type ExecutableSpec, planOf } from "../run/executable.ts";
+import { Executable, type ExecutableSpec, type Plan, planOf } from "../run/executable.ts";
 import type { Device } from "../runtime/device.ts";
 import { sourceOf } from "../runtime/source.ts";
 import { type Compiled, compiledFrom, type FeedOf } from "./compile.ts";
@@ -88,7 +88,7 @@ export async function explain<A extends readonly unknown[]>(f: Compiled<A, any>,
   const nodes = drawnValues(drawn);
   const number = new Map(nodes.map((v, i) => [v, i]));
   const gradient = gradientsIn(parts, nodes);
-  const kernelsOf = (v: Value): readonly number[] => plan?.kernelsOf(became.get(v) ?? v) ?? [];
+  const kernelsOf = (v: Value): readonly number[] => (plan ? codesOf(plan, became.get(v) ?? v) : []);
   const bytes = plan && entry.program instanceof Executable ? entry.program.bytes + plan.program.scratchBytes : costOf(roots).bytes;
   const costs = costsOf(spec, parts, runner);
   return {
@@ -112,6 +112,14 @@ export async function explain<A extends readonly unknown[]>(f: Compiled<A, any>,
     kernels: codes.map((c, i) => `kernel ${i}\n${printLoops(c.module)}`),
     sources: runner ? codes.map((c) => sourceOf(runner, c)) : [],
   };
+}
+
+/** The numbers of the codes that compute a value, or write it. */
+function codesOf({ scheduled, program }: Plan, v: Value): number[] {
+  const homes = scheduled.homes.get(v) ?? [];
+  const calls = program.steps.flatMap((s) => (s.do === "section" ? s.steps : [s]));
+  const codes = calls.flatMap((s) => (s.do === "call" && homes.includes(s.from!) ? [s.code] : []));
+  return [...new Set(codes)].sort((a, b) => a - b);
 }
 
 /** The costs of the forward pass, of that with the gradients, and of the whole, each optimised by itself; from them what each part adds. */

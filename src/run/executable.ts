@@ -3,7 +3,9 @@ import { bytesOf, type TypedArray } from "../core/dtype.ts";
 import { DeviceError, type GradusError, NonFiniteError, outOfRange } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
-import type { Buffer, Check, Program, Target } from "../kernel/program.ts";
+import type { Buffer, Check, Program } from "../kernel/program.ts";
+import { lower } from "../lower/index.ts";
+import type { Target } from "../lower/target.ts";
 import { optimise } from "../passes/index.ts";
 import type { LoadedProgram, Device as Runner, Status } from "../runtime/device.ts";
 import { type Scheduled, schedule } from "../schedule/index.ts";
@@ -46,19 +48,24 @@ export class Remains {
   }
 }
 
-/** The program of a specification for a target, and what became of its values. */
-export function planOf(spec: ExecutableSpec, target: Target, became?: Map<Value, Value>): Scheduled {
+export interface Plan {
+  readonly scheduled: Scheduled;
+  readonly program: Program;
+}
+
+/** The schedule of a specification and its program on a target, and what became of its values. */
+export function planOf(spec: ExecutableSpec, target: Target, became?: Map<Value, Value>): Plan {
   const { outputs, assignments, guards, optimize = 1 } = spec;
   const roots = optimise([...outputs, ...assignments.map((a) => a.value), ...guards.map((g) => g.value)], { level: optimize, became });
   const assigned = roots.slice(outputs.length);
   const guarded = assigned.slice(assignments.length);
-  return schedule({
+  const scheduled = schedule({
     outputs: roots.slice(0, outputs.length),
     assignments: assignments.map(({ cell }, i) => ({ cell, value: assigned[i]! })),
     guards: guards.map(({ label }, i) => ({ label, value: guarded[i]! })),
-    target,
     optimize,
   });
+  return { scheduled, program: lower(scheduled, target, { reuse: optimize > 0 }) };
 }
 
 export class Executable {
@@ -73,25 +80,25 @@ export class Executable {
   private readonly results: Slot[];
 
   constructor(runner: Runner, spec: ExecutableSpec) {
-    const plan = planOf(spec, runner.target);
+    const { scheduled, program } = planOf(spec, runner.target);
     this.runner = runner;
     this.sites = spec.sites ?? true;
-    this.program = plan.program;
+    this.program = program;
     // A stack that was captured and never looked at keeps the functions on it alive.
-    for (const { site } of plan.program.checks) site?.toString();
-    const cellOf = new Map(plan.variables.map((v) => [v.buffer, v.cell as Variable]));
+    for (const { site } of program.checks) site?.toString();
+    const cellOf = new Map(scheduled.variables.map((v) => [v.buffer, v.cell as Variable]));
     try {
-      for (const b of plan.program.buffers) if (b.place !== "scratch") this.slots[b.id] = this.place(b, cellOf.get(b.id));
-      this.loaded = runner.load(plan.program, addressIn(this.slots));
+      for (const b of program.buffers) if (b.place !== "scratch") this.slots[b.id] = this.place(b, cellOf.get(b.id));
+      this.loaded = runner.load(program, addressIn(this.slots));
     } catch (error) {
       this.remains.dispose();
       throw error;
     }
     this.remains.loaded = this.loaded;
-    for (const { data, buffer } of plan.constants) this.slots[buffer]!.write(data);
-    this.inputs = plan.arguments.map(({ index, buffer }) => ({ index, slot: this.slots[buffer]!, held: undefined }));
-    this.cells = plan.variables.map((v) => ({ cell: v.cell as Variable, slot: this.slots[v.buffer]!, written: v.written }));
-    this.results = plan.outputs.map((b) => this.slots[b]!);
+    for (const { data, buffer } of scheduled.constants) this.slots[buffer]!.write(data);
+    this.inputs = scheduled.arguments.map(({ index, buffer }) => ({ index, slot: this.slots[buffer]!, held: undefined }));
+    this.cells = scheduled.variables.map((v) => ({ cell: v.cell as Variable, slot: this.slots[v.buffer]!, written: v.written }));
+    this.results = scheduled.outputs.map((b) => this.slots[b]!);
   }
 
   private place(b: Buffer, cell: Variable | undefined): Slot {

@@ -2,7 +2,9 @@
  * What runs programs. A device prints and compiles a program's kernels, links its steps into a table in the heap,
  * and walks the table on all its threads. One program runs at a time.
  */
-import type { Buffer, Program, Target } from "../kernel/program.ts";
+import type { LoopModule } from "../kernel/loop.ts";
+import type { Buffer, Program } from "../kernel/program.ts";
+import type { Target } from "../lower/target.ts";
 import type { Heap } from "./heap.ts";
 
 /** How a run ended. A failed check names the smallest position (a linear index) and the value found there. */
@@ -27,9 +29,10 @@ export interface LoadedProgram {
   dispose(): void;
 }
 
-export interface Device {
+/** `M` is what the code of its kernels consists of. */
+export interface Device<M = LoopModule> {
   readonly name: "wasm" | "native";
-  readonly target: Target;
+  readonly target: Target<M>;
   readonly heap: Heap;
   readonly threads: number;
   /** Why it has fewer threads than were asked for; "" or nothing where it has them. */
@@ -38,7 +41,7 @@ export interface Device {
    * `addresses` gives the address of every buffer that is not scratch; it is asked again when the scratch arena has moved.
    * Throws DeviceError if a kernel cannot be compiled, MemoryError if scratch or table do not fit.
    */
-  load(program: Program, addresses: (buffer: Buffer) => number, options?: LoadOptions): LoadedProgram;
+  load(program: Program<M>, addresses: (buffer: Buffer) => number, options?: LoadOptions): LoadedProgram;
   /** Stops the threads. Programs loaded here cannot run any more. */
   close(): void;
 }

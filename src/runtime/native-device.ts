@@ -1,7 +1,9 @@
 /** The native device: kernels as machine code from the system's C compiler, run by a pool of threads over the shared heap. */
 import { ArgumentError, DeviceError } from "../core/errors.ts";
 import { cores } from "../core/host.ts";
-import type { Buffer, Program, Target } from "../kernel/program.ts";
+import type { Buffer, Program } from "../kernel/program.ts";
+import { loopTarget } from "../lower/loops/target.ts";
+import type { Target } from "../lower/target.ts";
 import { type Device, type LoadedProgram, type LoadOptions, type Status, WORK_FOR_THREADS } from "./device.ts";
 import { Heap } from "./heap.ts";
 import { LinkedProgram, ScratchArena } from "./link.ts";
@@ -46,7 +48,7 @@ export class NativeDevice implements Device {
     if (heap.shared) this.shim.useLargePages(new Uint8Array(heap.memory.buffer), heap.maximumBytes);
     const { vectorBytes, registers } = this.compiler.toolchain;
     // Two vectors for each row of the tile, and some left for operands.
-    this.target = { name: "native", vectorBytes, tile: { rows: registers === 32 ? 8 : 6, vectors: 2 }, depth: 256 };
+    this.target = loopTarget({ vectorBytes, tile: { rows: registers === 32 ? 8 : 6, vectors: 2 }, depth: 256 });
   }
 
   private get shim() {

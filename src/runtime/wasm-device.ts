@@ -1,7 +1,8 @@
 /** The WebAssembly device: runs anywhere, on as many threads as the memory can be shared with. */
 import { ArgumentError, DeviceError, type GradusError } from "../core/errors.ts";
 import { cores } from "../core/host.ts";
-import type { Buffer, Code, Program, Target } from "../kernel/program.ts";
+import type { Buffer, Code, Program } from "../kernel/program.ts";
+import { loopTarget } from "../lower/loops/target.ts";
 import { entryName, renderWasm } from "../render/wasm.ts";
 import { type Device, type LoadedProgram, type LoadOptions, type Status, WORK_FOR_THREADS } from "./device.ts";
 import { Heap } from "./heap.ts";
@@ -27,7 +28,7 @@ const WORK_TO_WAIT_FOR = 20_000_000;
 const START_LIMIT = 20_000;
 const PATIENCE = 30_000;
 
-const TARGET: Target = { name: "wasm", vectorBytes: 16, tile: { rows: 5, vectors: 2 }, depth: 256 };
+const TARGET = loopTarget({ vectorBytes: 16, tile: { rows: 5, vectors: 2 }, depth: 256 });
 
 export class WasmDevice implements Device {
   readonly name = "wasm";

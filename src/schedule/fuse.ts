@@ -91,7 +91,7 @@ export function fuse(values: readonly Value[], kept: ReadonlySet<Value>, fuse: b
   const storeApart = (v: Value, demands: readonly Demand[]): void => {
     const whole = v.op.kind === "serial" || v.op.kind === "place" || (v.op.kind === "indexed" && v.op.mode === "scatterAdd");
     const cluster = create(v.shape, whole ? v : undefined);
-    if (isProduct(v)) absorb(cluster, v);
+    if (fuse && isProduct(v)) absorb(cluster, v);
     if (whole) within.set(v, [cluster]);
     else {
       put(v, cluster, [{ cluster, want: "compute", view: cluster.identity }]);

@@ -1,6 +1,6 @@
 /**
- * Graph → program: values are fused into kernels, kernels ordered so that nothing that can fail comes after the first write to a
- * variable, barriers set where one kernel needs another, and scratch memory planned.
+ * Graph → schedule: values are fused into kernels, kernels ordered so that nothing that can fail comes after the first write to a
+ * variable.
  */
 import { bytesOf, type DType, type TypedArray } from "../core/dtype.ts";
 import type { Site } from "../core/errors.ts";
@@ -8,14 +8,12 @@ import { sizeOf, stridesOf } from "../core/shape.ts";
 import type { ArgumentAttributes, ConstantAttributes, Value, VariableAttributes } from "../graph/op.ts";
 import { topological } from "../graph/walk.ts";
 import { constant, type Expr, load, scalar } from "../kernel/expr.ts";
-import type { Kernel, LoweringContext } from "../kernel/kernel.ts";
-import { lowerKernel } from "../kernel/lower/index.ts";
-import type { Buffer, Check, Place, Program, Target } from "../kernel/program.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import type { Buffer, Check, Place } from "../kernel/program.ts";
+import type { Schedule, ScheduleStep } from "../kernel/schedule.ts";
 import { copyKernel, type Memory } from "./build.ts";
 import type { Cluster } from "./cluster.ts";
 import { fuse } from "./fuse.ts";
-import { planMemory } from "./memory.ts";
-import { type Call, linkSteps } from "./steps.ts";
 import { ancestorsOf, clusterUnit, inOrder, readsOnlyWhereItWrites, renameBuffer, type Unit, unitOf, writersOf } from "./units.ts";
 
 export interface Assignment {
@@ -28,21 +26,19 @@ export interface ScheduleInput {
   readonly assignments: readonly Assignment[];
   /** Scalars or tensors that must be finite, or nothing is committed. */
   readonly guards?: readonly { readonly value: Value; readonly label: string }[];
-  readonly target: Target;
-  /** 0: one kernel for each value, no memory shared. */
+  /** 0: one kernel for each value, products as plain loops. */
   readonly optimize?: 0 | 1;
 }
 
-/** A program, and which buffers carry what goes in and comes out. */
-export interface Scheduled {
-  readonly program: Program;
+/** Kernels in order, which buffers carry what goes in and comes out, and where each value is computed. */
+export interface Scheduled extends Schedule {
   readonly arguments: readonly { readonly index: number; readonly buffer: number }[];
   readonly variables: readonly { readonly cell: object; readonly buffer: number; readonly written: boolean }[];
   readonly constants: readonly { readonly data: TypedArray; readonly buffer: number }[];
   /** For each output its buffer. */
   readonly outputs: readonly number[];
-  /** The numbers of the codes that compute a value, or write it. */
-  kernelsOf(v: Value): readonly number[];
+  /** The steps in which a value is computed, or written. */
+  readonly homes: ReadonlyMap<Value, readonly number[]>;
 }
 
 export function schedule(input: ScheduleInput): Scheduled {
@@ -59,9 +55,8 @@ class Scheduler {
   private readonly variables = new Map<object, { buffer: number; written: boolean }>();
   private readonly constants: { data: TypedArray; buffer: number }[] = [];
   private units: Unit[] = [];
-  /** Which units a value is computed in, and the keys of a unit's codes. */
+  /** Which units a value is computed in. */
   private readonly homes = new Map<Value, Unit[]>();
-  private readonly keys = new Map<Unit, string[]>();
   /** New contents of variables, and the variable's buffer they are written to. */
   private readonly renamed = new Map<number, number>();
 
@@ -92,14 +87,16 @@ class Scheduler {
     const results = this.addOutputs(outputs);
     this.takeOldContents();
     for (const a of assignments) this.assign(a);
-    const program = this.assemble(optimize > 0);
+    const { steps, places } = this.inSteps();
     return {
-      program,
+      buffers: this.buffers,
+      steps,
+      checks: this.checks,
       arguments: [...this.argumentBuffers].map(([index, buffer]) => ({ index, buffer })),
       variables: [...this.variables].map(([cell, { buffer, written }]) => ({ cell, buffer, written })),
       constants: this.constants,
       outputs: results,
-      kernelsOf: (v) => this.codesOf(v, program),
+      homes: new Map([...this.homes].map(([v, units]) => [v, units.map((u) => places.get(u)!)])),
     };
   }
 
@@ -113,15 +110,10 @@ class Scheduler {
     }
   }
 
-  private codesOf(v: Value, { codes }: Program): number[] {
-    const keys = new Set((this.homes.get(v) ?? []).flatMap((unit) => this.keys.get(unit) ?? []));
-    return codes.flatMap((code, i) => (keys.has(code.key) ? [i] : []));
-  }
-
   // ---- buffers
 
-  private addBuffer(dtype: DType, elements: number, place: Place): number {
-    return this.buffers.push({ id: this.buffers.length, dtype, bytes: elements * bytesOf(dtype), place }) - 1;
+  private addBuffer(dtype: DType, elements: number, place: Place, name?: string): number {
+    return this.buffers.push({ id: this.buffers.length, dtype, bytes: elements * bytesOf(dtype), place, name }) - 1;
   }
 
   private addLeaf(v: Value): void {
@@ -160,7 +152,8 @@ class Scheduler {
   private variable(cell: object, type: { dtype: DType; shape: readonly number[] }): { buffer: number; written: boolean } {
     let known = this.variables.get(cell);
     if (!known) {
-      known = { buffer: this.addBuffer(type.dtype, sizeOf(type.shape), "variable"), written: false };
+      const { name } = cell as { name?: string };
+      known = { buffer: this.addBuffer(type.dtype, sizeOf(type.shape), "variable", name || undefined), written: false };
       this.variables.set(cell, known);
     }
     return known;
@@ -302,38 +295,24 @@ class Scheduler {
     return readers.every((r) => r === writer || !ancestorsOf([r], writers).has(writer));
   }
 
-  // ---- the program
+  // ---- the order
 
-  private assemble(optimised: boolean): Program {
-    const writers = writersOf(this.units);
-    const firsts = ancestorsOf(
-      this.units.filter((u) => u.fallible),
-      writers,
-    );
-    const ordered = inOrder(this.units, firsts);
-    const context: LoweringContext = {
-      target: this.input.target,
-      dtypeOf: (b) => this.buffers[b]!.dtype,
-      allocate: (bytes, dtype) => this.addBuffer(dtype, Math.ceil(bytes / bytesOf(dtype)), "scratch"),
-    };
-    let threadBytes = 0;
-    const calls: (Call | "commit")[] = [];
+  /** The kernels in order, those that can fail before the commit; and where each unit stands. */
+  private inSteps(): { steps: ScheduleStep[]; places: Map<Unit, number> } {
+    const fallible = this.units.filter((u) => u.fallible);
+    const firsts = ancestorsOf(fallible, writersOf(this.units));
+    const steps: ScheduleStep[] = [];
+    const places = new Map<Unit, number>();
     let committed = firsts.size === 0;
-    for (const unit of ordered) {
+    for (const unit of inOrder(this.units, firsts)) {
       if (!committed && !firsts.has(unit)) {
-        calls.push("commit");
+        steps.push({ do: "commit" });
         committed = true;
       }
-      for (const kernel of unit.kernels) {
-        const lowered = lowerKernel(this.inVariables(unit, kernel), context, optimised);
-        threadBytes = Math.max(threadBytes, lowered.threadBytes);
-        calls.push(...lowered.calls.map((c) => ({ label: unit.label, ...c })));
-        this.keys.set(unit, [...(this.keys.get(unit) ?? []), ...lowered.calls.map((c) => c.code.key)]);
-      }
+      places.set(unit, steps.length);
+      steps.push({ do: "kernels", label: unit.label, kernels: unit.kernels.map((kernel) => this.inVariables(unit, kernel)) });
     }
-    if (!committed) calls.push("commit");
-    const { steps, codes, lives, work } = linkSteps(calls, this.buffers);
-    const scratchBytes = planMemory(lives, optimised);
-    return { codes, buffers: this.buffers, steps, checks: this.checks, scratchBytes, threadBytes, work };
+    if (!committed) steps.push({ do: "commit" });
+    return { steps, places };
   }
 }

@@ -1,11 +1,9 @@
 /** Units of work: a few kernels that run one after another, with what they read and write, and the order between units. */
 import { InternalError } from "../core/errors.ts";
 import { sizeOf, stridesOf } from "../core/shape.ts";
-import type { IndexAlgebra, IndexedAttributes, Place, Serial as SerialOp, Value } from "../graph/op.ts";
+import type { IndexAlgebra, IndexedAttributes, Place, ScatterAdd, Serial as SerialOp, Value } from "../graph/op.ts";
 import { type Access, accessOf, constant, type Expr, load, readsBelow, rewrite, scalar, withAccess } from "../kernel/expr.ts";
-import type { Kernel, Operand, Rows, Serial } from "../kernel/kernel.ts";
-import { nodesOf } from "../kernel/lower/axes.ts";
-import { type ScatterAddAttributes, scatterAdd } from "../kernel/templates/scatter-add.ts";
+import { type Kernel, nodesOf, type Operand, type Rows, readsOf, rootsOf, type Serial, withRoots, writesOf } from "../kernel/kernel.ts";
 import { Domain, type View } from "./affine.ts";
 import { buildKernel, type Memory } from "./build.ts";
 import type { Cluster } from "./cluster.ts";
@@ -32,16 +30,6 @@ export function unitOf(kernels: Kernel[], label: string): Unit {
   return unit;
 }
 
-/** Every place a kernel reads. */
-export function readsOf(k: Kernel): Access[] {
-  if (k.kind === "serial") return [...k.reads];
-  const loads = readsBelow([...k.stores.map((s) => s.value), ...(k.kind === "rows" ? k.guards.map((g) => g.bad) : [])]);
-  if (k.kind === "rows") return loads;
-  return [...loads, { ...k.a, strides: [] }, { ...k.b, strides: [] }];
-}
-
-export const writesOf = (k: Kernel): Access[] => (k.kind === "serial" ? [k.write] : k.stores.map((s) => s.to));
-
 /** The kernels of a cluster. */
 export function clusterUnit(cluster: Cluster, memory: Memory): Unit {
   const v = cluster.special;
@@ -52,7 +40,11 @@ export function clusterUnit(cluster: Cluster, memory: Memory): Unit {
     return unit;
   }
   const kernels =
-    v.op.kind === "place" ? placeKernels(v, memory) : v.op.kind === "serial" ? [serialKernel(v, v.op, memory)] : scatterKernels(v, memory);
+    v.op.kind === "place"
+      ? placeKernels(v, memory)
+      : v.op.kind === "serial"
+        ? [serialKernel(v, v.op, memory)]
+        : scatterKernels(v, v.op as ScatterAdd, memory);
   return unitOf(kernels, v.op.name);
 }
 
@@ -134,14 +126,14 @@ function serialKernel(v: Value, { template }: SerialOp, memory: Memory): Serial 
   };
 }
 
-function scatterKernels(v: Value, memory: Memory): Kernel[] {
+function scatterKernels(v: Value, { template }: ScatterAdd, memory: Memory): Kernel[] {
   const [x, indices, updates] = v.inputs as [Value, Value, Value];
   const { batch } = v.attributes as IndexedAttributes;
   const to = whole(inMemory(v, memory), v.shape);
   const copy: Rows = { kind: "rows", outer: v.shape, inner: [], stores: [{ to, value: read(x, memory) }], guards: [] };
-  const scatter: Serial<ScatterAddAttributes> = {
+  const scatter: Serial = {
     kind: "serial",
-    template: scatterAdd,
+    template,
     attributes: {
       batch: sizeOf(x.shape.slice(0, batch)),
       count: sizeOf(indices.shape.slice(batch)),
@@ -216,20 +208,20 @@ export function ancestorsOf(roots: Iterable<Unit>, writers: ReadonlyMap<number, 
 export function renameBuffer(k: Kernel, from: number, to: number): Kernel {
   const access = (a: Access): Access => (a.buffer === from ? { ...a, buffer: to } : a);
   if (k.kind === "serial") return { ...k, reads: k.reads.map(access), write: access(k.write) };
-  const guards = k.kind === "rows" ? k.guards : [];
-  const roots = rewrite([...k.stores.map((s) => s.value), ...guards.map((g) => g.bad)], (e) => withAccess(e, access));
-  const stores = k.stores.map((s, i) => ({ to: access(s.to), value: roots[i]! }));
-  if (k.kind === "rows") return { ...k, stores, guards: guards.map((g, i) => ({ ...g, bad: roots[stores.length + i]! })) };
+  const moved = withRoots(
+    { ...k, stores: k.stores.map((s) => ({ ...s, to: access(s.to) })) },
+    rewrite(rootsOf(k), (e) => withAccess(e, access)),
+  );
+  if (moved.kind === "rows") return moved;
   const operand = (o: Operand): Operand => (o.buffer === from ? { ...o, buffer: to } : o);
-  return { ...k, stores, a: operand(k.a), b: operand(k.b) };
+  return { ...moved, a: operand(moved.a), b: operand(moved.b) };
 }
 
 /** Whether each read of `variable` is at the very element that the kernel then writes from `own`. */
 export function readsOnlyWhereItWrites(k: Kernel, own: number, variable: number): boolean {
   if (k.kind === "serial" || (k.kind === "product" && (k.a.buffer === variable || k.b.buffer === variable))) return false;
   const store = k.stores.find((s) => s.to.buffer === own)?.to;
-  const guards = k.kind === "rows" ? k.guards : [];
-  for (const e of nodesOf({ stores: k.stores, guards })) {
+  for (const e of nodesOf(k)) {
     const from = accessOf(e);
     if (from?.buffer !== variable) continue;
     if (e.op === "loadAt" || !store || from.offset !== store.offset || from.strides.join() !== store.strides.join()) return false;

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { arrayOf, bytesOf, type DType, viewOf } from "../../src/core/dtype.ts";
 import { type ExpandedOp, load, scalar } from "../../src/kernel/expr.ts";
-import { lowerKernel } from "../../src/kernel/lower/index.ts";
 import type { Device } from "../../src/runtime/device.ts";
 import { nativeAvailable } from "../../src/runtime/native-compiler.ts";
 import { NativeDevice } from "../../src/runtime/native-device.ts";
@@ -22,10 +21,9 @@ function map(device: Device, op: ExpandedOp, dtype: DType, inputs: readonly (rea
     op,
     inputs.map((_, i) => load(access(i), dtype)),
   );
-  const { calls, threadBytes } = lowerKernel(
+  const { calls, threadBytes } = device.target.lower(
     { kind: "rows", outer: [length], inner: [], stores: [{ to: access(inputs.length), value }], guards: [] },
     {
-      target: device.target,
       dtypeOf: () => dtype,
       allocate: () => {
         throw new Error("a map needs no scratch");

@@ -1,8 +1,8 @@
 /** Runs one product kernel on a device, packed or as plain loops. */
 import { bytesOf, type DType, type TypedArray, viewOf } from "../../src/core/dtype.ts";
 import type { Kernel } from "../../src/kernel/kernel.ts";
-import { lowerKernel } from "../../src/kernel/lower/index.ts";
 import type { Buffer, Code, Step } from "../../src/kernel/program.ts";
+import { productAsRows } from "../../src/lower/loops/product-rows.ts";
 import type { Device } from "../../src/runtime/device.ts";
 
 export interface Contents {
@@ -22,11 +22,10 @@ export interface LoadedKernel {
 export function loadKernel(device: Device, kernel: Kernel, contents: readonly Contents[], optimised = true): LoadedKernel {
   const buffers: Buffer[] = contents.map(({ dtype, data }, id) => ({ id, dtype, bytes: data.length * bytesOf(dtype), place: "argument" }));
   const context = {
-    target: device.target,
     dtypeOf: (b: number): DType => buffers[b]!.dtype,
     allocate: (bytes: number, dtype: DType): number => buffers.push({ id: buffers.length, dtype, bytes, place: "argument" }) - 1,
   };
-  const lowered = lowerKernel(kernel, context, optimised);
+  const lowered = device.target.lower(kernel.kind === "product" && !optimised ? productAsRows(kernel) : kernel, context);
   const codes: Code[] = [];
   const steps = lowered.calls.flatMap((call): Step[] => {
     let code = codes.findIndex((c) => c.key === call.code.key);

@@ -3,7 +3,9 @@ import { compile, gradients, ones, type Tensor, variable } from "gradus";
 import type { Value } from "../../src/graph/op.ts";
 import { printGraph } from "../../src/graph/print.ts";
 import { printLoops, printMemory, printProgram } from "../../src/kernel/print.ts";
-import type { Target } from "../../src/kernel/program.ts";
+import { printKernels } from "../../src/kernel/print-kernels.ts";
+import { lower } from "../../src/lower/index.ts";
+import { loopTarget } from "../../src/lower/loops/target.ts";
 import { optimise } from "../../src/passes/index.ts";
 import { compiledFrom } from "../../src/program/compile.ts";
 import { renderC } from "../../src/render/c.ts";
@@ -13,7 +15,7 @@ const ROWS = 64;
 const [INPUTS, OUTPUTS] = [100, 10];
 
 /** The WASM target; fixed, so that the page is the same on every machine. */
-const target: Target = { name: "wasm", vectorBytes: 16, tile: { rows: 5, vectors: 2 }, depth: 256 };
+const target = loopTarget({ vectorBytes: 16, tile: { rows: 5, vectors: 2 }, depth: 256 });
 
 const print = (values: readonly Value[]): string => printGraph(values).replaceAll(/ {3}\S+:\d+$/gm, "");
 
@@ -31,17 +33,18 @@ export function traceStages(): Record<string, string> {
   const assignments = entry.trace.assignments();
   const roots = [...entry.outputs, ...assignments.map((a) => a.value)];
   const better = optimise(roots);
-  const { program } = schedule({
+  const scheduled = schedule({
     outputs: better.slice(0, 1),
     assignments: [{ cell: w, value: better[1]! }],
-    target,
   });
+  const program = lower(scheduled, target);
   const calls = program.steps.flatMap((s) => (s.do === "section" ? s.steps : [s])).filter((s) => s.do === "call");
   const sum = program.codes[calls.find((c) => c.label.startsWith("sum"))!.code]!;
   return {
     forward: print([forward!]),
     step: print(roots),
     better: print(better),
+    kernels: printKernels(scheduled),
     program: printProgram(program),
     memory: printMemory(program),
     loops: firstLoop(printLoops(sum.module), /^ {2}for .*\n(?: {4}.*\n)+/m),

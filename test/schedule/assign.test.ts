@@ -195,7 +195,7 @@ describe("A guard", () => {
         loaded.set(0, ones.with(17, bad));
         const status = loaded.run();
         expect(status).toMatchObject({ ok: false, check: 0 });
-        expect(loaded.scheduled.program.checks[0]).toMatchObject({ what: "finite", label: "loss" });
+        expect(loaded.program.checks[0]).toMatchObject({ what: "finite", label: "loss" });
         expect(new Set(loaded.variable(cell))).toEqual(new Set([1]));
         expect(loaded.variable(other)).toEqual([0]);
         loaded.set(0, ones);

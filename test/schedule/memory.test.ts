@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Buffer } from "../../src/kernel/program.ts";
-import { type Life, planMemory } from "../../src/schedule/memory.ts";
+import { type Life, planMemory } from "../../src/lower/memory.ts";
 
 const buffer = (id: number, bytes: number): Buffer => ({ id, dtype: "float32", bytes, place: "scratch" });
 const lives = (least: number): fc.Arbitrary<Life[]> =>

@@ -2,6 +2,8 @@
 import { type TypedArray, viewOf } from "../../src/core/dtype.ts";
 import { sizeOf } from "../../src/core/shape.ts";
 import type { Value } from "../../src/graph/op.ts";
+import type { Program } from "../../src/kernel/program.ts";
+import { lower } from "../../src/lower/index.ts";
 import { optimise } from "../../src/passes/index.ts";
 import type { Device, Status } from "../../src/runtime/device.ts";
 import { type Assignment, type Scheduled, schedule } from "../../src/schedule/index.ts";
@@ -15,6 +17,7 @@ export interface RunOptions {
 
 export interface Loaded {
   readonly scheduled: Scheduled;
+  readonly program: Program;
   /** Writes arguments by index and variables by cell. */
   set(which: number | object, data: ArrayLike<number>): void;
   variable(cell: object): number[];
@@ -31,10 +34,9 @@ export function loadGraph(device: Device, outputs: readonly Value[], options: Ru
     outputs: all.slice(0, n),
     assignments: assignments.map((a, i) => ({ cell: a.cell, value: all[n + i]! })),
     guards: guards.map((g, i) => ({ label: g.label, value: all[n + assignments.length + i]! })),
-    target: device.target,
     optimize,
   });
-  const { program } = scheduled;
+  const program = lower(scheduled, device.target, { reuse: optimize > 0 });
   const addresses = program.buffers.map((b) => (b.place === "scratch" ? 0 : device.heap.allocate(b.bytes)));
   const view = (b: number): TypedArray => {
     const { dtype, bytes } = program.buffers[b]!;
@@ -49,6 +51,7 @@ export function loadGraph(device: Device, outputs: readonly Value[], options: Ru
   const loaded = device.load(program, (b) => addresses[b.id]!, { threads: options.threads });
   return {
     scheduled,
+    program,
     set(which, data) {
       const slot =
         typeof which === "number" ? scheduled.arguments.find((a) => a.index === which) : scheduled.variables.find((v) => v.cell === which);

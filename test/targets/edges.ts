@@ -321,7 +321,7 @@ function indexTests(target: TargetCase, device: DeviceOf): void {
           loaded.set(1, [0, 1, 2, 3, 4, -1, -5, 0, 4].with(at, index));
           loaded.set(cell, new Float32Array(27).fill(2));
           const status = loaded.run();
-          const check = loaded.scheduled.program.checks[0]!;
+          const check = loaded.program.checks[0]!;
           expect(status).toEqual({ ok: false, check: 0, position: at, value: index });
           const label = value === loss ? "pick" : "spread";
           expect(outOfRange(check, index).message).toBe(outOfRange({ label, bound: 5, fromEnd: true }, index).message);

@@ -4,6 +4,7 @@ import { type DType, isFloat, store } from "../../src/core/dtype.ts";
 import type { ArgumentAttributes, Value } from "../../src/graph/op.ts";
 import { topological } from "../../src/graph/walk.ts";
 import { evaluate } from "../../src/interpret/evaluate.ts";
+import { lower } from "../../src/lower/index.ts";
 import { optimise } from "../../src/passes/index.ts";
 import type { Device } from "../../src/runtime/device.ts";
 import { nativeAvailable } from "../../src/runtime/native-compiler.ts";
@@ -153,6 +154,6 @@ export function expectSame(device: Device, outputs: readonly Value[], given: Inp
 /** Compiles the kernels of many graphs at once where a compiler is a process: one at a time would take minutes. */
 export function compileAhead(device: Device, graphs: readonly (readonly Value[])[]): void {
   if (!(device instanceof NativeDevice)) return;
-  const codes = graphs.flatMap((outputs) => schedule({ outputs: optimise(outputs), assignments: [], target: device.target }).program.codes);
+  const codes = graphs.flatMap((outputs) => lower(schedule({ outputs: optimise(outputs), assignments: [] }), device.target).codes);
   device.compiler.functions([...new Map(codes.map((code) => [code.key, code])).values()]);
 }

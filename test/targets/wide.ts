@@ -5,7 +5,6 @@ import { bytesOf, viewOf } from "../../src/core/dtype.ts";
 import { sizeOf } from "../../src/core/shape.ts";
 import type { Value } from "../../src/graph/op.ts";
 import { type Expr, load, reduce, scalar } from "../../src/kernel/expr.ts";
-import { lowerKernel } from "../../src/kernel/lower/index.ts";
 import * as o from "../../src/ops/index.ts";
 import type { Device } from "../../src/runtime/device.ts";
 import { gradients } from "../../src/transform/gradients.ts";
@@ -44,7 +43,7 @@ export function wideSuite(target: TargetCase): void {
             );
             const status = loaded.run();
             expect(status).toMatchObject({ ok: false, value: bad + 2 });
-            expect(loaded.scheduled.program.checks[(status as { check: number }).check]!.bound).toBe(bad + 2);
+            expect(loaded.program.checks[(status as { check: number }).check]!.bound).toBe(bad + 2);
           }
         } finally {
           loaded.dispose();
@@ -249,10 +248,9 @@ function runRows(device: Device, { outer, inner, strides, value }: OneRows, inpu
   const addresses = sizes.map((bytes) => device.heap.allocate(bytes));
   const view = (buffer: number, n: number) => viewOf("float64", device.heap.memory.buffer, addresses[buffer]!, n);
   view(1, input.length).set(input as never);
-  const { calls, threadBytes } = lowerKernel(
+  const { calls, threadBytes } = device.target.lower(
     { kind: "rows", outer, inner, stores: [{ to: { buffer: 0, offset: 0, strides }, value }], guards: [] },
     {
-      target: device.target,
       dtypeOf: () => "float64",
       allocate: () => {
         throw new Error("this kernel needs no scratch");

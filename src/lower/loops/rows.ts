@@ -1,0 +1,399 @@
+/**
+ * `rows` → loops. Every expression is computed in the outermost loop that binds all axes it depends on; reductions open inner
+ * loops; one axis runs over the lanes of a vector.
+ */
+import { bytesOf } from "../../core/dtype.ts";
+import { type Access, accessKey, type Expr, givesPosition, operands, type Reduction, readsBelow } from "../../kernel/expr.ts";
+import { accessesOf, nodesOf, type Rows, rootsOf, type Store, withRoots } from "../../kernel/kernel.ts";
+import { type Int, iadd, imin, imul, int, type LoopModule, type Statement, type Vec, type VecLocal, vec } from "../../kernel/loop.ts";
+import { expand } from "../../kernel/math/index.ts";
+import type { Lowered } from "../target.ts";
+import { type Nest, outerAxes, simplify } from "./axes.ts";
+import { type AxisSet, axesAlong, axisSet, hasAxis, NO_AXES, withoutAxes } from "./axis-set.ts";
+import { ArgumentBlock, blockSize, keyOf, THREAD_BYTES } from "./block.ts";
+import { freeAxes, isPartOf, outsideReductions } from "./dependence.ts";
+import type { LoopContext } from "./machine.ts";
+import { chooseLane, chooseParallel, workOf } from "./order.ts";
+import { accumulator } from "./reduction.ts";
+import { operationToVec } from "./repeat.ts";
+import { ROW, worthKeeping } from "./row-cache.ts";
+import { asLane, laneOf } from "./scalar.ts";
+import { Loops, type Scope } from "./scopes.ts";
+
+export function lowerRows(kernel: Rows, context: LoopContext): Lowered {
+  const nest = simplify(withRoots(kernel, expand(rootsOf(kernel))));
+  const emitter = new RowsEmitter(nest, context);
+  const { module, blocks } = emitter.emitKernel();
+  const reads = readsBelow(rootsOf(nest)).map((a) => a.buffer);
+  return {
+    threadBytes: emitter.threadBytes,
+    calls: [
+      {
+        code: { key: keyOf(module), module },
+        arguments: emitter.block.words,
+        blocks,
+        work: workOf(nest),
+        reads: [...new Set(reads)],
+        writes: [...new Set(nest.stores.map((s) => s.to.buffer))],
+      },
+    ],
+  };
+}
+
+class RowsEmitter {
+  readonly block = new ArgumentBlock();
+  private readonly nest: Nest;
+  private readonly context: LoopContext;
+  private readonly loops: Loops;
+  /** The axes each node depends on. */
+  private readonly free: ReadonlyMap<Expr, AxisSet>;
+  private readonly reductions: Reduction[];
+  /** Values kept from one pass over a row for the next, and the pass that makes each. */
+  private readonly kept: Map<Expr, { readonly offset: number; pass: number }>;
+  /** The pass over inner axes that is being written, those around it too, and how many there are. */
+  private pass = 0;
+  private readonly openPasses = new Set<number>();
+  private passes = 0;
+
+  constructor(nest: Nest, context: LoopContext) {
+    this.nest = nest;
+    this.context = context;
+    const nodes = nodesOf(nest);
+    const wide = nodes.some((e) => e.dtype === "float64") || accessesOf(nest).some((a) => context.dtypeOf(a.buffer) === "float64");
+    const lanes = context.machine.vectorBytes / (wide ? 8 : 4);
+    const sizes = nest.sizes.map((n, a) => this.block.size(n, `n${a}`));
+    this.loops = new Loops({ block: this.block, context, lane: chooseLane(nest, lanes), lanes, sizes });
+    this.free = freeAxes(nodes);
+    this.reductions = nodes.filter((e) => e.op === "reduce");
+    const kept = worthKeeping(nest, this.loops.lane, this.free);
+    this.kept = new Map(kept.map((e, i) => [e, { offset: i * ROW * 8, pass: 0 }]));
+  }
+
+  /** Bytes of private scratch that each thread needs. */
+  get threadBytes(): number {
+    return this.kept.size > 0 ? THREAD_BYTES : 0;
+  }
+
+  emitKernel(): { module: LoopModule; blocks: number } {
+    const [args, begin, end, thread] = [int("arguments"), int("begin"), int("end"), int("thread")];
+    const root = this.loops.open(-1, 0);
+    const parallel = chooseParallel(this.nest, this.loops.lane);
+    let blocks = 1;
+    let range: [Int, Int] = [0, 0];
+    if (parallel >= 0) {
+      const n = this.nest.sizes[parallel]!;
+      const size = blockSize(n, workOf(this.nest) / Math.max(1, n), parallel === this.loops.lane ? 64 : 1);
+      blocks = Math.max(1, Math.ceil(n / size));
+      const each = this.block.size(size, "block");
+      range = [this.loops.letInt(imul(begin, each), "from"), this.loops.letInt(imin(imul(end, each), this.loops.sizes[parallel]!), "to")];
+    }
+    const outer = this.nest.sizes.map((_, a) => a).filter((a) => this.nest.outer[a]);
+    const order = [
+      ...outer.filter((a) => a === parallel && a !== this.loops.lane),
+      ...outer.filter((a) => a !== parallel && a !== this.loops.lane),
+    ];
+    if (outer.includes(this.loops.lane)) order.push(this.loops.lane);
+    this.loops.over(
+      order,
+      (a) => (a === parallel ? range : [0, this.loops.sizes[a]!]),
+      1,
+      () => this.emitStores(),
+    );
+    const module: LoopModule = {
+      lanes: this.loops.lanes,
+      helpers: [],
+      entry: { name: "kernel", parameters: [args, begin, end, thread], body: [...this.block.prologue, ...root.statements] },
+    };
+    return { module, blocks };
+  }
+
+  // ---- expressions
+
+  private emit(e: Expr): Vec {
+    if (e.op === "const") return { op: "splat", value: e.value, lane: laneOf(e.dtype) };
+    const scope = this.loops.scopeFor(this.free.get(e)!);
+    const known = scope.values.get(e);
+    if (known) return known;
+    if (e.op === "reduce") {
+      this.emitReduction(e, scope);
+      return scope.values.get(e)!;
+    }
+    const value = this.fromRow(e, scope) ?? this.loops.letVec(this.compute(e, scope), scope);
+    scope.values.set(e, value);
+    this.keepInRow(e, value, scope);
+    return value;
+  }
+
+  /** A value that an earlier pass over the row has kept. */
+  private fromRow(e: Expr, scope: Scope): Vec | undefined {
+    const kept = this.kept.get(e);
+    // A pass that is still being written runs after those that are begun inside it and stand in front: nothing of it is there yet.
+    if (!kept || kept.pass === 0 || this.openPasses.has(kept.pass)) return undefined;
+    const { dtype } = e;
+    return this.loops.letVec({ op: "load", dtype, at: this.rowAddress(kept.offset, e, scope), form: "vector", lane: laneOf(dtype) }, scope);
+  }
+
+  private keepInRow(e: Expr, value: Vec, scope: Scope): void {
+    const kept = this.kept.get(e);
+    if (!kept || (kept.pass !== 0 && kept.pass !== this.pass)) return;
+    kept.pass = this.pass;
+    // Lanes that do not count are kept as well: the row has room for a whole vector at its end.
+    scope.statements.push({ do: "store", dtype: e.dtype, at: this.rowAddress(kept.offset, e, scope), value, form: "vector" });
+  }
+
+  private rowAddress(offset: number, e: Expr, scope: Scope): Int {
+    const rows = this.loops.rooted("kept rows", () => this.block.privateScratch(int("thread")));
+    return this.loops.letInt(iadd(iadd(rows, offset), imul(scope.at, bytesOf(e.dtype))), "row", scope);
+  }
+
+  private compute(e: Exclude<Expr, Reduction>, scope: Scope): Vec {
+    switch (e.op) {
+      case "const":
+      case "accumulator":
+      case "parameter":
+        throw new Error(`${e.op} outside its kernel`);
+      case "index":
+        return e.axis === this.loops.lane
+          ? { op: "ramp", value: this.loops.laneScope(scope)!.at, lane: "i32" }
+          : { op: "splatInt", value: scope.at, lane: "i32" };
+      case "load":
+        return this.load(e.from, scope);
+      case "loadAt":
+        return this.loadAt(e, scope);
+      case "inRange":
+        return this.inRange(e, scope);
+      default: {
+        const args = e.args.map((x) => this.emit(x));
+        return operationToVec(e, args, this.loops.writer(scope));
+      }
+    }
+  }
+
+  private load(from: Access, scope: Scope): Vec {
+    const dtype = this.context.dtypeOf(from.buffer);
+    const lane = laneOf(dtype);
+    const at = this.loops.address(from, scope);
+    const inLanes = this.loops.laneScope(scope);
+    const stride = inLanes ? from.strides[this.loops.lane]! : 0;
+    if (stride === 0) return { op: "load", dtype, at, form: "splat", lane };
+    if (stride === 1) return { op: "load", dtype, at, form: "vector", lane };
+    const step = this.loops.stride(accessKey(from), this.loops.lane, stride * bytesOf(dtype));
+    if (!inLanes!.count) return { op: "load", dtype, at, form: "strided", step, lane };
+    return { op: "gather", dtype, at, index: this.loops.clampedRamp(inLanes!), step, lane };
+  }
+
+  private loadAt(e: Extract<Expr, { op: "loadAt" }>, scope: Scope): Vec {
+    const dtype = this.context.dtypeOf(e.from.buffer);
+    const bytes = bytesOf(dtype);
+    const given = asLane(this.emit(e.at), "i32");
+    const base = this.loops.address(e.from, scope);
+    const inLanes = this.loops.laneScope(scope);
+    const varies = inLanes && hasAxis(this.free.get(e.at)!, this.loops.lane);
+    const at = varies && inLanes.count && e.at.op !== "inRange" ? this.insideOnly(given, inLanes) : given;
+    const step = this.loops.rooted(`${e.from.buffer}+${e.from.offset}@${e.stride}`, () => this.block.size(e.stride * bytes, "s"));
+    const stride = inLanes ? e.from.strides[this.loops.lane]! : 0;
+    if (!varies) {
+      const chosen = this.loops.letInt({ op: "lane", of: at, lane: 0 }, "k", scope);
+      const address = this.loops.letInt(iadd(base, imul(chosen, step)), "p", scope);
+      if (stride === 0) return { op: "load", dtype, at: address, form: "splat", lane: laneOf(dtype) };
+      if (stride === 1) return { op: "load", dtype, at: address, form: "vector", lane: laneOf(dtype) };
+      const along = this.loops.rooted(`${e.from.buffer}+${e.from.offset}/${stride}`, () => this.block.size(stride * bytes, "s"));
+      const ramp: Vec = inLanes!.count ? this.loops.clampedRamp(inLanes!) : { op: "ramp", value: 0, lane: "i32" };
+      return { op: "gather", dtype, at: address, index: ramp, step: along, lane: laneOf(dtype) };
+    }
+    if (stride === 0) return { op: "gather", dtype, at: base, index: at, step, lane: laneOf(dtype) };
+    // Both the index and the lane move: one index in elements.
+    const ramp: Vec = inLanes!.count ? this.loops.clampedRamp(inLanes!) : { op: "ramp", value: 0, lane: "i32" };
+    const word = (value: number, name: string): Vec => ({ op: "splatInt", value: this.block.size(value, name), lane: "i32" });
+    const index: Vec = {
+      op: "add",
+      lane: "i32",
+      args: [
+        { op: "mul", lane: "i32", args: [at, word(e.stride, "s")] },
+        { op: "mul", lane: "i32", args: [ramp, word(stride, "s")] },
+      ],
+    };
+    return { op: "gather", dtype, at: base, index, step: bytes, lane: laneOf(dtype) };
+  }
+
+  /** Index 0 in lanes that do not count: what stands in memory there may be anything. */
+  private insideOnly(index: Vec, scope: Scope): Vec {
+    return { op: "select", args: [this.loops.tailMask(scope), index, { op: "splat", value: 0, lane: "i32" }], lane: "i32" };
+  }
+
+  private inRange(e: Extract<Expr, { op: "inRange" }>, scope: Scope): Vec {
+    const given = asLane(this.emit(e.of), "i32");
+    const bound: Vec = {
+      op: "splatInt",
+      value: this.loops.rooted(`bound ${e.bound}`, () => this.block.size(e.bound, "bound")),
+      lane: "i32",
+    };
+    const zero: Vec = { op: "splat", value: 0, lane: "i32" };
+    const bind = (v: Vec): Vec => this.loops.letVec(v, scope);
+    const wrap = (): Vec => {
+      const negative = bind({ op: "lt", args: [given, zero], lane: "mask32" });
+      return { op: "select", args: [negative, { op: "add", args: [given, bound], lane: "i32" }, given], lane: "i32" };
+    };
+    const wrapped = e.fromEnd ? bind(wrap()) : given;
+    const bad = bind({
+      op: "or",
+      lane: "mask32",
+      args: [
+        { op: "lt", args: [wrapped, zero], lane: "mask32" },
+        { op: "le", args: [bound, wrapped], lane: "mask32" },
+      ],
+    });
+    this.report(e.check, bad, given, this.loops.position(this.free.get(e)!, scope), scope);
+    return { op: "select", args: [bad, zero, wrapped], lane: "i32" };
+  }
+
+  private report(check: number, bad: Vec, value: Vec, position: Vec, scope: Scope): void {
+    const cell = this.loops.rooted(`check ${check}`, () => this.block.check(check));
+    const inLanes = this.loops.laneScope(scope);
+    scope.statements.push({ do: "report", cell, bad, position, value, count: inLanes ? (inLanes.count ?? this.loops.lanes) : 1 });
+  }
+
+  // ---- reductions
+
+  /** One pass over the axes of `first`, for all reductions that can share it, in the scope it belongs to (loops inside that are set aside). */
+  private emitReduction(first: Reduction, scope: Scope): void {
+    const inside = this.loops.scopes.splice(this.loops.scopes.indexOf(scope) + 1);
+    this.inPass(() => this.emitPass(first, scope));
+    this.loops.scopes.push(...inside);
+  }
+
+  /** Passes can begin inside others: what a pass needs is computed by passes before it. */
+  private inPass(write: () => void): void {
+    const outer = this.pass;
+    this.pass = ++this.passes;
+    this.openPasses.add(this.pass);
+    write();
+    this.openPasses.delete(this.pass);
+    this.pass = outer;
+  }
+
+  /**
+   * Writes the reductions that expressions need and that depend only on loops that are open, before the pass that needs them begins: passes
+   * run in the order in which they are written, and what one keeps for the next must be there.
+   */
+  private prepare(roots: readonly Expr[]): void {
+    const open = axisSet(this.loops.scopes.slice(1).map((s) => s.axis));
+    const seen = new Set<Expr>();
+    const visit = (e: Expr): void => {
+      if (seen.has(e)) return;
+      seen.add(e);
+      if (e.op === "reduce" && withoutAxes(this.free.get(e)!, open) === NO_AXES) this.emit(e);
+      // A reduction that waits for an inner loop may hold one that does not.
+      else for (const x of operands(e)) visit(x);
+    };
+    roots.forEach(visit);
+  }
+
+  private emitPass(first: Reduction, scope: Scope): void {
+    const together = this.reductions.filter((r) => r === first || this.canJoin(r, first, scope));
+    const inLanes = first.over.includes(this.loops.lane);
+    const light =
+      inLanes && together.length <= 2 && outsideReductions(together.map((r) => r.of)).filter((e) => e.op !== "reduce").length <= 16;
+    const ordered = together.some((r) => givesPosition(r.combine));
+    const unroll = light && !ordered ? 4 : 1;
+    const accumulators = together.map((r) => accumulator(r, unroll, inLanes, (lane) => vec(this.loops.local("acc"), lane)));
+    this.prepare(together.map((r) => r.of));
+    for (const a of accumulators) scope.statements.push(...a.start(() => this.loops.positionAlong(first.over, "first")));
+    // Positions are met in rising order, whichever axis runs over the lanes; else that one comes last.
+    const axes = ordered ? first.over : first.over.toSorted((a, b) => Number(a === this.loops.lane) - Number(b === this.loops.lane));
+    this.loops.over(
+      axes,
+      (a) => [0, this.loops.sizes[a]!],
+      unroll,
+      (copy) => {
+        together.forEach((r, i) => {
+          const of = r.of;
+          const fused = r.combine === "sum" && of.op === "mul" && !this.kept.has(of);
+          const parts = fused ? of.args.map((x) => this.emit(x)) : [this.emit(of)];
+          const position = (): Vec => this.loops.positionAlong(r.over);
+          const lanes = inLanes ? this.loops.laneScope(this.loops.scope) : undefined;
+          const mask = lanes?.count ? this.loops.tailMask(lanes) : undefined;
+          this.loops.scope.statements.push(...accumulators[i]!.step(copy, parts, mask, position));
+        });
+      },
+    );
+    together.forEach((r, i) => {
+      const { statements, value } = accumulators[i]!.finish((v) => this.letVecTemp(v));
+      scope.statements.push(...statements);
+      scope.values.set(r, value);
+    });
+  }
+
+  private letVecTemp(v: Vec): { local: VecLocal; statement: Statement } {
+    const local = vec(this.loops.local("r"), v.lane);
+    return { local, statement: { do: "vec", local, value: v } };
+  }
+
+  private canJoin(r: Reduction, first: Reduction, scope: Scope): boolean {
+    if (r.over.join() !== first.over.join() || scope.values.has(r)) return false;
+    if (this.loops.scopeFor(this.free.get(r)!) !== scope) return false;
+    return !isPartOf(first, r.of) && !isPartOf(r, first.of) && !this.waitsForPass(r, first, scope);
+  }
+
+  /** True if r needs another reduction over the same axes that has not been computed: it belongs to a later pass. */
+  private waitsForPass(r: Reduction, first: Reduction, scope: Scope): boolean {
+    return this.reductions.some(
+      (q) => q !== r && q !== first && !scope.values.has(q) && q.over.join() === r.over.join() && isPartOf(q, r.of),
+    );
+  }
+
+  // ---- stores
+
+  private emitStores(): void {
+    const outer = outerAxes(this.nest);
+    const groups = new Map<AxisSet, Store[]>();
+    for (const s of this.nest.stores) {
+      const inner = withoutAxes(this.free.get(s.value)! | axesAlong(s.to.strides), outer);
+      groups.set(inner, [...(groups.get(inner) ?? []), s]);
+    }
+    for (const g of this.nest.guards) {
+      const bad = asLane(this.emit(g.bad), "mask32");
+      const zero: Vec = { op: "splat", value: 0, lane: "i32" };
+      this.report(g.check, bad, zero, zero, this.loops.scope);
+    }
+    this.prepare(this.nest.stores.map((s) => s.value));
+    for (const [inner, stores] of groups) {
+      const { lane } = this.loops;
+      const axes = this.nest.sizes.map((_, a) => a).filter((a) => hasAxis(inner, a) && a !== lane);
+      if (lane >= 0 && hasAxis(inner, lane)) axes.push(lane);
+      this.inPass(() => this.storePass(axes, stores));
+    }
+  }
+
+  private storePass(axes: readonly number[], stores: readonly Store[]): void {
+    this.loops.over(
+      axes,
+      (a) => [0, this.loops.sizes[a]!],
+      1,
+      () => {
+        const values = stores.map((s) => this.storable(s));
+        stores.forEach((s, i) => this.emitStore(s, values[i]!));
+      },
+    );
+  }
+
+  private storable(s: Store): Vec {
+    const dtype = this.context.dtypeOf(s.to.buffer);
+    const value = this.emit(s.value);
+    return dtype === "bool" ? value : asLane(value, laneOf(dtype));
+  }
+
+  private emitStore(s: Store, value: Vec): void {
+    const scope = this.loops.scope;
+    const dtype = this.context.dtypeOf(s.to.buffer);
+    const at = this.loops.address(s.to, scope);
+    const inLanes = this.loops.laneScope(scope);
+    const stride = inLanes ? s.to.strides[this.loops.lane]! : 0;
+    if (stride === 0) scope.statements.push({ do: "store", dtype, at, value, form: "first" });
+    else if (stride !== 1) {
+      const step = this.loops.stride(accessKey(s.to), this.loops.lane, stride * bytesOf(dtype));
+      scope.statements.push({ do: "store", dtype, at, value, form: "strided", step, count: inLanes!.count ?? this.loops.lanes });
+    } else if (inLanes!.count) scope.statements.push({ do: "store", dtype, at, value, form: "partial", count: inLanes!.count });
+    else scope.statements.push({ do: "store", dtype, at, value, form: "vector" });
+  }
+}

@@ -1,0 +1,232 @@
+/**
+ * Loops while they are written: a stack of scopes, each with the values and addresses computed in it. What is asked for is computed in the
+ * outermost scope that binds all it depends on, and once.
+ */
+import { bytesOf } from "../../core/dtype.ts";
+import { type Access, accessKey, type Expr } from "../../kernel/expr.ts";
+import { type Int, type IntLocal, iadd, imul, int, irem, isub, type Statement, type Vec, type VecLocal, vec } from "../../kernel/loop.ts";
+import { type AxisSet, hasAxis } from "./axis-set.ts";
+import type { ArgumentBlock } from "./block.ts";
+import type { LoopContext } from "./machine.ts";
+import type { Writer } from "./repeat.ts";
+
+/** A loop that is being filled. The outermost scope is the function itself, with no axis. */
+export interface Scope {
+  readonly axis: number;
+  /** Position along the axis, in elements. */
+  readonly at: Int;
+  readonly statements: Statement[];
+  readonly values: Map<Expr, Vec>;
+  readonly addresses: Map<string, Int>;
+  /** Lanes that count, where the lane axis ends within the vector. */
+  readonly count: IntLocal | undefined;
+  mask?: Vec;
+}
+
+export interface LoopsOptions {
+  readonly block: ArgumentBlock;
+  readonly context: LoopContext;
+  /** The axis that runs over lanes, and how many there are; -1 where the kernel has no axis at all. */
+  readonly lane: number;
+  readonly lanes: number;
+  /** The length of each axis. */
+  readonly sizes: readonly Int[];
+}
+
+export class Loops {
+  readonly lane: number;
+  readonly lanes: number;
+  readonly sizes: readonly Int[];
+  readonly scopes: Scope[] = [];
+  private readonly block: ArgumentBlock;
+  private readonly context: LoopContext;
+  /** Argument words by what they mean: each is read once. */
+  private readonly words = new Map<string, IntLocal>();
+  private names = 0;
+
+  constructor({ block, context, lane, lanes, sizes }: LoopsOptions) {
+    this.block = block;
+    this.context = context;
+    this.lane = lane;
+    this.lanes = lanes;
+    this.sizes = sizes;
+  }
+
+  open(axis: number, at: Int, count?: IntLocal): Scope {
+    const scope: Scope = { axis, at, statements: [], values: new Map(), addresses: new Map(), count };
+    this.scopes.push(scope);
+    return scope;
+  }
+
+  get scope(): Scope {
+    return this.scopes.at(-1)!;
+  }
+
+  local(name: string): string {
+    return `${name}_${this.names++}`;
+  }
+
+  letInt(value: Int, name: string, scope = this.scope): Int {
+    if (typeof value === "number") return value;
+    const local = int(this.local(name));
+    scope.statements.push({ do: "int", local, value });
+    return local;
+  }
+
+  letVec(value: Vec, scope: Scope): VecLocal {
+    const local = vec(this.local("v"), value.lane);
+    scope.statements.push({ do: "vec", local, value });
+    return local;
+  }
+
+  writer(scope: Scope): Writer {
+    return { keep: (v) => this.letVec(v, scope), statements: scope.statements, fresh: (name) => this.local(name) };
+  }
+
+  /** Nested loops over axes, the lane axis in vectors: whole ones (`unroll` at a time, where it is the last), then what is left of one. */
+  over(axes: readonly number[], range: (axis: number) => [Int, Int], unroll: number, body: (copy: number) => void): void {
+    const [axis, ...rest] = axes;
+    if (axis === undefined) return body(0);
+    const [from, to] = range(axis);
+    if (axis !== this.lane) return this.loop(axis, from, to, 1, 1, () => this.over(rest, range, unroll, body));
+    const inside = rest.length === 0 ? body : () => this.over(rest, range, 1, body);
+    const W = this.lanes;
+    const length = this.letInt(isub(to, from), "length");
+    const whole = this.letInt(isub(to, irem(length, W)), "whole");
+    let start = from;
+    if (unroll > 1 && rest.length === 0) {
+      const many = this.letInt(isub(to, irem(length, W * unroll)), "many");
+      this.loop(axis, from, many, W, unroll, body);
+      start = many;
+    }
+    this.loop(axis, start, whole, W, 1, inside);
+    this.remainder(axis, whole, this.letInt(isub(to, whole), "rest") as IntLocal, inside);
+  }
+
+  private loop(axis: number, from: Int, to: Int, step: number, copies: number, body: (copy: number) => void): void {
+    const local = int(this.local(`i${axis}`));
+    const statements: Statement[] = [];
+    for (let copy = 0; copy < copies; copy++) {
+      const scope = this.open(axis, copy === 0 ? local : iadd(local, copy * step));
+      body(copy);
+      this.scopes.pop();
+      statements.push(...scope.statements);
+    }
+    this.scope.statements.push({ do: "for", local, from, to, step: step * copies, body: statements });
+  }
+
+  private remainder(axis: number, at: Int, count: IntLocal, body: (copy: number) => void): void {
+    const scope = this.open(axis, at, count);
+    body(0);
+    this.scopes.pop();
+    this.scope.statements.push({ do: "if", test: { op: "lt", a: 0, b: count }, then: scope.statements });
+  }
+
+  /** The innermost open loop that a set of axes needs. */
+  scopeFor(axes: AxisSet): Scope {
+    for (let i = this.scopes.length - 1; i > 0; i--) if (hasAxis(axes, this.scopes[i]!.axis)) return this.scopes[i]!;
+    return this.scopes[0]!;
+  }
+
+  laneScope(scope: Scope): Scope | undefined {
+    const upTo = this.scopes.indexOf(scope);
+    const at = this.scopes.findIndex((s) => s.axis === this.lane && s.axis >= 0);
+    return at >= 0 && at <= upTo ? this.scopes[at] : undefined;
+  }
+
+  address(a: Access, scope: Scope): Int {
+    const bytes = bytesOf(this.context.dtypeOf(a.buffer));
+    const key = accessKey(a);
+    let address: Int = this.rooted(key, () => this.block.address(a.buffer, a.offset * bytes, "p"));
+    for (const s of this.scopes.slice(1, this.scopes.indexOf(scope) + 1)) {
+      const stride = a.strides[s.axis]!;
+      if (stride !== 0) {
+        let here = s.addresses.get(key);
+        if (here === undefined) {
+          here = this.letInt(iadd(address, this.byteOffset(s, stride, bytes, key)), "p", s);
+          s.addresses.set(key, here);
+        }
+        address = here;
+      }
+    }
+    return address;
+  }
+
+  rooted(key: string, make: () => IntLocal): IntLocal {
+    const known = this.words.get(key) ?? make();
+    this.words.set(key, known);
+    return known;
+  }
+
+  private byteOffset(s: Scope, stride: number, bytes: number, key: string): Int {
+    if (stride !== 1) return imul(s.at, this.stride(key, s.axis, stride * bytes));
+    const shared = `×${bytes}`;
+    const known = s.addresses.get(shared) ?? this.letInt(imul(s.at, bytes), "o", s);
+    s.addresses.set(shared, known);
+    return known;
+  }
+
+  /** Bytes from one element to the next along an axis, an argument of the kernel. */
+  stride(key: string, axis: number, bytes: number): IntLocal {
+    return this.rooted(`${key}/${axis}`, () => this.block.size(bytes, "s"));
+  }
+
+  /** 0, 1, … and from the last lane that counts on the same again, so that nothing is read far outside. */
+  clampedRamp(scope: Scope): Vec {
+    const last: Vec = { op: "splatInt", value: isub(scope.count!, 1), lane: "i32" };
+    return { op: "pmin", args: [{ op: "ramp", value: 0, lane: "i32" }, last], lane: "i32" };
+  }
+
+  tailMask(scope: Scope): Vec {
+    scope.mask ??= this.letVec(
+      {
+        op: "lt",
+        lane: "mask32",
+        args: [
+          { op: "ramp", value: 0, lane: "i32" },
+          { op: "splatInt", value: scope.count!, lane: "i32" },
+        ],
+      },
+      scope,
+    );
+    return scope.mask;
+  }
+
+  /** Row-major position over axes in this order: of the element at hand, or of the first. */
+  positionAlong(axes: readonly number[], of: "here" | "first" = "here"): Vec {
+    let linear: Int = 0;
+    if (of === "here") for (const a of axes) linear = iadd(imul(linear, this.sizes[a]!), this.scopes.find((s) => s.axis === a)!.at);
+    const at = axes.length > 1 ? this.letInt(linear, "at") : linear;
+    const place = axes.indexOf(this.lane);
+    if (place < 0) return { op: "splatInt", value: at, lane: "i32" };
+    const after = axes.slice(place + 1);
+    if (after.length === 0) return { op: "ramp", value: at, lane: "i32" };
+    const step = this.letInt(
+      after.reduce<Int>((n, a) => imul(n, this.sizes[a]!), 1),
+      "step",
+    );
+    const apart: Vec = {
+      op: "mul",
+      args: [
+        { op: "ramp", value: 0, lane: "i32" },
+        { op: "splatInt", value: step, lane: "i32" },
+      ],
+      lane: "i32",
+    };
+    return { op: "add", args: [{ op: "splatInt", value: at, lane: "i32" }, apart], lane: "i32" };
+  }
+
+  /** Row-major position over the axes of a set. */
+  position(axes: AxisSet, scope: Scope): Vec {
+    let linear: Int = 0;
+    let lanes = false;
+    for (const [a, size] of this.sizes.entries()) {
+      if (!hasAxis(axes, a)) continue;
+      const at = this.scopes.find((s) => s.axis === a)!.at;
+      lanes = a === this.lane;
+      linear = iadd(imul(linear, size), at);
+    }
+    // Only where the lane axis comes last do lanes count up by one; elsewhere all lanes share the position of the first.
+    return { op: lanes && this.laneScope(scope) ? "ramp" : "splatInt", value: this.letInt(linear, "at", scope), lane: "i32" };
+  }
+}

@@ -1,6 +1,6 @@
 /** What a run trains on, what scores its epochs, and what is kept for the end. */
 import type { Dataset, Labelled } from "../data/index.ts";
-import type { Generator } from "../index.ts";
+import { Generator } from "../index.ts";
 import type { RunInfo } from "./run-folder.ts";
 
 /** The share of the training data that is held out for validation, unless said. */
@@ -23,10 +23,10 @@ export interface HeldOut {
 export function holdOut(
   parts: { readonly train: Dataset<Labelled>; readonly test: Dataset<Labelled> },
   info: Pick<RunInfo, "validation" | "checkedOn">,
-  rng: Generator,
+  seed: number,
 ): HeldOut {
   if (info.validation === 0) return { train: parts.train, checks: checkedOnOf(info) === "test" ? parts.test : undefined };
-  const [train, checks] = parts.train.split(1 - info.validation, rng.fork("validation"));
+  const [train, checks] = parts.train.split(1 - info.validation, new Generator(seed).fork("validation"));
   return { train, checks };
 }
 

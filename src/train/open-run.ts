@@ -4,7 +4,7 @@ import type { Device } from "../index.ts";
 import type { Checkpoint, Damaged } from "../io/index.ts";
 import { naming } from "./naming.ts";
 import type { Options } from "./options.ts";
-import { prepare } from "./prepare.ts";
+import { placeOf, prepare } from "./prepare.ts";
 import type { Recipe } from "./recipe.ts";
 import { type RunInfo, readCheckpoint, readInfo } from "./run-folder.ts";
 import { type Scores, score, type Trainable } from "./score.ts";
@@ -37,8 +37,7 @@ export async function openRun(path: string, find: (name: string) => Promise<Reci
   const best = loadGroup(checkpoint.tensors, "best");
   naming(checkpoint.path, () => model.loadStateDict(Object.keys(best).length > 0 ? best : loadGroup(checkpoint.tensors, "model")));
   const testSet = async ({ dir = info.data ?? undefined, onProgress }: TestPlace): Promise<Dataset<Labelled>> => {
-    const place = { seed: info.seed, ...(dir === undefined ? {} : { dir }), ...(onProgress ? { onProgress } : {}) };
-    return ((await recipe.data(options, place)) as { test: Dataset<Labelled> }).test;
+    return (await recipe.data(options, placeOf(info.seed, { dir, onProgress }))).test;
   };
   return {
     info,

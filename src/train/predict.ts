@@ -1,13 +1,13 @@
 import { ArgumentError, ShapeError } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
 import { sameShape, showShape, sizeOf } from "../core/shape.ts";
+import { pause } from "../core/yield.ts";
 import type { Dataset, Labelled } from "../data/index.ts";
 import { compile, Tensor, tensor } from "../index.ts";
 import { inference } from "../nn/index.ts";
 import { checkData, checkModel } from "./operands.ts";
 import { Rows } from "./rows.ts";
 import { outputOf, PASS_OPTIONS, type PassOptions, placement, type Trainable } from "./score.ts";
-import { Yielding } from "./yielding.ts";
 
 /** What a model gives for a data set, and what it should have given, in the order of the examples. */
 export interface Predictions {
@@ -40,12 +40,11 @@ export async function predict(
   const size = data instanceof Tensor ? (data.shape[0] ?? 0) : data.size;
   if (size === 0) throw new ArgumentError("predict: there are no examples", { help: "inputs [n, …] with n ≥ 1, or a data set" });
   const forward = compile((x: Tensor) => outputOf(model, x, inference), placement(options));
-  const yielding = new Yielding();
   let [output, target]: (Rows | undefined)[] = [];
   for (const { x, y } of data instanceof Tensor ? await parts(data, batchSize) : data.batches(batchSize)) {
     output = await appended(output, forward(x), size);
     if (y) target = await appended(target, y, size);
-    await yielding.now();
+    await pause();
     signal?.throwIfAborted();
   }
   return target ? { output: output!.tensor(), target: target.tensor() } : output!.tensor();

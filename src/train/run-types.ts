@@ -1,35 +1,57 @@
-/** What a training is told, tells on its way, and answers. */
+/** What a training of a recipe is told, tells on its way, and answers. */
 import type { DownloadProgress } from "../data/index.ts";
 import type { Device } from "../index.ts";
 import type { Damaged } from "../io/index.ts";
 import type { CheckedOn } from "./held-out.ts";
 import type { Recipe } from "./recipe.ts";
 import type { RunInfo } from "./run-folder.ts";
-import type { Progress } from "./trainer.ts";
+import type { Progress } from "./training-state.ts";
 
-export interface TrainSettings {
+/** What a training and a search are both told. */
+export interface RunSettings {
   readonly recipe: Recipe;
-  /** What `run.json` calls the recipe. */
+  /** What `run.json` or `search.json` calls the recipe. */
   readonly name: string;
   readonly options?: Readonly<Record<string, unknown>>;
   readonly seed?: number | undefined;
   readonly epochs?: number | undefined;
   readonly batchSize?: number | undefined;
-  /** The share of the training data that is held out and scores each epoch; 0: none. Default 0.1. The test set is scored once, at the end. */
+  /**
+   * The share of the training data that is held out, and scores each epoch of a training (0.1 unless said; 0: none) or each trial of a search
+   * (0.2 unless said). The test set is scored once, at the end.
+   */
   readonly validation?: number | undefined;
-  readonly patience?: number | undefined;
   readonly dir?: string | undefined;
   readonly device?: Device | undefined;
   readonly threads?: number | undefined;
   readonly out?: string | undefined;
-  readonly resume?: string | undefined;
+  /** Ends a training after the present step, a search after the present trial. */
   readonly signal: AbortSignal;
   /** Of gradus. */
   readonly version: string;
+}
+export const RUN_SETTINGS = [
+  ...(["recipe", "name", "options", "seed", "epochs", "batchSize", "validation"] as const),
+  ...(["dir", "device", "threads", "out", "signal", "version"] as const),
+] satisfies readonly (keyof RunSettings)[];
+
+/** How long a training is: what was asked for, or what the recipe has. */
+export const lengthOf = ({ recipe, epochs, batchSize }: RunSettings): { epochs: number; batchSize: number } => ({
+  epochs: epochs ?? recipe.epochs ?? 10,
+  batchSize: batchSize ?? recipe.batchSize ?? 32,
+});
+
+export interface TrainSettings extends RunSettings {
+  readonly patience?: number | undefined;
+  readonly resume?: string | undefined;
   /** Seconds between checkpoints within an epoch; there is one after each epoch in any case. Default 60. */
   readonly checkpointSeconds?: number | undefined;
   readonly nonFinite?: "stop" | "skip" | undefined;
 }
+export const TRAIN_SETTINGS = [
+  ...RUN_SETTINGS,
+  ...(["patience", "resume", "checkpointSeconds", "nonFinite"] as const),
+] satisfies readonly (keyof TrainSettings)[];
 
 /** What a training is about to do. */
 export interface TrainPlan {

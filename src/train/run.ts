@@ -7,17 +7,12 @@ import { runFit } from "./fit-run.ts";
 import { USUAL_VALIDATION } from "./held-out.ts";
 import { describeMachine } from "./machine.ts";
 import type { Options } from "./options.ts";
-import { completeOptions } from "./prepare.ts";
+import { completeOptions, placeOf } from "./prepare.ts";
 import { isUnbegun, RunFolder, type RunInfo, readInfo } from "./run-folder.ts";
-import type { Result, TrainEvents, TrainOutcome, TrainSettings } from "./run-types.ts";
-import type { Trainable } from "./score.ts";
+import { lengthOf, type Result, TRAIN_SETTINGS, type TrainEvents, type TrainOutcome, type TrainSettings } from "./run-types.ts";
+import { placement, type Trainable } from "./score.ts";
+import { isStop } from "./trainer.ts";
 import { storeAll } from "./training-state.ts";
-import { isStop } from "./yielding.ts";
-
-const TRAIN_SETTINGS = [
-  ...(["recipe", "name", "options", "seed", "epochs", "batchSize", "validation", "patience", "dir", "device", "threads"] as const),
-  ...(["out", "resume", "signal", "version", "checkpointSeconds", "nonFinite"] as const),
-] satisfies readonly (keyof TrainSettings)[];
 
 /**
  * Trains a recipe in a run folder: a new one, or one to go on with.
@@ -114,11 +109,7 @@ async function newRun(settings: TrainSettings, events: TrainEvents): Promise<Run
   // Options are checked before anything is written.
   checkOwn(settings);
   checkHeldOut(settings);
-  const options = await completeOptions(recipe, settings.options ?? {}, {
-    seed,
-    ...(settings.dir ? { dir: settings.dir } : {}),
-    ...(events.say ? { say: events.say } : {}),
-  });
+  const options = await completeOptions(recipe, settings.options ?? {}, placeOf(seed, { dir: settings.dir, say: events.say }));
   const path = settings.out ?? (await RunFolder.newName("runs", shortName(name)));
   const info: RunInfo = {
     version: 1,
@@ -126,8 +117,7 @@ async function newRun(settings: TrainSettings, events: TrainEvents): Promise<Run
     recipe: name,
     options,
     seed,
-    epochs: settings.epochs ?? recipe.epochs ?? 10,
-    batchSize: settings.batchSize ?? recipe.batchSize ?? 32,
+    ...lengthOf(settings),
     validation,
     checkedOn: validation > 0 ? "validation" : "nothing",
     patience: patience ?? null,
@@ -171,14 +161,13 @@ async function withLastGood(error: NonFiniteError, path: string): Promise<NonFin
 
 async function runOwn(folder: RunFolder, settings: TrainSettings, events: TrainEvents): Promise<Result> {
   const { info } = folder;
-  const { device, threads, signal } = settings;
+  const { signal } = settings;
   const result = await settings.recipe.run!(info.options, {
     seed: info.seed,
     signal,
     say: (line) => events.say?.(line),
     write: (name, content) => folder.write(name, content),
-    ...(device ? { device } : {}),
-    ...(threads ? { threads } : {}),
+    ...placement(settings),
   });
   await folder.log.cut(0);
   await folder.log.add({ ...result.scores });

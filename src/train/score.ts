@@ -1,5 +1,6 @@
 import { ArgumentError } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
+import { pause } from "../core/yield.ts";
 import type { Dataset, Labelled } from "../data/index.ts";
 import { compile, type Device, type Tensor } from "../index.ts";
 import { callLayer } from "../nn/call.ts";
@@ -7,7 +8,6 @@ import { inference, type Mode, type Module } from "../nn/index.ts";
 import { checkMeasures, type Loss, type Metrics, type NoMetrics } from "./metric.ts";
 import { checkData, checkModel } from "./operands.ts";
 import { Tally } from "./tally.ts";
-import { Yielding } from "./yielding.ts";
 
 /** A module that gives outputs for inputs. */
 export type Trainable = Module & { forward(x: any, mode: Mode): Tensor };
@@ -63,10 +63,9 @@ export function scorer<M extends Metrics = NoMetrics>(
     checkData("score", "the data", data);
     if (data.size === 0) throw new ArgumentError("score: the data set is empty", { why: "a mean over no examples is not a number" });
     const tally = new Tally("score", measures, data.size);
-    const yielding = new Yielding();
     for (const { x, y } of data.batches(batchSize)) {
       await tally.add(batch(x, y), x.shape[0] as number);
-      await yielding.now();
+      await pause();
       signal?.throwIfAborted();
     }
     return (await tally.scores()) as Scores<M>;

@@ -1,52 +1,33 @@
 import { ArgumentError, GradusError } from "../core/errors.ts";
 import { milliseconds } from "../core/host.ts";
 import { checkOptions, suggestion } from "../core/options.ts";
-import { type ArrayDataset, type DownloadProgress, HostRandom } from "../data/index.ts";
-import { type Device, Generator } from "../index.ts";
+import { type DownloadProgress, HostRandom } from "../data/index.ts";
+import { Generator } from "../index.ts";
 import { writeAtomically } from "../io/index.ts";
+import { holdOut } from "./held-out.ts";
 import { describeMachine } from "./machine.ts";
 import { type Direction, needDirection } from "./metric.ts";
 import type { Options } from "./options.ts";
-import { completeOptions, prepare } from "./prepare.ts";
+import { completeOptions, placeOf, prepare, trainerOf } from "./prepare.ts";
 import type { Recipe } from "./recipe.ts";
 import { shortName, trainRecipe } from "./run.ts";
 import { makeFolder, RunFolder } from "./run-folder.ts";
-import type { TrainEvents, TrainOutcome } from "./run-types.ts";
+import { epochLine } from "./run-log.ts";
+import { lengthOf, RUN_SETTINGS, type RunSettings, type TrainEvents, type TrainOutcome } from "./run-types.ts";
 import { parseAxes, type Setting, settingsOf } from "./search-space.ts";
-import { type Progress, Trainer } from "./trainer.ts";
+import type { Progress } from "./training-state.ts";
 
-export interface SearchSettings {
-  readonly recipe: Recipe;
-  /** What `search.json` calls the recipe. */
-  readonly name: string;
+export interface SearchSettings extends RunSettings {
   /** "lr=0.03,0.1,0.3", "lr=0.001..1", "hidden=16..256"; also of `batch` and `epochs`. Without any: lr × 0.3, × 1, × 3. */
   readonly tries?: readonly string[];
-  /** Options that all trials share. */
-  readonly options?: Readonly<Record<string, unknown>>;
   /** How many trials, where values are drawn; all combinations of the values, or 10 of ranges, unless said. */
   readonly trials?: number | undefined;
   /** Which validation score decides: the recipe's first metric, or "loss", unless said. */
   readonly by?: string | undefined;
-  readonly seed?: number | undefined;
-  readonly epochs?: number | undefined;
-  readonly batchSize?: number | undefined;
-  /** The share of the training data that scores the trials; 0.2 unless said. */
-  readonly validation?: number | undefined;
   /** False: the best setting is not trained again on all training data. */
   readonly retrain?: boolean | undefined;
-  readonly dir?: string | undefined;
-  readonly device?: Device | undefined;
-  readonly threads?: number | undefined;
-  readonly out?: string | undefined;
-  /** Ends the search after the present trial. */
-  readonly signal: AbortSignal;
-  /** Of gradus. */
-  readonly version: string;
 }
-const SEARCH_SETTINGS = [
-  ...(["recipe", "name", "tries", "options", "trials", "by", "seed", "epochs", "batchSize", "validation"] as const),
-  ...(["retrain", "dir", "device", "threads", "out", "signal", "version"] as const),
-] satisfies readonly (keyof SearchSettings)[];
+const SEARCH_SETTINGS = [...RUN_SETTINGS, ...(["tries", "trials", "by", "retrain"] as const)] satisfies readonly (keyof SearchSettings)[];
 
 /** What a search is about to do. */
 export interface SearchPlan {
@@ -132,8 +113,10 @@ async function planOf(settings: SearchSettings): Promise<Plan> {
   const { recipe, seed = 0, validation = 0.2, trials } = settings;
   checkSettings(settings);
   const choices = recipe.choices as Record<string, readonly string[]> | undefined;
-  const fixed = await completeOptions(recipe, settings.options ?? {}, placeOf(settings, seed, {}));
-  const base = { ...fixed, batch: settings.batchSize ?? recipe.batchSize ?? 32, epochs: settings.epochs ?? recipe.epochs ?? 10 };
+  const { dir, signal } = settings;
+  const fixed = await completeOptions(recipe, settings.options ?? {}, placeOf(seed, { dir, signal }));
+  const { epochs, batchSize: batch } = lengthOf(settings);
+  const base = { ...fixed, batch, epochs };
   const given = [
     ...Object.keys(settings.options ?? {}),
     ...(settings.batchSize === undefined ? [] : ["batch"]),
@@ -194,7 +177,7 @@ export async function search(asked: SearchSettings, events: SearchEvents = {}): 
     const best = ranking.find((trial) => scoreOf(trial, plan.by) !== undefined);
     if (!best && !settings.signal.aborted) throw noScore(trials);
     const again = best && settings.retrain !== false && !settings.signal.aborted;
-    const retrained = again ? await retrain(settings, events.retrain, plan, { setting: best.setting, out: `${path}/best` }) : undefined;
+    const retrained = again ? await retrain(settings, events, plan, { setting: best.setting, out: `${path}/best` }) : undefined;
     const status = settings.signal.aborted ? "interrupted" : "done";
     await record({ status, trials, best: best ?? null, test: retrained?.scores ?? null, seconds: seconds() });
     return { path, status, by: plan.by, trials: ranking, best, ...(retrained ? { retrained } : {}), seconds: seconds() };
@@ -239,21 +222,24 @@ interface Trials {
 }
 
 async function runTrials(settings: SearchSettings, events: SearchEvents, { plan, path, trials, save }: Trials): Promise<void> {
-  const { signal, name, recipe } = settings;
+  const { signal, name, recipe, dir } = settings;
+  const { seed, tried, by } = plan;
+  const place = placeOf(seed, { dir, signal, onProgress: events.download });
   for (const [i, setting] of plan.settings.entries()) {
-    const { batch, epochs, ...options } = { ...plan.base, ...setting };
+    const { options, length } = optionsAndLength(plan, setting);
     // Outside the trial: data that cannot be read is no trial's fault, and ends the search.
     if (i === 0) events.data?.();
-    const parts = await recipe.data(options, placeOf(settings, plan.seed, events)).catch((error: unknown) => {
+    const parts = await recipe.data(options, place).catch((error: unknown) => {
       if (!signal.aborted) throw error;
     });
     if (!parts || signal.aborted) return;
-    const [train, validation] = parts.train.split(1 - plan.validation, new Generator(plan.seed).fork("validation"));
-    const { tried, by } = plan;
-    const examples = { trainExamples: train.size, validationExamples: validation.size };
+    const data = holdOut(parts, plan, seed);
+    const examples = { trainExamples: data.train.size, validationExamples: data.checks!.size };
     if (i === 0) events.plan?.({ path, name, trials: plan.settings.length, tried, by, ...examples });
-    const sizes = { batch: batch as number, epochs: epochs as number };
-    const trial = await oneTrial({ trial: i + 1, setting, options, ...sizes, seed: plan.seed, train, validation, path }, settings, events);
+    const trial = await oneTrial({ trial: i + 1, setting, epochs: length.epochs }, path, events, (onEpoch) => {
+      const { device, threads } = settings;
+      return trainerOf(prepare(recipe, options, seed), data, { ...length, device, threads, onEpoch }).run();
+    });
     trials.push(trial);
     await save();
     events.trial?.(trial);
@@ -261,33 +247,32 @@ async function runTrials(settings: SearchSettings, events: SearchEvents, { plan,
   }
 }
 
-type Parts = Awaited<ReturnType<Recipe["data"]>>;
-
-interface TrialPlan {
-  readonly trial: number;
-  readonly setting: Setting;
-  readonly options: Options;
-  readonly batch: number;
-  readonly epochs: number;
-  readonly seed: number;
-  readonly train: Parts["train"];
-  readonly validation: Parts["train"];
-  readonly path: string;
+/** What a setting makes of the search's plan: a recipe's options, and how long a training is. */
+function optionsAndLength({ base }: Plan, setting: Setting): { options: Options; length: { epochs: number; batchSize: number } } {
+  const { batch, epochs, ...options } = { ...base, ...setting };
+  return { options, length: { epochs: epochs as number, batchSize: batch as number } };
 }
 
-async function oneTrial(plan: TrialPlan, settings: SearchSettings, events: SearchEvents): Promise<Trial> {
+type Parts = Awaited<ReturnType<Recipe["data"]>>;
+
+/** Trains a setting, with a line for each epoch in a file of its own. */
+async function oneTrial(
+  about: Pick<Trial, "trial" | "setting" | "epochs">,
+  path: string,
+  events: SearchEvents,
+  train: (onEpoch: (progress: Progress) => void) => Promise<Progress[]>,
+): Promise<Trial> {
   const begun = milliseconds();
-  const { trial, setting, epochs, path } = plan;
+  const { trial, epochs } = about;
   const lines: string[] = [];
   const done = (result: Pick<Trial, "training" | "validation" | "failed">): Trial => ({
-    ...{ trial, setting, epochs, ...result },
+    ...{ ...about, ...result },
     seconds: (milliseconds() - begun) / 1000,
   });
   try {
-    const records = await train(plan, settings, (progress) => {
-      const { epoch, step, loss, metrics, validation } = progress;
-      lines.push(`${JSON.stringify({ epoch, step, loss, ...metrics, validation })}\n`);
-      events.epoch?.({ trial, setting, epochs }, progress);
+    const records = await train((progress) => {
+      lines.push(`${JSON.stringify(epochLine(progress, "validation"))}\n`);
+      events.epoch?.(about, progress);
     });
     const last = records.at(-1);
     if (!last) throw new ArgumentError(`search: no score after ${epochs} epochs`, { help: "at least 1" });
@@ -301,44 +286,18 @@ async function oneTrial(plan: TrialPlan, settings: SearchSettings, events: Searc
   }
 }
 
-/** Everything random comes from the same forks of the seed as in `trainRecipe`. */
-function train(plan: TrialPlan, { recipe, device, threads }: SearchSettings, onEpoch: (progress: Progress) => void): Promise<Progress[]> {
-  const { options, model, loss } = prepare(recipe, plan.options, plan.seed);
-  const { epochs, batch } = plan;
-  const batches = Math.max(1, Math.floor(plan.train.size / batch));
-  recipe.adapt?.(model, plan.train as ArrayDataset, options);
-  return new Trainer(model, plan.train, {
-    loss,
-    optimizer: recipe.optimizer(model, options, batches * epochs),
-    rng: new Generator(plan.seed).fork("training"),
-    epochs,
-    batchSize: batch,
-    metrics: recipe.metrics,
-    validation: plan.validation,
-    device,
-    threads,
-    onEpoch,
-  }).run();
-}
-
+/** The best setting, on all training data. */
 function retrain(
   settings: SearchSettings,
-  events: TrainEvents | undefined,
-  { base, seed }: Plan,
+  events: SearchEvents,
+  plan: Plan,
   { setting, out }: { setting: Setting; out: string },
 ): Promise<TrainOutcome> {
   const { recipe, name, dir, device, threads, signal, version } = settings;
-  const { batch, epochs, ...options } = { ...base, ...setting };
-  const sizes = { batchSize: batch as number, epochs: epochs as number };
-  return trainRecipe({ recipe, name, options, seed, ...sizes, dir, device, threads, out, signal, version, validation: 0 }, events);
+  const { options, length } = optionsAndLength(plan, setting);
+  const more = { options, ...length, seed: plan.seed, out, validation: 0 };
+  return trainRecipe({ recipe, name, dir, device, threads, signal, version, ...more }, events.retrain);
 }
-
-const placeOf = ({ dir, signal }: SearchSettings, seed: number, { download }: SearchEvents): Parameters<Recipe["data"]>[1] => ({
-  seed,
-  signal,
-  ...(dir === undefined ? {} : { dir }),
-  ...(download ? { onProgress: download } : {}),
-});
 
 /** The recipe's data, loaded again only if an option that it looks at has changed: most look at none. */
 function sharedData(recipe: Recipe): Recipe["data"] {

@@ -1,5 +1,6 @@
 import { ArgumentError, NonFiniteError, show } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
+import { pause } from "../core/yield.ts";
 import type { Dataset, Labelled } from "../data/index.ts";
 import { type Compiled, compile, type Device, Generator, type Tensor } from "../index.ts";
 import type { StoredTensor } from "../io/index.ts";
@@ -13,7 +14,6 @@ import { mapValues, outputOf, placement, type Scores, scorer, type Trainable } f
 import { damagedParameters, StepError, stepError } from "./step-error.ts";
 import { type Measured, Tally } from "./tally.ts";
 import { checkBest, checkPosition, groupOf, loadGroup, type Progress, type Sums, storeAll, type TrainingState } from "./training-state.ts";
-import { isStop, Yielding } from "./yielding.ts";
 
 export type { Progress };
 
@@ -46,6 +46,12 @@ const FIT_OPTIONS = [
   ...["loss", "optimizer", "rng", "epochs", "batchSize", "metrics", "validation", "earlyStopping"],
   ...["device", "threads", "nonFinite", "onStep", "onEpoch", "signal"],
 ] as readonly (keyof FitOptions)[];
+
+/** Batches of one epoch: a last one that is not full is dropped, unless it is the only one. */
+export const batchesOf = (examples: number, batchSize: number): number => Math.max(1, Math.floor(examples / batchSize));
+
+/** True for what is thrown because the signal was given: no failure. */
+export const isStop = (error: unknown, signal: AbortSignal | undefined): boolean => signal?.aborted === true && error === signal.reason;
 
 type StepResult = { readonly loss: Tensor<[]>; readonly metrics: Record<string, Tensor<[]>>; readonly measured: Measured };
 
@@ -100,7 +106,7 @@ export class Trainer {
 
   /** Batches of one epoch. */
   get batchesPerEpoch(): number {
-    return Math.max(1, Math.floor(this.data.size / this.batchSize));
+    return batchesOf(this.data.size, this.batchSize);
   }
 
   /** True when no epoch is left. */
@@ -111,13 +117,12 @@ export class Trainer {
   /** Trains to the end, or until it is stopped. Answers one record per epoch, those before a restore included. */
   async run(): Promise<Progress[]> {
     const { signal } = this.options;
-    const yielding = new Yielding();
     while (!this.finished) {
       if (signal?.aborted) return this.end("aborted");
       const order = this.root.fork(`epoch ${this.epoch}`);
       for (const { x, y } of this.data.batches(this.batchSize, { rng: order, last: this.last, from: this.batch })) {
         await this.oneStep(x, y);
-        await yielding.now();
+        await pause();
         if (signal?.aborted) return this.end("aborted");
       }
       try {
@@ -296,7 +301,7 @@ function check(model: Trainable, data: Dataset<Labelled>, options: FitOptions): 
 }
 
 /**
- * Trains a model: shuffled batches, one compiled step, validation after each epoch. Gives the event loop a turn about every 30 ms.
+ * Trains a model: shuffled batches, one compiled step, validation after each epoch. Gives the event loop a turn about every 10 ms.
  * Answers one record per epoch. With `earlyStopping` the parameters of the best epoch stay in the model, and `bestEpoch` of the last record says
  * which that was. Called again it goes on: another order, other noise.
  *

@@ -184,6 +184,26 @@ describe("a search", () => {
     expect(await tensors("same/best")).toEqual(await tensors("whole"));
   });
 
+  test("a trial ends with the parameters of the training with the same settings, to the bit", async () => {
+    const models: ReturnType<typeof mine.model>[] = [];
+    const kept = recipe({
+      ...mine,
+      model: (o) => {
+        models.push(mine.model(o));
+        return models.at(-1)!;
+      },
+    });
+    const both = { recipe: kept, seed: 3, epochs: 1, batchSize: 7, validation: 0.25 };
+    await search(settings("trial-parameters", { ...both, tries: ["lr=0.5"], retrain: false }));
+    await trainRecipe({ ...settings("run-parameters"), ...both, options: { lr: 0.5 } });
+    const [trial, run, ...more] = await Promise.all(
+      models.map((model) => Promise.all(model.parameters().map(async ({ value }) => Array.from(await value.data())))),
+    );
+    expect(more).toEqual([]);
+    expect(trial!.flat().every((value) => Number.isFinite(value))).toBe(true);
+    expect(trial).toEqual(run);
+  });
+
   test("without anything to try, the learning rate is tried at 0.3, 1 and 3 times its value", async () => {
     const outcome = await search(settings("usual", { options: { lr: 0.1 }, epochs: 1, retrain: false }));
     expect(outcome.trials.map(({ setting }) => setting.lr).sort()).toEqual([0.03, 0.1, 0.3]);

@@ -3,6 +3,7 @@ import type { Value } from "../graph/op.ts";
 import { casts, choices, powers, products, sums } from "./algebra.ts";
 import { constants } from "./constants.ts";
 import { contracts } from "./contracts.ts";
+import { folds } from "./folds.ts";
 import { expansions } from "./lowering.ts";
 import { broadcasts, hoists, reshapes, slices } from "./moves.ts";
 import { places } from "./places.ts";
@@ -31,6 +32,7 @@ const simplifications: readonly Rule[] = [
   ...hoists,
   ...slices,
   ...places,
+  ...folds,
   ...reductions,
   ...contracts,
 ];

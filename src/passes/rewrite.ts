@@ -24,6 +24,8 @@ export interface Rule {
 export interface Uses {
   /** True if exactly one node uses x: then what that node becomes may swallow x. False where it is not known. */
   once(x: Value): boolean;
+  /** True if a node of this op, a place, uses x, another place, or used what x is rebuilt from. */
+  placedBy(x: Value, op: Op): boolean;
 }
 
 /** Rules that go round in circles are mistakes: no node needs as many steps. */
@@ -58,7 +60,7 @@ export function rewrite(
   rules: readonly Rule[],
   { shared = new Shared(), became }: RewriteOptions = {},
 ): Value[] {
-  const rewriter = new Rewriter(rules, countUses(outputs), shared);
+  const rewriter = new Rewriter(rules, new CountedUses(outputs), shared);
   const made = outputs.map((y) => rewriter.simplify(y));
   if (!became) return made;
   if (became.size === 0) for (const v of topological(outputs)) became.set(v, v);
@@ -71,7 +73,7 @@ export function rewrite(
 }
 
 class Rewriter {
-  private readonly uses: Uses;
+  private readonly uses: CountedUses;
   private readonly rules: readonly Rule[];
   private readonly rulesOf = new Map<Op, readonly Rule[]>();
   /** What each value seen so far became. */
@@ -81,7 +83,7 @@ class Rewriter {
   private readonly steps = new Map<Value, number>();
   private readonly shared: Shared;
 
-  constructor(rules: readonly Rule[], uses: Uses, shared: Shared) {
+  constructor(rules: readonly Rule[], uses: CountedUses, shared: Shared) {
     this.rules = rules;
     this.uses = uses;
     this.shared = shared;
@@ -116,6 +118,7 @@ class Rewriter {
       v.inputs.map((x) => this.done.get(x)!),
     );
     const same = this.shared.first(rebuilt);
+    if (same !== v) this.uses.rebuilt(v, same);
     const known = same === v ? undefined : this.done.get(same);
     if (known) {
       this.done.set(v, known);
@@ -161,14 +164,31 @@ class Rewriter {
   }
 }
 
-function countUses(outputs: readonly Value[]): Uses {
-  const counts = new Map<Value, number>();
-  const use = (x: Value): void => void counts.set(x, (counts.get(x) ?? 0) + 1);
-  for (const v of topological(outputs)) {
-    v.inputs.forEach((x, i) => {
-      if (v.inputs.indexOf(x) === i) use(x);
-    });
+class CountedUses implements Uses {
+  private readonly counts = new Map<Value, number>();
+  private readonly places = new Map<Value, Op>();
+
+  constructor(outputs: readonly Value[]) {
+    const use = (x: Value): void => void this.counts.set(x, (this.counts.get(x) ?? 0) + 1);
+    for (const v of topological(outputs)) {
+      v.inputs.forEach((x, i) => {
+        if (v.inputs.indexOf(x) === i) use(x);
+      });
+      if (v.op.kind === "place") for (const x of v.inputs) if (x.op.kind === "place") this.places.set(x, v.op);
+    }
+    outputs.forEach(use);
   }
-  outputs.forEach(use);
-  return { once: (x) => counts.get(x) === 1 };
+
+  once(x: Value): boolean {
+    return this.counts.get(x) === 1;
+  }
+
+  placedBy(x: Value, op: Op): boolean {
+    return this.places.get(x) === op;
+  }
+
+  rebuilt(before: Value, v: Value): void {
+    const by = before.op.kind === "place" ? this.places.get(before) : undefined;
+    if (by) this.places.set(v, by);
+  }
 }

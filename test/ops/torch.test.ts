@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { Form, Value } from "../../src/graph/op.ts";
 import { evaluate } from "../../src/interpret/evaluate.ts";
 import * as o from "../../src/ops/index.ts";
+import { optimise } from "../../src/passes/index.ts";
 import { gradients } from "../../src/transform/gradients.ts";
 
 interface Encoded {
@@ -15,6 +16,8 @@ interface Attributes {
   readonly descending: boolean;
   readonly indices: readonly number[];
   readonly text: string;
+  readonly size: number;
+  readonly stride: number;
 }
 interface Case {
   readonly op: string;
@@ -66,6 +69,8 @@ const along =
   (reduce: (x: Value, axes: readonly number[]) => Value): Build =>
   ([x], { axis }) =>
     reduce(x!, [axis]);
+const pooled = (x: Value, size: number, stride: number): Value =>
+  o.windows(o.windows(x, { axis: 0, size, stride, dilation: 1 }), { axis: 2, size, stride, dilation: 1 });
 const special: Record<string, Build> = {
   sum: along(o.sum),
   product: along(o.product),
@@ -75,6 +80,8 @@ const special: Record<string, Build> = {
   logSumExp: along(o.logSumExp),
   argmax: ([x], { axis }) => o.argmax(x!, axis),
   argmin: ([x], { axis }) => o.argmin(x!, axis),
+  maxPool: ([x], { size, stride }) => o.max(pooled(x!, size, stride), [1, 3]),
+  averagePool: ([x], { size, stride }) => o.mean(pooled(x!, size, stride), [1, 3]),
   softmax: ([x], { axis }) => ramp(o.softmax(x!, axis), 1),
   logSoftmax: ([x], { axis }) => ramp(o.logSoftmax(x!, axis), 1),
   cumsum: ([x], { axis }) => o.cumsum(x!, axis),
@@ -105,8 +112,13 @@ describe("As in PyTorch:", () => {
     expect(y.shape).toEqual(of.output.shape);
     expectSame(evaluate([y], inputs)[0]!, decode(of.output), of, "value");
     if (!of.gradients) return;
-    gradients(o.sum(y, [...y.shape.keys()]), xs).forEach((g, i) => {
-      expectSame(evaluate([g!], inputs)[0]!, decode(of.gradients![i]!), of, `gradient ${i}`);
-    });
+    const found = gradients(o.sum(y, [...y.shape.keys()]), xs) as Value[];
+    for (const [stage, list] of [
+      ["as it is", found],
+      ["optimised", optimise(found)],
+    ] as const)
+      list.forEach((g, i) => {
+        expectSame(evaluate([g], inputs)[0]!, decode(of.gradients![i]!), of, `gradient ${i} ${stage}`);
+      });
   });
 });

@@ -175,6 +175,8 @@ test("each rule fires on some random graph or has its own example", () => {
     "add zero",
     "negate difference",
     "known operand",
+    "fold of what does not overlap",
+    "fold of what is spread",
   ];
   expect(STAGES.flatMap(({ rules }) => rules.map((rule) => rule.name)).filter((name) => !fired.has(name) && !rare.includes(name))).toEqual(
     [],

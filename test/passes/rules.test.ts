@@ -7,6 +7,7 @@ import { topological } from "../../src/graph/walk.ts";
 import { evaluate } from "../../src/interpret/evaluate.ts";
 import * as o from "../../src/ops/index.ts";
 import { rewrite, STAGES } from "../../src/passes/index.ts";
+import { gradients } from "../../src/transform/gradients.ts";
 
 const RULES = [...new Set(STAGES.flatMap(({ rules }) => rules))];
 const leaf = (index: number, shape: number[], dtype: DType = "float64"): Value => o.argument(index, { shape, dtype });
@@ -33,6 +34,13 @@ const convolution: Form = {
   result: "y",
 };
 const spreadRow = (): Value => o.broadcastTo(row, [2, 3], [1]);
+
+/** The gradient of a max-pool of a 2 × 5 × 4 image. */
+function poolGradient(size: number, stride: number): Value {
+  const image = leaf(18, [2, 5, 4]);
+  const along = (v: Value, axis: number): Value => o.windows(v, { axis, size, stride, dilation: 1 });
+  return gradients(o.sum(o.square(o.max(along(along(image, 1), 3), [2, 4])), [0, 1, 2]), [image])[0]!;
+}
 
 const root = (v: Value): Value => o.select(o.eq(v, c(-Infinity)), c(Infinity), o.sqrt(o.add(v, c(0))));
 
@@ -181,6 +189,24 @@ const EXAMPLES: Record<string, readonly (readonly [before: Value, after: Value |
       o.concat([x, y, x], 1),
     ],
     [o.add(o.pad(x, zeros([0, 0], [0, 4])), o.pad(y, zeros([0, 3], [0, 1]))), o.pad(o.concat([x, y], 1), zeros([0, 0], [0, 1]))],
+  ],
+  "fold of what does not overlap": [
+    [o.fold(cube, { axis: 1, size: 4, stride: 4, dilation: 1, length: 14 }), o.pad(o.reshape(cube, [2, 12]), zeros([0, 0], [0, 2]))],
+  ],
+  "fold of what is spread": [
+    [o.fold(o.broadcastTo(x, [2, 3, 3], [0, 1]), { axis: 1, size: 3, stride: 2, dilation: 1, length: 8 }), null],
+    [
+      o.fold(o.abs(o.sub(o.broadcastTo(x, [2, 3, 3], [0, 1]), o.filled(0.7, [2, 3, 3], "float64"))), {
+        axis: 1,
+        size: 3,
+        stride: 2,
+        dilation: 1,
+        length: 8,
+      }),
+      null,
+    ],
+    [poolGradient(2, 1), null],
+    [poolGradient(3, 2), null],
   ],
   "reduce one element": [
     [o.sum(thin, [1]), o.reshape(thin, [2])],

@@ -4,6 +4,7 @@ import { type DType, isFloat } from "../../src/core/dtype.ts";
 import { sizeOf } from "../../src/core/shape.ts";
 import type { Value } from "../../src/graph/op.ts";
 import * as o from "../../src/ops/index.ts";
+import { gradients } from "../../src/transform/gradients.ts";
 import { randomNumbers } from "../ops/samples.ts";
 import { compileAhead, type TargetCase } from "./harness.ts";
 import { onTarget } from "./suite.ts";
@@ -151,6 +152,16 @@ const FAMILIES: Record<string, Family> = {
       : along(f, n, (x, axis) => {
           const seen = o.windows(x, { axis, size: 3, stride: 2, dilation: 1 });
           return [o.max(seen, [axis + 1]), o.fold(o.tanh(seen), { axis, size: 3, stride: 2, dilation: 1, length: n })];
+        }),
+  "pools with ties": (f, n) =>
+    n > 60
+      ? []
+      : [2, 3].flatMap((size) => {
+          const x = f.tensor([2, n + 3, 7], "float32", (i) => (i * 5) % 4);
+          const cut = (v: Value, axis: number): Value => o.windows(v, { axis, size, stride: 2, dilation: 1 });
+          const y = o.max(cut(cut(x, 1), 3), [2, 4]);
+          const first = gradients(o.sum(o.square(y), axesOf(y)), [x])[0]!;
+          return [y, first, gradients(o.sum(o.square(first), axesOf(x)), [x])[0]!];
         }),
   gather: (f, n) =>
     along(f, n, (x, axis) => [

@@ -102,6 +102,37 @@ export function outOfRange({ label, bound, fromEnd }: IndexCheck, index: number,
     site,
   });
 }
+/** A matrix that is singular, or not positive definite, where it must not be; found while a program ran. */
+export class MatrixError extends GradusError {
+  override readonly name = "MatrixError";
+}
+/** What was asked of matrices: who asked, of which batch of them, and what is wrong with one that does not do. */
+export interface MatrixCheck {
+  readonly what: "singular" | "indefinite";
+  readonly label: string;
+  readonly batch: readonly number[];
+}
+/** What every target says about a matrix without a pivot. `matrix` counts through the batch. */
+export function unfitMatrix({ what, label, batch }: MatrixCheck, matrix: number, pivot: number, site?: Site): MatrixError {
+  let rest = matrix;
+  const at = batch.toReversed().map((size) => {
+    const i = rest % size;
+    rest = (rest - i) / size;
+    return i;
+  });
+  const which = `${label}: the matrix ${batch.length > 0 ? `at ${show(at.toReversed())} ` : ""}is`;
+  if (what === "singular")
+    return new MatrixError(`${which} singular`, {
+      why: `no row has a pivot for column ${pivot}: the columns up to it depend on each other`,
+      help: "a small multiple of the identity added to a matrix makes it regular: a.add(eye(n).mul(1e-3))",
+      site,
+    });
+  return new MatrixError(`${which} not positive definite`, {
+    why: `its leading part of size ${pivot + 1} has a determinant that is not above 0`,
+    help: "a small multiple of the identity helps where rounding is to blame: a.add(eye(n).mul(1e-6))",
+    site,
+  });
+}
 /** A graph that cannot be differentiated, traced or run as asked. */
 export class GraphError extends GradusError {
   override readonly name = "GraphError";

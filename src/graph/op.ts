@@ -4,7 +4,7 @@
  * what its kind asks for. Code asks for the kind, never for the name.
  */
 import type { DType, TypedArray } from "../core/dtype.ts";
-import type { Site } from "../core/errors.ts";
+import type { MatrixCheck, Site } from "../core/errors.ts";
 import { GradusError } from "../core/errors.ts";
 import { checkShape, frozen, isPossible, type Shape } from "../core/shape.ts";
 import { currentSite, withSite } from "../core/site.ts";
@@ -133,6 +133,8 @@ export interface Serial<I extends readonly Value[] = readonly Value[], A = unkno
   readonly template: Template;
   /** The elements of `out` in float64, for the interpreter; integers wrapped. */
   compute(inputs: PerInput<I, Float64Array>, out: Value, attributes: A): Float64Array;
+  /** What is asked of the matrices, where one may not do: then an error at run time. */
+  check?(inputs: PerInput<I, Type>, attributes: A): MatrixCheck | undefined;
 }
 
 /** Attributes of the indexed ops. */

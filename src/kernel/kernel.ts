@@ -68,6 +68,8 @@ export interface Serial<A = any> {
   /** The shapes of what it reads. */
   readonly shapes: readonly Shape[];
   readonly write: Access;
+  /** The check under which it reports what it cannot compute. */
+  readonly check?: number | undefined;
 }
 
 /**

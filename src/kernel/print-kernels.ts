@@ -53,7 +53,7 @@ function productLines({ dtype, batch, m, n, k, a, b, stores }: Product, p: Kerne
 }
 
 function serialLines({ template, attributes, reads, shapes, write }: Serial, p: KernelPrinter): string[] {
-  const how = Object.entries(attributes as object).map(([name, value]) => ` ${name} ${JSON.stringify(value)}`);
+  const how = Object.entries((attributes as object | undefined) ?? {}).map(([name, value]) => ` ${name} ${JSON.stringify(value)}`);
   const place = (a: Access): string => `${p.name(a.buffer)}${a.offset === 0 ? "" : ` from ${a.offset}`}`;
   return [
     `serial ${template.name}${how.join("")}`,

@@ -3,6 +3,7 @@
  * structure; sizes, strides and addresses reach them as arguments, so equal structures share code.
  */
 import type { DType } from "../core/dtype.ts";
+import type { MatrixCheck } from "../core/errors.ts";
 import type { LoopModule } from "./loop.ts";
 
 /** Kernel code, loops unless a target lowers to something else, and the text that tells it from all others: same key, same code. */
@@ -59,11 +60,13 @@ export type Step =
   /** Nothing below is done if a check's cell is not all ones: variables are written only below. */
   | { readonly do: "commit" };
 
-/** What an out-of-range index or a guard says when it fires. */
+/** What an out-of-range index, a guard or an unfit matrix says when it fires. */
 export interface Check {
-  readonly what: "index" | "finite";
+  readonly what: "index" | "finite" | MatrixCheck["what"];
   readonly label: string;
   readonly bound: number;
+  /** Of matrices: how many there are along each axis. */
+  readonly batch?: readonly number[] | undefined;
   /** Of indices: negative ones count from the end. */
   readonly fromEnd?: boolean | undefined;
   readonly site?: { toString(): string } | undefined;

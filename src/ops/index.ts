@@ -1,7 +1,9 @@
 /** Every primitive by its name, and all builders. */
+
 import * as contractions from "./contract.ts";
 import * as customs from "./custom.ts";
 import * as arithmetic from "./elementwise.ts";
+import * as factorisations from "./factorisations.ts";
 import * as indexing from "./indexed.ts";
 import * as leaves from "./leaf.ts";
 import * as logic from "./logic.ts";
@@ -15,8 +17,10 @@ export * from "./contract.ts";
 export * from "./custom.ts";
 export * from "./einsum.ts";
 export * from "./elementwise.ts";
+export * from "./factorisations.ts";
 export * from "./indexed.ts";
 export * from "./leaf.ts";
+export * from "./linear-algebra.ts";
 export * from "./logic.ts";
 export * from "./maths.ts";
 export * from "./move.ts";
@@ -87,6 +91,9 @@ export const ops = {
   scatterAdd: indexing.scatterAddOp,
   cumulate: serial.cumulateOp,
   argsort: serial.argsortOp,
+  lu: factorisations.luOp,
+  cholesky: factorisations.choleskyOp,
+  triangularSolve: factorisations.triangularSolveOp,
   custom: customs.customOp,
   constant: leaves.constantOp,
   argument: leaves.argumentOp,

@@ -1,6 +1,6 @@
 /** What can be known before anything runs. */
 import { arrayOf } from "../core/dtype.ts";
-import { OutOfRangeError } from "../core/errors.ts";
+import { MatrixError, OutOfRangeError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
 import { evaluate } from "../interpret/evaluate.ts";
@@ -27,7 +27,7 @@ function isSmallConstant(x: Value): boolean {
   return data !== null && data.length <= MOST_FOLDED;
 }
 
-/** An index outside its axis is reported when the program runs, as all others are. */
+/** An index outside its axis and a matrix without a pivot are reported when the program runs, as all others are. */
 function fold(v: Value): Value | null {
   try {
     const [numbers] = evaluate([v], new Map(), { round: true });
@@ -35,7 +35,7 @@ function fold(v: Value): Value | null {
     data.set(numbers!);
     return constant(data, v.shape, v.dtype);
   } catch (error) {
-    if (error instanceof OutOfRangeError) return null;
+    if (error instanceof OutOfRangeError || error instanceof MatrixError) return null;
     throw error;
   }
 }

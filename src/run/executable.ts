@@ -1,6 +1,6 @@
 /** A scheduled program with its places in the heap, ready to run. */
 import { bytesOf, type TypedArray } from "../core/dtype.ts";
-import { DeviceError, type GradusError, NonFiniteError, outOfRange } from "../core/errors.ts";
+import { DeviceError, type GradusError, NonFiniteError, outOfRange, unfitMatrix } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
 import type { Buffer, Check, Program } from "../kernel/program.ts";
@@ -141,6 +141,8 @@ export class Executable {
     const check: Check = this.program.checks[status.check]!;
     const site = this.sites ? check.site : undefined;
     if (check.what === "index") return outOfRange(check, status.value | 0, site);
+    if (check.what !== "finite")
+      return unfitMatrix({ what: check.what, label: check.label, batch: check.batch ?? [] }, status.position, status.value, site);
     return new NonFiniteError(`${check.label} is not a finite number`, {
       why: "an overflow, a division by zero or a logarithm of zero on the way to it",
       help: "no variable was changed by this step; try a smaller learning rate or clip the gradients",

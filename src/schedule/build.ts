@@ -27,7 +27,7 @@ export interface Memory {
   bufferOf(v: Value): number | undefined;
   /** The same, for who can read it from nowhere else: a leaf that had none is put into memory. */
   placeOf(v: Value): number | undefined;
-  /** A new check for a value whose index may be out of range. */
+  /** The check of a value whose index may be out of range, or whose matrix may not do. */
   checkFor(v: Value): number;
 }
 

@@ -45,6 +45,13 @@ export function schedule(input: ScheduleInput): Scheduled {
   return new Scheduler(input).run();
 }
 
+/** What is checked while a value is computed. */
+function checkOf(v: Value): Check {
+  const { label, bound, fromEnd } = v.attributes as { label: string; bound: number; fromEnd?: boolean };
+  const matrices = v.op.kind === "serial" && v.op.check?.(v.inputs, v.attributes);
+  return matrices ? { ...matrices, bound: 0 } : { what: "index", label, bound, fromEnd };
+}
+
 class Scheduler {
   private readonly input: ScheduleInput;
   private readonly buffers: Buffer[] = [];
@@ -79,7 +86,7 @@ class Scheduler {
     const memory = {
       bufferOf: (v: Value) => this.memory.get(v),
       placeOf: (v: Value) => this.placeOf(v),
-      checkFor: (v: Value) => this.checkFor(v, v.attributes as { label: string; bound: number }),
+      checkFor: (v: Value) => this.checkFor(v),
     };
     // Clusters were made from the results backwards.
     for (const cluster of fusion.clusters.toReversed()) if (sizeOf(cluster.shape) > 0) this.addCluster(cluster, memory);
@@ -159,10 +166,10 @@ class Scheduler {
     return known;
   }
 
-  private checkFor(v: Value, { label, bound, fromEnd }: { label: string; bound: number; fromEnd?: boolean }): number {
+  private checkFor(v: Value): number {
     const known = this.checkOf.get(v);
     if (known !== undefined) return known;
-    const check = this.addCheck({ what: "index", label, bound, fromEnd, site: v.site });
+    const check = this.addCheck({ ...checkOf(v), site: v.site });
     this.checkOf.set(v, check);
     return check;
   }

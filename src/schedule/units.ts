@@ -25,6 +25,7 @@ export function unitOf(kernels: Kernel[], label: string): Unit {
   for (const k of kernels) {
     for (const a of readsOf(k)) unit.reads.add(a.buffer);
     for (const a of writesOf(k)) unit.writes.add(a.buffer);
+    if (k.kind === "serial") unit.fallible ||= k.check !== undefined;
     if (k.kind === "rows") unit.fallible ||= k.guards.length > 0 || nodesOf(k).some((e) => e.op === "inRange");
   }
   return unit;
@@ -114,15 +115,16 @@ function placedAccess(to: Access, target: View, rank: number): Access {
   return { buffer: to.buffer, offset, strides };
 }
 
-function serialKernel(v: Value, { template }: SerialOp, memory: Memory): Serial {
+function serialKernel(v: Value, op: SerialOp<any, any>, memory: Memory): Serial {
   return {
     kind: "serial",
-    template,
+    template: op.template,
     attributes: v.attributes,
     dtype: v.inputs[0]!.dtype as Serial["dtype"],
     reads: v.inputs.map((x) => whole(inMemory(x, memory), x.shape)),
     shapes: v.inputs.map((x) => x.shape),
     write: whole(inMemory(v, memory), v.shape),
+    check: op.check?.(v.inputs, v.attributes) && memory.checkFor(v),
   };
 }
 

@@ -60,6 +60,10 @@ const reduced = (build: (x: Value, axes: readonly number[]) => Value, domain: Do
   sample("over everything", [float([7, 3], domain)], (x) => build(x, [0, 1])),
   sample("of no rows", [float([0, 3], domain)], (x) => build(x, [1])),
 ];
+/** Far from singular. */
+const regular = (x: Value): Value => o.add(x, o.mul(o.identityLike(x), o.scalarLike(x, 5)));
+/** Symmetric and positive definite. */
+const definite = (x: Value): Value => o.add(o.matmul(x, o.matrixTranspose(x)), o.identityLike(x));
 const found = (build: (x: Value, axes: number | readonly number[]) => Value): Sample[] => [
   sample("along the last axis", [float([3, 17], "distinct")], (x) => build(x, 1)),
   sample("along the first axis", [float([5, 3], "distinct")], (x) => build(x, 0)),
@@ -252,6 +256,31 @@ export const samples = {
     sample("sort", [float([3, 7], "distinct")], (x) => o.sort(x, 0)),
     sample("the three largest", [float([3, 7], "distinct")], (x) => o.topK(x, 3, 1).values),
   ],
+  lu: [
+    sample("of a matrix", [float([4, 4])], (x) => o.lu(regular(x))),
+    sample("of a batch, with exchanges", [float([2, 3, 3])], (x) => o.lu(o.flip(regular(x), [1]))),
+    sample("of one number, and of none", [float([1, 1], "positive"), float([0, 0])], (x, none) =>
+      o.concat([o.lu(x), o.pad(o.lu(none), { low: [0, 0], high: [1, 1], interior: [0, 0], value: 1 })], 0),
+    ),
+  ],
+  cholesky: [
+    sample("of a matrix", [float([4, 4])], (x) => o.cholesky(definite(x))),
+    sample("of a batch", [float([2, 3, 3])], (x) => o.cholesky(definite(x))),
+    sample("of what is not symmetric", [float([5, 5])], (x) => o.cholesky(o.add(x, o.mul(o.identityLike(x), o.scalarLike(x, 12))))),
+  ],
+  triangularSolve: [true, false].flatMap((upper) =>
+    [true, false].flatMap((transpose) => {
+      const title = `${upper ? "upper" : "lower"}${transpose ? ", transposed" : ""}`;
+      return [
+        sample(title, [float([4, 4]), float([4, 3])], (t, b) =>
+          o.triangularSolve(regular(t), b, { upper, transpose, unit: false, label: "solve" }),
+        ),
+        sample(`${title}, of a batch, with a diagonal of 1`, [float([2, 3, 3]), float([2, 3, 5])], (t, b) =>
+          o.triangularSolve(t, b, { upper, transpose, unit: true, label: "solve" }),
+        ),
+      ];
+    }),
+  ),
   custom: [
     // x², whose gradient is said to be 2x and is.
     sample("square", [float([5])], (x) => o.custom(o.mul(x, x), [x], (dy, _, z) => [o.mul(dy, o.add(z, z))])),
@@ -273,6 +302,17 @@ export const compositions: Record<string, Sample[]> = {
   logSoftmax: [
     sample("of rows", [float([3, 7])], (x) => o.logSoftmax(x, 1)),
     sample("of nothing", [float([3, 0])], (x) => o.logSoftmax(x, 1)),
+  ],
+  solve: [
+    sample("of a matrix", [float([4, 4]), float([4, 2])], (a, b) => o.solve(regular(a), b)),
+    sample("of a batch, with exchanges", [float([2, 3, 3]), float([2, 3, 1])], (a, b) => o.solve(o.flip(regular(a), [1]), b)),
+    sample("of nothing", [float([2, 0, 0]), float([2, 0, 3])], (a, b) => o.solve(a, b)),
+  ],
+  inverse: [sample("of a batch, with exchanges", [float([2, 3, 3])], (a) => o.inverseOf(o.flip(regular(a), [2])))],
+  det: [sample("of a batch, with exchanges", [float([2, 3, 3])], (a) => o.det(o.flip(regular(a), [1])))],
+  logdet: [
+    sample("of a batch", [float([2, 3, 3])], (a) => o.logdet(definite(a))),
+    sample("of nothing", [float([2, 0, 0])], (a) => o.logdet(a)),
   ],
   oneHot: [sample("of three", [ints([2, 3], 3)], (i) => o.oneHot(i, 3, "float32"))],
   einsum: [

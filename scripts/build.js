@@ -1,5 +1,5 @@
 /**
- * `npm run build [-- FOLDER]`: TypeScript → dist/, then the modules of each entry merged into a few files, in the places of the entries. Node takes half a
+ * `npm run build [-- FOLDER [FLAGS of tsc]]`: TypeScript → dist/, then the modules of each entry merged into a few files, in the places of the entries. Node takes half a
  * millisecond for every file it loads, more than for what is in them. Types stay as they were written, one file for each module.
  */
 import { execFileSync } from "node:child_process";
@@ -41,7 +41,7 @@ const files = () => readdirSync(dist, { recursive: true, encoding: "utf8" }).map
 
 rmSync(dist, { recursive: true, force: true });
 const compiler = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin/tsc");
-execFileSync(process.execPath, [compiler, "-p", join(root, "tsconfig.build.json"), "--outDir", dist], { stdio: "inherit" });
+execFileSync(process.execPath, [compiler, "-p", join(root, "tsconfig.build.json"), "--outDir", dist, ...process.argv.slice(3)], { stdio: "inherit" });
 
 const written = files().filter((name) => name.endsWith(".js"));
 const result = await build({

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,30 +13,19 @@ import { clock, duration, type Output, sparkline } from "../../src/cli/output.ts
 import { reportTraining } from "../../src/cli/progress.ts";
 import { BUILT_IN, builtIn } from "../../src/cli/recipes.ts";
 import { FormatError } from "../../src/core/errors.ts";
-import { inProcess } from "./in-process.ts";
+import { built } from "../built.ts";
+import { inFolder, inProcess, SOURCE_RECIPE } from "./in-process.ts";
+import { COMMAND, type Ended, environment, RECIPE } from "./start.ts";
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-const RECIPE = here("recipe-for-tests.ts");
 
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "gradus-cli-"));
 });
 
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function start(
-  words: readonly string[],
-  environment: Record<string, string> = {},
-): { child: ChildProcess; ended: Promise<Ended>; text(): string } {
-  const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), here("run.ts"), ...words], {
-    cwd: folder,
-    env: { ...process.env, TSX_TSCONFIG_PATH: here("../../tsconfig.json"), GRADUS_DATA: "", ...environment },
-  });
+function start(words: readonly string[]): { child: ChildProcess; ended: Promise<Ended>; text(): string } {
+  const child = spawn(COMMAND[0], [...COMMAND.slice(1), ...words], { cwd: folder, env: environment() });
   let [out, err] = ["", ""];
   child.stdout.on("data", (chunk: Buffer) => (out += chunk));
   child.stderr.on("data", (chunk: Buffer) => (err += chunk));
@@ -47,6 +36,8 @@ function start(
   return { child, ended, text: () => out };
 }
 const gradus = (...words: string[]): Promise<Ended> => start(words).ended;
+/** Where it does not matter that it is a process. */
+const within = (...words: string[]): Promise<Ended> => inFolder(folder, ...words);
 const events = (out: string): Record<string, unknown>[] =>
   out
     .trim()
@@ -55,8 +46,9 @@ const events = (out: string): Record<string, unknown>[] =>
 
 describe("a whole session", () => {
   test("early stopping says which epoch it kept, in words and as an event", async () => {
-    const words = ["train", RECIPE, "--patience", "2", "--epochs", "80", "--lr", "3"];
-    const [said, told] = await Promise.all([gradus(...words, "--out", "said"), gradus(...words, "--out", "told", "--json")]);
+    const words = ["train", SOURCE_RECIPE, "--patience", "2", "--epochs", "80", "--lr", "3"];
+    const said = await within(...words, "--out", "said");
+    const told = await within(...words, "--out", "told", "--json");
     const end = events(told.out).at(-1) as { status: string; bestEpoch: number };
     expect(end.status).toBe("stopped early");
     const losses = events(told.out)
@@ -100,7 +92,7 @@ describe("a whole session", () => {
   }, 60_000);
 
   test("--json gives lines for machines and nothing else", async () => {
-    const { code, out } = await gradus("train", RECIPE, "--json", "--epochs", "2", "--out", "json");
+    const { code, out } = await within("train", SOURCE_RECIPE, "--json", "--epochs", "2", "--out", "json");
     expect(code).toBe(0);
     const kinds = events(out).map((e) => e.event);
     expect(kinds[0]).toBe("plan");
@@ -180,30 +172,30 @@ describe("mistakes", () => {
   });
 
   test("a run that found no data leaves no folder behind", async () => {
-    const { code } = await gradus("train", "mnist-mlp", "--data", "nowhere", "--out", "dataless");
+    const { code } = await within("train", "mnist-mlp", "--data", "nowhere", "--out", "dataless");
     expect(code).toBe(1);
     expect(existsSync(join(folder, "dataless"))).toBe(false);
   });
 
   test("a finished run stays as it is when it is resumed with other settings, or as another recipe", async () => {
-    await gradus("train", RECIPE, "--epochs", "1", "--out", "finished");
+    await within("train", SOURCE_RECIPE, "--epochs", "1", "--out", "finished");
     const before = await readFile(join(folder, "finished/run.json"), "utf8");
-    const seed = await gradus("train", RECIPE, "--resume", "finished", "--seed", "9");
+    const seed = await within("train", SOURCE_RECIPE, "--resume", "finished", "--seed", "9");
     expect(seed.err).toMatch(/the run has seed 0, not 9/);
-    const other = await gradus("train", "iris", "--resume", "finished");
+    const other = await within("train", "iris", "--resume", "finished");
     expect(other.err).toMatch(/the run is of .*, not of iris/);
     expect(await readFile(join(folder, "finished/run.json"), "utf8")).toBe(before);
   });
 
   test("a module whose default export is no recipe says what it lacks", async () => {
     await writeFile(join(folder, "bad.mjs"), "export default { options: {} };");
-    const { code, err } = await gradus("train", "./bad.mjs");
+    const { code, err } = await within("train", "./bad.mjs");
     expect(code).toBe(1);
     expect(err).toMatch(/no recipe[\s\S]*model, data, optimizer/);
   });
 
   test("a run made with somebody's module is not started from its folder", async () => {
-    await gradus("train", RECIPE, "--epochs", "0", "--out", "foreign");
+    await within("train", SOURCE_RECIPE, "--epochs", "0", "--out", "foreign");
     const { code, err } = await inProcess("evaluate", join(folder, "foreign"));
     expect(code).toBe(1);
     expect(err).toMatch(/not started by itself[\s\S]*--recipe/);
@@ -212,7 +204,7 @@ describe("mistakes", () => {
   test("a folder that exists is not written over", async () => {
     await mkdir(join(folder, "full"));
     await writeFile(join(folder, "full/notes.txt"), "mine");
-    const { code, err } = await gradus("train", RECIPE, "--out", "full");
+    const { code, err } = await within("train", SOURCE_RECIPE, "--out", "full");
     expect(code).toBe(1);
     expect(err).toMatch(/full exists and is not empty/);
     expect(await readdir(join(folder, "full"))).toEqual(["notes.txt"]);
@@ -221,16 +213,16 @@ describe("mistakes", () => {
   test.skipIf(process.getuid?.() === 0)("a folder without permission is an error in words", async () => {
     await mkdir(join(folder, "locked"));
     await chmod(join(folder, "locked"), 0o500);
-    const { code, err } = await gradus("train", RECIPE, "--out", "locked/run");
+    const { code, err } = await within("train", SOURCE_RECIPE, "--out", "locked/run");
     expect(code).toBe(1);
     expect(err).toMatch(/locked\/run/);
   });
 
   test("a run whose checkpoints are all damaged says so", async () => {
-    await gradus("train", RECIPE, "--epochs", "1", "--out", "damaged");
+    await within("train", SOURCE_RECIPE, "--epochs", "1", "--out", "damaged");
     for (const name of await readdir(join(folder, "damaged/checkpoints")))
       await writeFile(join(folder, "damaged/checkpoints", name), "rubbish");
-    const { code, err } = await gradus("evaluate", "damaged", "--recipe", RECIPE);
+    const { code, err } = await within("evaluate", "damaged", "--recipe", SOURCE_RECIPE);
     expect(code).toBe(1);
     expect(err).toMatch(/no checkpoint/);
   });
@@ -257,29 +249,21 @@ describe("mistakes", () => {
 });
 
 describe("the built command", () => {
-  const built = here("../../dist/src/cli/main.js");
-  const fresh = existsSync(built) && statSync(built).mtimeMs > statSync(here("../../src/cli/recipes.ts")).mtimeMs;
-
-  // An old build would show old faults.
-  test.skipIf(!fresh)(
-    "a recipe in TypeScript outside any package trains with the same gradus",
-    async () => {
-      const project = await mkdtemp(join(tmpdir(), "gradus-project-"));
-      await mkdir(join(project, "node_modules"));
-      await symlink(here("../.."), join(project, "node_modules/gradus"));
-      const source = await readFile(RECIPE, "utf8");
-      await writeFile(join(project, "mine.ts"), `enum Kind { Own = 1 }\nvoid Kind.Own;\n${source}`);
-      const child = spawn(process.execPath, [here("../../bin/gradus.js"), "train", "./mine.ts", "--epochs", "1"], { cwd: project });
-      let [out, err] = ["", ""];
-      child.stdout.on("data", (chunk: Buffer) => (out += chunk));
-      child.stderr.on("data", (chunk: Buffer) => (err += chunk));
-      const code = await new Promise((resolve) => child.on("close", resolve));
-      expect(err).toBe("");
-      expect(code).toBe(0);
-      expect(out).toMatch(/test: loss/);
-    },
-    60_000,
-  );
+  test("a recipe in TypeScript outside any package trains with the same gradus", async () => {
+    const project = await mkdtemp(join(tmpdir(), "gradus-project-"));
+    await mkdir(join(project, "node_modules"));
+    await symlink(built(), join(project, "node_modules/gradus"));
+    const source = await readFile(RECIPE, "utf8");
+    await writeFile(join(project, "mine.ts"), `enum Kind { Own = 1 }\nvoid Kind.Own;\n${source}`);
+    const child = spawn(COMMAND[0], [...COMMAND.slice(1), "train", "./mine.ts", "--epochs", "1"], { cwd: project });
+    let [out, err] = ["", ""];
+    child.stdout.on("data", (chunk: Buffer) => (out += chunk));
+    child.stderr.on("data", (chunk: Buffer) => (err += chunk));
+    const code = await new Promise((resolve) => child.on("close", resolve));
+    expect(err).toBe("");
+    expect(code).toBe(0);
+    expect(out).toMatch(/test: loss/);
+  }, 60_000);
 });
 
 describe("pieces", () => {

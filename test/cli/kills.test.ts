@@ -1,24 +1,16 @@
 /** The command line, killed at any moment from the first millisecond on, and gone on with. GRADUS_KILLS=200 kills it that often. */
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { beforeAll, expect, test } from "vitest";
-import { COMMAND, environment } from "./start.ts";
+import { COMMAND, environment, recipeFile } from "./start.ts";
 
-const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-const RECIPE = here("recipe-for-kills.ts");
+const RECIPE = recipeFile("recipe-for-kills.ts");
 const KILLS = Number(process.env.GRADUS_KILLS ?? 6);
 /** A run that was killed this often may come to its end. */
 const KILLS_OF_A_RUN = 5;
-
-const newest = (folder: string): number =>
-  Math.max(...readdirSync(here(folder), { recursive: true, encoding: "utf8" }).map((name) => statSync(here(`${folder}/${name}`)).mtimeMs));
-/** The built command starts faster, so more kills meet the training. An old build would show old faults. */
-const built = existsSync(here("../../dist/src/cli/main.js")) && newest("../../dist/src") > newest("../../src");
-const command = built ? [process.execPath, here("../../bin/gradus.js")] : COMMAND;
 
 let folder: string;
 /** How long a training takes from its start, with saving after each step. */
@@ -34,7 +26,7 @@ beforeAll(async () => {
 /** Trains, and kills it after a while. True if it came to its end before. */
 function train(way: "--out" | "--resume", name: string, killAfter?: number): Promise<boolean> {
   const words = ["train", RECIPE, way, name, "--checkpoint", "0", ...(way === "--out" ? ["--patience", "3", "--device", "wasm"] : [])];
-  const child = spawn(command[0]!, [...command.slice(1), ...words], {
+  const child = spawn(COMMAND[0], [...COMMAND.slice(1), ...words], {
     cwd: folder,
     env: environment(),
     stdio: ["ignore", "ignore", "pipe"],

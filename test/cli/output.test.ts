@@ -10,7 +10,8 @@ import { message } from "../../src/cli/output.ts";
 import { shellWord } from "../../src/cli/recipes.ts";
 import { visible } from "../../src/core/visible.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/io/index.ts";
-import { COMMAND, environment, gradus, inShell, RECIPE, run } from "./start.ts";
+import { inFolder, SOURCE_RECIPE } from "./in-process.ts";
+import { COMMAND, environment, gradus, inShell, RECIPE, recipeFile, run } from "./start.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -70,7 +71,7 @@ describe.concurrent("output that cannot be written", () => {
 });
 
 test("stopped while its data load, it says that nothing is kept, leaves nothing, and exits with 130", async () => {
-  const recipe = RECIPE.replace("recipe-for-tests", "recipe-that-waits");
+  const recipe = recipeFile("recipe-that-waits.ts");
   for (const command of ["train", "search"]) {
     const child = spawn(COMMAND[0], [...COMMAND.slice(1), command, recipe, "--out", `waits-${command}`], {
       cwd: folder,
@@ -101,40 +102,6 @@ describe.concurrent("what it is asked", () => {
     expect(second.code).toBe(0);
   }, 60_000);
 
-  test.each<[string, string[], number, RegExp]>([
-    ["another folder for a run that goes on", ["train", RECIPE, "--resume", "run", "--out", "elsewhere"], 2, /--resume <dir>.*--out <dir>/],
-    ["epochs of a recipe that counts none", ["train", "xor", "--epochs", "3"], 1, /xor does not look at --epochs/],
-    ["a folder of data for a recipe that reads none", ["train", RECIPE, "--data", "."], 1, /looks for no data files/],
-    ["data that evaluating does not read", ["evaluate", "run", "--recipe", RECIPE, "--data", "."], 1, /looks for no data files/],
-    ["data that predicting does not read", ["predict", "run", "1,2", "--recipe", RECIPE, "--data", "."], 1, /only --test reads data/],
-    ["a device without an end as input", ["predict", "run", "/dev/zero", "--recipe", RECIPE], 1, /\/dev\/zero: it is a device/],
-    [
-      "a folder that is a run, for a new one",
-      ["train", RECIPE, "--out", "run"],
-      1,
-      /exists and is not empty[\s\S]*gradus train .*\.ts --resume run/,
-    ],
-  ])(
-    "%s is refused and nothing is written",
-    async (_, words, expected, said) => {
-      const before = (await readdir(folder)).length;
-      const { code, out, err } = await gradus(folder, ...words);
-      expect(err).toMatch(said);
-      expect(code).toBe(expected);
-      expect(out).toBe("");
-      expect(await readdir(folder)).not.toContain("elsewhere");
-      expect(before).toBeGreaterThan(0);
-    },
-    60_000,
-  );
-
-  test("0 epochs say what they do", async () => {
-    const { code, out } = await gradus(folder, "train", RECIPE, "--epochs", "0", "--out", "untrained");
-    expect(code).toBe(0);
-    expect(out).toMatch(/0 epochs train nothing: the model is saved and scored as it is/);
-    expect(out).toMatch(/test, untrained: loss \d/);
-  }, 60_000);
-
   test.skipIf(process.platform !== "linux")(
     "a name that is not UTF-8 is refused, one with U+FFFD in it is kept",
     async () => {
@@ -150,6 +117,52 @@ describe.concurrent("what it is asked", () => {
     },
     60_000,
   );
+});
+
+describe("what it is asked for that is not there", () => {
+  test.each<[string, string[], number, RegExp]>([
+    [
+      "another folder for a run that goes on",
+      ["train", SOURCE_RECIPE, "--resume", "run", "--out", "elsewhere"],
+      2,
+      /--resume <dir>.*--out <dir>/,
+    ],
+    ["epochs of a recipe that counts none", ["train", "xor", "--epochs", "3"], 1, /xor does not look at --epochs/],
+    ["a folder of data for a recipe that reads none", ["train", SOURCE_RECIPE, "--data", "."], 1, /looks for no data files/],
+    ["data that evaluating does not read", ["evaluate", "run", "--recipe", SOURCE_RECIPE, "--data", "."], 1, /looks for no data files/],
+    [
+      "data that predicting does not read",
+      ["predict", "run", "1,2", "--recipe", SOURCE_RECIPE, "--data", "."],
+      1,
+      /only --test reads data/,
+    ],
+    ["a device without an end as input", ["predict", "run", "/dev/zero", "--recipe", SOURCE_RECIPE], 1, /\/dev\/zero: it is a device/],
+    [
+      "a folder that is a run, for a new one",
+      ["train", SOURCE_RECIPE, "--out", "run"],
+      1,
+      /exists and is not empty[\s\S]*gradus train .*\.ts --resume run/,
+    ],
+  ])(
+    "%s is refused and nothing is written",
+    async (_, words, expected, said) => {
+      const before = (await readdir(folder)).length;
+      const { code, out, err } = await inFolder(folder, ...words);
+      expect(err).toMatch(said);
+      expect(code).toBe(expected);
+      expect(out).toBe("");
+      expect(await readdir(folder)).not.toContain("elsewhere");
+      expect(before).toBeGreaterThan(0);
+    },
+    60_000,
+  );
+
+  test("0 epochs say what they do", async () => {
+    const { code, out } = await inFolder(folder, "train", SOURCE_RECIPE, "--epochs", "0", "--out", "untrained");
+    expect(code).toBe(0);
+    expect(out).toMatch(/0 epochs train nothing: the model is saved and scored as it is/);
+    expect(out).toMatch(/test, untrained: loss \d/);
+  }, 60_000);
 });
 
 test("what comes out of a pipe has no colours and nothing that is drawn over, and errors go to standard error", async () => {
@@ -205,15 +218,17 @@ describe("characters that steer a terminal", () => {
       await encodeSafetensors(new Map([...tensors, [`model.${evil}`, tensors.values().next().value!]]), Object.fromEntries(metadata)),
     );
     await writeFile(join(folder, `rows${evil}.csv`), `1,${evil}\n`);
-    const said = await Promise.all([
-      gradus(folder, "evaluate", "evil", "--recipe", RECIPE),
-      gradus(folder, "evaluate", "evil"),
-      gradus(folder, "predict", "run", `rows${evil}.csv`, "--recipe", RECIPE),
-      gradus(folder, "train", "--resume", "evil"),
-      gradus(folder, "train", evil),
-      gradus(folder, `${evil}`),
-      gradus(folder, "train", RECIPE, "--epochs", "0", "--json", "--out", `${evil}`),
-    ]);
+    const said: Awaited<ReturnType<typeof inFolder>>[] = [];
+    for (const words of [
+      ["evaluate", "evil", "--recipe", SOURCE_RECIPE],
+      ["evaluate", "evil"],
+      ["predict", "run", `rows${evil}.csv`, "--recipe", SOURCE_RECIPE],
+      ["train", "--resume", "evil"],
+      ["train", evil],
+      [evil],
+      ["train", SOURCE_RECIPE, "--epochs", "0", "--json", "--out", evil],
+    ])
+      said.push(await inFolder(folder, ...words));
     expect(said.map(({ code }) => code)).toEqual([1, 1, 1, 1, 1, 2, 0]);
     for (const { out, err } of said) {
       expect(out + err).toContain("owned");

@@ -1,23 +1,23 @@
 /** A recipe is code of its owner; nothing else of the disk becomes code with it. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { build } from "../built.ts";
+import { COMMAND } from "./start.ts";
 
-let built: string;
+let folder: string;
 beforeAll(() => {
-  built = build();
-}, 120_000);
-afterAll(() => rmSync(built, { recursive: true, force: true }));
+  folder = mkdtempSync(join(tmpdir(), "gradus-trust-"));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test("a recipe in TypeScript is read without a cache that others could have filled", { timeout: 60_000 }, () => {
-  const temporary = join(built, "temporary");
+  const temporary = join(folder, "temporary");
   mkdirSync(temporary);
-  writeFileSync(join(built, "mine.ts"), 'const text: string = "the recipe ran";\nconsole.log(text);\nexport default {};\n');
-  writeFileSync(join(built, "start.js"), 'import { main } from "./src/cli/main.js";\nawait main(process.argv.slice(2));\n');
-  const { stdout, stderr } = spawnSync(process.execPath, ["start.js", "train", "./mine.ts"], {
-    cwd: built,
+  writeFileSync(join(folder, "mine.ts"), 'const text: string = "the recipe ran";\nconsole.log(text);\nexport default {};\n');
+  const { stdout, stderr } = spawnSync(COMMAND[0], [...COMMAND.slice(1), "train", "./mine.ts"], {
+    cwd: folder,
     env: { ...process.env, TMPDIR: temporary, TSX_DISABLE_CACHE: "" },
     encoding: "utf8",
   });

@@ -10,9 +10,6 @@ import { builtIn } from "../../src/cli/recipes.ts";
 import { inProcess as gradus } from "./in-process.ts";
 import { type Ended, gradus as spawned } from "./start.ts";
 
-/** A command in a process of its own: training takes the process's signals. */
-const train = (...words: string[]): Promise<Ended> => spawned(tmpdir(), ...words);
-
 const events = ({ out }: Ended): any[] =>
   out
     .trim()
@@ -35,7 +32,8 @@ beforeAll(async () => {
   [file, run] = [join(folder, "flats.csv"), join(folder, "run")];
   await writeFile(file, csv);
   const words = ["--csv", file, "--delimiter", ";", "--ignore", "id", "--categorical", "town", "--unit", "€", "--lr", "0.01"];
-  trained = await train("train", "regression", ...words, "--epochs", "40", "--validation", "0.2", "--out", run);
+  // As a process, whose run others then use.
+  trained = await spawned(tmpdir(), "train", "regression", ...words, "--epochs", "40", "--validation", "0.2", "--out", run);
 }, 60_000);
 
 describe("a regression from a CSV file of one's own", () => {
@@ -147,7 +145,7 @@ test("several numbers are predicted together, each with its name and unit", asyn
     ),
   );
   const out = `${run}-two`;
-  await train(
+  await gradus(
     "train",
     "regression",
     "--csv",
@@ -173,7 +171,7 @@ test("several numbers are predicted together, each with its name and unit", asyn
 test("search adapts each trial to its own training part, and the best run can be used", async () => {
   const out = `${run}-search`;
   const words = ["--csv", file, "--delimiter", ";", "--ignore", "id", "--categorical", "town", "--epochs", "5"];
-  const { code, err } = await train("search", "regression", ...words, "--try", "lr=0.001,0.02", "--out", out);
+  const { code, err } = await gradus("search", "regression", ...words, "--try", "lr=0.001,0.02", "--out", out);
   expect([code, err]).toEqual([0, ""]);
   const [found] = events(await gradus("predict", `${out}/best`, "72,3,old", "--json"));
   expect(found.values.price).toBeGreaterThan(100_000);
@@ -186,7 +184,7 @@ test("a class from a CSV file has its name and probabilities", async () => {
     ["sqm,price,town", ...rows.map((row) => row.split(";")).map(([, sqm, , town, cost]) => `${sqm},${cost},${town}`)].join("\n"),
   );
   const out = `${run}-towns`;
-  await train("train", "classification", "--csv", path, "--epochs", "5", "--out", out);
+  await gradus("train", "classification", "--csv", path, "--epochs", "5", "--out", out);
   const [found] = events(await gradus("predict", out, "72,190000", "--json"));
   expect(Object.keys(found.probabilities)).toEqual(["new", "old"]);
   expect(found.probabilities.new + found.probabilities.old).toBeCloseTo(1, 5);

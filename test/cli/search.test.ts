@@ -2,12 +2,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { beforeAll, expect, test } from "vitest";
 import { recipeIn } from "../../src/cli/arguments.ts";
-
-const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-const RECIPE = here("recipe-for-tests.ts");
+import { inFolder, SOURCE_RECIPE } from "./in-process.ts";
+import { COMMAND, type Ended, environment, RECIPE } from "./start.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -16,14 +14,11 @@ beforeAll(async () => {
 
 interface Running {
   readonly child: ChildProcess;
-  readonly ended: Promise<{ code: number | null; out: string; err: string }>;
+  readonly ended: Promise<Ended>;
 }
 
 function start(words: readonly string[], onText: (text: string) => void = () => undefined): Running {
-  const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), here("run.ts"), "search", ...words], {
-    cwd: folder,
-    env: { ...process.env, TSX_TSCONFIG_PATH: here("../../tsconfig.json"), GRADUS_DATA: "" },
-  });
+  const child = spawn(COMMAND[0], [...COMMAND.slice(1), "search", ...words], { cwd: folder, env: environment() });
   let [out, err] = ["", ""];
   child.stdout.on("data", (chunk: Buffer) => onText((out += chunk)));
   child.stderr.on("data", (chunk: Buffer) => (err += chunk));
@@ -33,10 +28,10 @@ function start(words: readonly string[], onText: (text: string) => void = () => 
   });
   return { child, ended };
 }
-const gradusSearch = (...words: string[]): Running["ended"] => start(words).ended;
+const gradusSearch = (...words: string[]): Promise<Ended> => inFolder(folder, "search", ...words);
 
 test("a grid is tried, shown as a table with the best marked, and the best is trained again", async () => {
-  const words = ["--try", "lr=30,0.2", "--try", "hidden=4", RECIPE, "--epochs", "2", "--by", "loss", "--out", "grid"];
+  const words = ["--try", "lr=30,0.2", "--try", "hidden=4", SOURCE_RECIPE, "--epochs", "2", "--by", "loss", "--out", "grid"];
   const { code, out, err } = await gradusSearch(...words);
   expect(err).toBe("");
   expect(code).toBe(0);
@@ -52,7 +47,7 @@ test("a grid is tried, shown as a table with the best marked, and the best is tr
 
 test("--json gives lines for machines; draws are the same for the same seed", async () => {
   const words = [
-    RECIPE,
+    SOURCE_RECIPE,
     "--try",
     "lr=0.001..1",
     "--trials",
@@ -66,7 +61,7 @@ test("--json gives lines for machines; draws are the same for the same seed", as
     "--no-retrain",
     "--json",
   ];
-  const runs = await Promise.all(["a", "b"].map((out) => gradusSearch(...words, "--out", out)));
+  const runs = [await gradusSearch(...words, "--out", "a"), await gradusSearch(...words, "--out", "b")];
   const events = runs.map(({ out }) =>
     out
       .trim()
@@ -98,7 +93,8 @@ test("SIGINT ends the search after the present trial: the table is printed, the 
 }, 30_000);
 
 test("mistakes are explained before anything is trained", async () => {
-  const [unknown, flag] = await Promise.all([gradusSearch(RECIPE, "--try", "lrr=1"), gradusSearch(RECIPE, "--trails", "3")]);
+  const unknown = await gradusSearch(SOURCE_RECIPE, "--try", "lrr=1");
+  const flag = await gradusSearch(SOURCE_RECIPE, "--trails", "3");
   expect(unknown).toMatchObject({ code: 1, out: "", err: 'error: unknown option "lrr"\n  help: did you mean lr?\n' });
   expect(flag.code).toBe(2);
   expect(flag.err).toContain("--trials");

@@ -1,11 +1,15 @@
-/** Processes that run the command line from the sources. */
+/** Processes that run the command line as it is built. */
 import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { built } from "../built.ts";
 
-const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const folder = built();
 
-/** A recipe that trains in a moment, as a user's module. */
-export const RECIPE = here("recipe-for-tests.ts");
+/** A recipe of test/cli, as a user's module of the built library. */
+export const recipeFile = (name: string): string => join(folder, "test/cli", name);
+
+/** A recipe that trains in a moment. */
+export const RECIPE = recipeFile("recipe-for-tests.ts");
 
 export interface Ended {
   readonly code: number | null;
@@ -14,11 +18,10 @@ export interface Ended {
 }
 
 /** The command line, to be followed by its words. */
-export const COMMAND = [process.execPath, "--import", import.meta.resolve("tsx"), here("run.ts")] as const;
+export const COMMAND = [process.execPath, join(folder, "bin/gradus.js")] as const;
 
 export const environment = (more: Record<string, string> = {}): NodeJS.ProcessEnv => ({
   ...process.env,
-  TSX_TSCONFIG_PATH: here("../../tsconfig.json"),
   GRADUS_DATA: "",
   npm_command: "",
   ...more,

@@ -7,6 +7,7 @@ import { createContext, runInContext } from "node:vm";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pageSize } from "../../bench/page.ts";
+import { built } from "../built.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "gradus-package-"));
@@ -38,7 +39,7 @@ beforeAll(() => {
   ])
     if (existsSync(join(root, name))) cpSync(join(root, name), join(folder, name), { recursive: true });
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
-  execFileSync(process.execPath, [join(root, "scripts/build.js"), join(folder, "dist")], { stdio: "inherit" });
+  cpSync(join(built(), "dist"), join(folder, "dist"), { recursive: true });
   const list = execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd: folder, encoding: "utf8" });
   packed = (JSON.parse(list) as { files: { path: string }[] }[])[0]!.files.map(({ path }) => path);
 }, 120_000);
@@ -83,7 +84,7 @@ describe("what is packed", () => {
     expect(maps.length).toBeGreaterThan(10);
     for (const map of maps) {
       const { sources } = JSON.parse(read(map)) as { sources: string[] };
-      for (const source of sources) expect(packed, map).toContain(relative(root, resolve(folder, dirname(map), source)));
+      for (const source of sources) expect(packed, map).toContain(relative(root, resolve(built(), dirname(map), source)));
     }
   });
 
@@ -144,7 +145,7 @@ describe("what an entry loads", () => {
   });
 
   test("classes keep their names through the merging", async () => {
-    const nn = (await import(join(folder, "dist/src/nn/index.js"))) as Record<string, unknown>;
+    const nn = (await import(join(built(), "dist/src/nn/index.js"))) as Record<string, unknown>;
     const classes = Object.entries(nn).filter(([, value]) => typeof value === "function" && /^class\b/.test(String(value)));
     expect(classes.length).toBeGreaterThan(5);
     for (const [name, value] of classes) expect((value as { name: string }).name).toBe(name);

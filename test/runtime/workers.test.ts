@@ -1,11 +1,12 @@
 /** Worker threads that use gradus and end, in processes of their own: what kills a process must not kill the tests. */
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { nativeAvailable } from "../../src/runtime/native-compiler.ts";
-import { build } from "../built.ts";
+import { built } from "../built.ts";
 
 const native = nativeAvailable();
 const devices = native.available ? (["wasm", "native"] as const) : (["wasm"] as const);
@@ -13,13 +14,13 @@ const why = native.available ? "" : ` (native skipped: ${native.reason})`;
 /** How many workers live and die in one process; 200 where somebody has the time. */
 const MANY = Number(process.env.GRADUS_STRESS ?? 12);
 
-let built: string;
+let folder: string;
 beforeAll(() => {
-  built = build();
+  folder = realpathSync(mkdtempSync(join(tmpdir(), "gradus-workers-")));
 }, 120_000);
-afterAll(() => rmSync(built, { recursive: true, force: true }));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const library = (): string => JSON.stringify(pathToFileURL(join(built, "src/index.js")).href);
+const library = (): string => JSON.stringify(pathToFileURL(join(built(), "dist/src/index.js")).href);
 
 /** A training whose steps use all threads; `train(steps)` gives the last loss. */
 const training = (): string => `
@@ -54,7 +55,7 @@ const end = (worker) => new Promise((resolve) => worker.once("exit", resolve));`
 
 function run(device: string, program: string): { status: number | null; signal: string | null; said: string; complained: string } {
   const environment = { ...process.env, GRADUS_DEVICE: device, GRADUS_THREADS: "2", NODE_OPTIONS: "" };
-  const file = join(built, "program.mjs");
+  const file = join(folder, "program.mjs");
   writeFileSync(file, program);
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, [file], { env: environment, encoding: "utf8", timeout: 600_000 });
   return { status, signal, said: stdout.trim(), complained: stderr.trim() };
@@ -132,7 +133,6 @@ console.log((await error).message, await ended);`);
 
   test.runIf(device === "native")("are waited for when they end in an asynchronous run", { timeout: 60_000 }, () => {
     const { status, signal, said } = program(`
-const module = (name) => JSON.stringify(${library()}.replace("index.js", "runtime/" + name + ".js"));
 // One call of a kernel without statements, many times.
 const code = { key: "nothing", module: { lanes: 4, helpers: [], entry: { name: "nothing", parameters: ["a", "b", "e", "t"].map((name) => ({ kind: "int", name })), body: [] } } };
 const call = { do: "call", code: 0, arguments: [], blocks: 4, label: "nothing" };
@@ -140,7 +140,9 @@ const long = { codes: [code], buffers: [], checks: [], scratchBytes: 0, threadBy
   steps: [{ do: "loop", times: 200_000, reverse: false, steps: [call, { do: "barrier" }] }] };
 const run = (ending) => new Worker(\`(async () => {
   const { parentPort } = require("node:worker_threads");
-  const { NativeDevice } = await import(\${module("native-device")});
+  // A module of the sources: what is built has only what is public.
+  (await import(${JSON.stringify(import.meta.resolve("tsx/esm/api"))})).register();
+  const { NativeDevice } = await import(${JSON.stringify(new URL("../../src/runtime/native-device.ts", import.meta.url).href)});
   const device = new NativeDevice({ threads: 2, caller: "waits" });
   device.load(\${JSON.stringify(long)}, () => 0, { threads: "all" }).runAsync();
   parentPort.postMessage("runs");
@@ -160,7 +162,7 @@ console.log(await end(failing));`);
     "share a temporary folder and its warning, where the cache is not to be trusted",
     { timeout: 60_000 },
     () => {
-      const [loose, temporary] = [join(built, "loose"), join(built, "temporary")];
+      const [loose, temporary] = [join(folder, "loose"), join(folder, "temporary")];
       for (const folder of [loose, temporary]) mkdirSync(folder);
       chmodSync(loose, 0o777);
       const { status, said, complained } = program(`

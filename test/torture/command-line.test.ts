@@ -1,30 +1,20 @@
 /** `gradus train` with settings that cannot go well: an exit code, words on standard error, nothing half done. */
-import { spawn } from "node:child_process";
 import { mkdtemp, readdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
+import { inFolder, SOURCE_RECIPE as RECIPE } from "../cli/in-process.ts";
+import type { Ended } from "../cli/start.ts";
 
-const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-const RECIPE = here("../cli/recipe-for-tests.ts");
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "gradus-torture-"));
+  process.env.GRADUS_DEVICE = "wasm";
 });
 
-function gradus(...words: string[]): Promise<{ code: number | null; out: string; err: string }> {
-  const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), here("../cli/run.ts"), ...words], {
-    cwd: folder,
-    env: { ...process.env, TSX_TSCONFIG_PATH: here("../../tsconfig.json"), GRADUS_DEVICE: "wasm" },
-  });
-  let [out, err] = ["", ""];
-  child.stdout.on("data", (chunk: Buffer) => (out += chunk));
-  child.stderr.on("data", (chunk: Buffer) => (err += chunk));
-  return new Promise((resolve) => child.on("close", (code) => resolve({ code, out, err })));
-}
+const gradus = (...words: string[]): Promise<Ended> => inFolder(folder, ...words);
 
-describe.concurrent("torture 22, 23, 53 and 54 on the command line", () => {
+describe("torture 22, 23, 53 and 54 on the command line", () => {
   test("torture 22: gradus train --lr 1e30 ends with 1, the step, the last good checkpoint or that there is none, and a run marked as failed", async () => {
     const { code, err, out } = await gradus("train", RECIPE, "--lr", "1e30", "--out", "wild", "--json");
     expect(code).toBe(1);

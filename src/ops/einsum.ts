@@ -14,11 +14,12 @@ interface Operand {
 /**
  * einsum("ij,jk->ik", a, b): axes with one letter are multiplied position by position; letters after the arrow stay, all others are
  * summed. Without an arrow, letters that occur once stay, in alphabetical order. A letter twice in one operand takes its diagonal;
- * `...` stands for any number of axes. More than two operands are multiplied from left to right.
+ * `...` stands for any number of axes, aligned at the last one. An axis of size 1 broadcasts, as in NumPy and PyTorch. More than two operands are multiplied
+ * from left to right.
  */
 export function einsum(text: string, ...values: readonly Value[]): Value {
   const { operands, result } = parse(text, values);
-  let [left, ...rest] = operands.map(diagonals) as [Operand, ...Operand[]];
+  let [left, ...rest] = broadcasted(operands.map(diagonals), text, values) as [Operand, ...Operand[]];
   while (rest.length > 0) {
     const [right, ...later] = rest as [Operand, ...Operand[]];
     const needed = new Set([...result, ...later.flatMap(({ labels }) => labels)]);
@@ -52,13 +53,43 @@ function diagonals({ value, labels }: Operand): Operand {
   const first = labels.indexOf(labels[second]!);
   const n = value.shape[first]!;
   if (value.shape[second] !== n)
-    throw new ShapeError(`einsum: "${labels[second]}" is ${n} and ${value.shape[second]} in ${showShape(value.shape)}`);
+    throw new ShapeError(`einsum: ${shown(labels[second]!)} is ${n} and ${value.shape[second]} in ${showShape(value.shape)}`, {
+      why: "a letter twice in one operand takes the diagonal of two equal axes",
+    });
   const front = moveAxis(moveAxis(value, first, 0), second, 1);
   const rest = front.shape.slice(2);
   const rows = reshape(front, [n * n, ...rest]);
   const diagonal = n === 0 ? rows : sliceAxis(rows, 0, 0, n, n + 1);
   return diagonals({ value: diagonal, labels: [labels[first]!, ...labels.filter((_, d) => d !== first && d !== second)] });
 }
+
+/** Without the axes of size 1 that other operands have in full: what they would repeat is multiplied as it is. */
+function broadcasted(operands: readonly Operand[], text: string, values: readonly Value[]): Operand[] {
+  const sizes = new Map<string, number>();
+  for (const { value, labels } of operands)
+    labels.forEach((name, d) => {
+      const [size, known] = [value.shape[d]!, sizes.get(name) ?? 1];
+      if (size !== known && size !== 1 && known !== 1)
+        throw new ShapeError(`einsum: ${shown(name)} is ${known} in one operand and ${size} in the other`, {
+          why: `"${text}" of ${values.map((v) => showShape(v.shape)).join(" and ")}; sizes of one label are equal, or 1`,
+        });
+      if (size !== 1 || !sizes.has(name)) sizes.set(name, size);
+    });
+  return operands.map(({ value, labels }) => {
+    const kept = labels.map((name, d) => value.shape[d] === sizes.get(name));
+    if (!kept.includes(false)) return { value, labels };
+    return {
+      value: reshape(
+        value,
+        value.shape.filter((_, d) => kept[d]),
+      ),
+      labels: labels.filter((_, d) => kept[d]),
+    };
+  });
+}
+
+/** A label as the user wrote it: a letter, or the place among the axes of `...`. */
+const shown = (name: string): string => (name.startsWith(".") ? `axis ${-1 - Number(name.slice(1))} of "..."` : `"${name}"`);
 
 function parse(text: string, values: readonly Value[]): { operands: Operand[]; result: readonly string[] } {
   const bad = (why: string): ArgumentError => new ArgumentError(`einsum: "${text}"`, { why, help: 'as in einsum("ij,jk->ik", a, b)' });
@@ -74,11 +105,10 @@ function parse(text: string, values: readonly Value[]): { operands: Operand[]; r
     return { value: values[i]!, labels };
   });
   const all = operands.flatMap(({ labels }) => labels);
-  const result =
-    right === undefined ? [...dots, ...onceOnly(all)] : right.includes("...") ? expand(right, dots) : labelsOf(right, right.length, bad);
+  const result = right === undefined ? [...dots, ...onceOnly(all)] : expand(checked(right, bad), dots);
   for (const name of result) {
-    if (!all.includes(name)) throw bad(`"${name}" of the result is in no operand`);
-    if (result.indexOf(name) !== result.lastIndexOf(name)) throw bad(`"${name}" stands twice in the result`);
+    if (!all.includes(name)) throw bad(`${shown(name)} of the result is in no operand`);
+    if (result.indexOf(name) !== result.lastIndexOf(name)) throw bad(`${shown(name)} stands twice in the result`);
   }
   return { operands, result };
 }
@@ -88,12 +118,18 @@ const dotLabels = (count: number): string[] => Array.from({ length: count }, (_,
 
 const expand = (term: string, dots: readonly string[]): string[] => {
   const [before, after] = term.split("...");
-  return [...before!, ...dots, ...(after ?? "")];
+  return [...before!, ...(after === undefined ? [] : dots), ...(after ?? "")];
 };
 
-function labelsOf(term: string, rank: number, bad: (why: string) => ArgumentError): string[] {
+/** A term of letters, among which `...` may stand once. */
+function checked(term: string, bad: (why: string) => ArgumentError): string {
   const letters = term.replace("...", "");
-  if (!/^[A-Za-z]*$/.test(letters)) throw bad(`labels are letters, not "${letters}"`);
+  if (/^[A-Za-z]*$/.test(letters)) return term;
+  throw bad(letters.includes("...") ? `"..." stands twice in "${term}"` : `labels are letters, not "${letters}"`);
+}
+
+function labelsOf(term: string, rank: number, bad: (why: string) => ArgumentError): string[] {
+  const letters = checked(term, bad).replace("...", "");
   if (letters === term ? rank !== term.length : rank < letters.length)
     throw bad(`"${term}" names ${letters.length} axes of a tensor that has ${rank}`);
   return letters === term ? [...term] : expand(term, dotLabels(rank - letters.length));

@@ -32,6 +32,12 @@ describe("activations have PyTorch's values and gradients, at 0 and at ±1000 to
   for (const c of cases.activations) test(title(c), () => check(c, ({ x }) => activation(c)(x!)));
 });
 
+/** The layer of a case, by its name. */
+const made: Record<string, (options: Case["options"]) => nn.Module & nn.Layer> = {
+  Linear: ({ in: inputs, out, bias = true }) => new nn.Linear(inputs, out, { bias, dtype: "float64" }) as nn.Linear,
+  Embedding: ({ count, features, ...rest }) => new nn.Embedding(count, features, { dtype: "float64", ...rest }),
+};
+
 /** The function of a case, of its tensors in their order. */
 const called = ({ name }: Case, tensors: readonly Tensor[], options: object): Tensor =>
   (nn as unknown as Record<string, (...inputs: unknown[]) => Tensor>)[name]!(...tensors, options);
@@ -40,14 +46,8 @@ describe("layers have PyTorch's values and gradients", () => {
   for (const c of cases.layers)
     test(`${title(c)} on ${JSON.stringify(c.inputs.x!.shape)}`, () =>
       check(c, ({ x, ...state }) => {
-        const layer =
-          c.name === "Linear"
-            ? new nn.Linear(c.options.in, c.options.out, { bias: c.options.bias ?? true, dtype: "float64" })
-            : new nn.Embedding(c.options.count, c.options.features, {
-                dtype: "float64",
-                ...("paddingIdx" in c.options ? { paddingIdx: c.options.paddingIdx } : {}),
-              });
-        return nn.functionalCall(layer, state, () => layer.forward(x!));
+        const layer = made[c.name]!(c.options);
+        return nn.functionalCall(layer, state, () => layer.forward(x!, nn.inference));
       }));
 });
 

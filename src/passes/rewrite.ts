@@ -6,9 +6,9 @@
 import { InternalError } from "../core/errors.ts";
 import { sameShape, showShape } from "../core/shape.ts";
 import { withSite } from "../core/site.ts";
+import { keyOf } from "../graph/key.ts";
 import { type Op, reapply, type Value } from "../graph/op.ts";
 import { topological } from "../graph/walk.ts";
-import { keyOf } from "./key.ts";
 
 export interface Rule {
   readonly name: string;

@@ -1,6 +1,6 @@
 /** A scheduled program with its places in the heap, ready to run. */
 import { bytesOf, type TypedArray } from "../core/dtype.ts";
-import { DeviceError, type GradusError, NonFiniteError, outOfRange, unfitMatrix } from "../core/errors.ts";
+import { DeviceError, type GradusError, NonFiniteError, outOfRange, type Site, unfitMatrix } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
 import type { Buffer, Check, Program } from "../kernel/program.ts";
@@ -23,8 +23,6 @@ export interface ExecutableSpec {
   readonly assignments: readonly { readonly cell: Variable; readonly value: Value }[];
   readonly guards: readonly Guard[];
   readonly optimize?: 0 | 1 | undefined;
-  /** False where the program serves many graphs, whose values stand on other lines of the user's program. */
-  readonly sites?: boolean | undefined;
 }
 
 /** What an argument can be fed with: computed tensors, or numbers. */
@@ -73,7 +71,6 @@ export class Executable {
   readonly program: Program;
   readonly runner: Runner;
   private readonly loaded: LoadedProgram;
-  private readonly sites: boolean;
   private readonly slots: (Slot | undefined)[] = [];
   private readonly inputs: { readonly index: number; readonly slot: Slot; held: Feed | undefined }[];
   private readonly cells: { readonly cell: Variable; readonly slot: Slot; readonly written: boolean }[];
@@ -82,7 +79,6 @@ export class Executable {
   constructor(runner: Runner, spec: ExecutableSpec) {
     const { scheduled, program } = planOf(spec, runner.target);
     this.runner = runner;
-    this.sites = spec.sites ?? true;
     this.program = program;
     // A stack that was captured and never looked at keeps the functions on it alive.
     for (const { site } of program.checks) site?.toString();
@@ -113,8 +109,11 @@ export class Executable {
     return this.program.buffers.reduce((n, b) => (b.place === "scratch" || b.place === "variable" ? n : n + b.bytes), 0);
   }
 
-  /** Runs the program. Throws what a check found; then no cell has changed. */
-  run(feeds: readonly Feed[]): Storage[] {
+  /**
+   * Runs the program. Throws what a check found; then no cell has changed. Where the program serves many graphs, `siteOf` tells which line of
+   * the user's one of its sites stands for in this one.
+   */
+  run(feeds: readonly Feed[], siteOf: (site: Site | undefined) => Site | undefined = (site) => site): Storage[] {
     for (const input of this.inputs) this.feed(input, feeds[input.index]!);
     for (const { cell, slot, written } of this.cells) {
       // A cell that is only written may be empty until then.
@@ -123,7 +122,7 @@ export class Executable {
     }
     for (const slot of this.results) slot.evict();
     const status = this.loaded.run();
-    if (!status.ok) throw this.explain(status);
+    if (!status.ok) throw this.explain(status, siteOf);
     for (const { cell, slot, written } of this.cells) if (written) cell.holdIn(slot);
     return this.results.map((slot) => (slot.length <= SMALL ? new HostStorage(slot.elements.slice()) : slot.hold()));
   }
@@ -135,11 +134,11 @@ export class Executable {
     input.held = ArrayBuffer.isView(feed) ? undefined : feed;
   }
 
-  private explain(status: Exclude<Status, { ok: true }>): GradusError {
+  private explain(status: Exclude<Status, { ok: true }>, siteOf: (site: Site | undefined) => Site | undefined): GradusError {
     if ("aborted" in status)
       return new DeviceError(`${this.runner.name}: the program was stopped before its end`, { why: "a thread died or was told to stop" });
     const check: Check = this.program.checks[status.check]!;
-    const site = this.sites ? check.site : undefined;
+    const site = siteOf(check.site);
     if (check.what === "index") return outOfRange(check, status.value | 0, site);
     if (check.what !== "finite")
       return unfitMatrix({ what: check.what, label: check.label, batch: check.batch ?? [] }, status.position, status.value, site);

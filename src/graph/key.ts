@@ -1,5 +1,5 @@
 /** The text that tells a node from all others: equal texts, equal values. */
-import type { Value } from "../graph/op.ts";
+import type { Value } from "./op.ts";
 
 /** Constants of at most this many elements are compared by what is in them, others by their array. */
 const SMALL = 64;
@@ -8,7 +8,7 @@ const numbers = new WeakMap<object, number>();
 let count = 0;
 
 /** A number for an object that is only equal to itself. */
-function identityOf(object: object): number {
+export function identityOf(object: object): number {
   let n = numbers.get(object);
   if (n === undefined) numbers.set(object, (n = count++));
   return n;
@@ -22,10 +22,12 @@ export function keyOf(v: Value): string | null {
   }
   let key = `${identityOf(v.op)}`;
   for (const x of v.inputs) key += `,${x.id}`;
-  return v.attributes === undefined ? key : `${key} ${encode(v.attributes)}`;
+  return `${key} ${encode(v.attributes)}`;
 }
 
-function encode(x: unknown): string {
+/** Attributes as text: equal texts, equal attributes. */
+export function encode(x: unknown): string {
+  if (x === undefined) return "";
   if (typeof x === "number") return Object.is(x, -0) ? "-0" : String(x);
   if (typeof x !== "object" || x === null) return typeof x === "function" ? `#${identityOf(x)}` : `${typeof x}:${String(x)}`;
   if (Array.isArray(x)) return `[${x.map(encode)}]`;

@@ -2,7 +2,7 @@
  * Index maps as affine forms of a kernel's axes. A reshape splits an index; where an axis of the kernel is too coarse for
  * that, the axis itself is split (the common refinement of all factorisations). Where there is none, the form is not affine.
  */
-import type { IndexAlgebra } from "../graph/op.ts";
+import type { IndexAlgebra, Move, Value } from "../graph/op.ts";
 
 /** offset + Σ coefficient · axis, axes ascending, no zero coefficients. */
 export interface Affine {
@@ -89,6 +89,16 @@ export class Domain implements IndexAlgebra<Affine> {
         ];
       }
       this.refine(rest, size);
+    }
+  }
+
+  /** The view of a move's input where the move is seen through `view`; undefined where it has none. */
+  through(move: Value, view: View): View | undefined {
+    try {
+      return (move.op as Move).source(view, this, move.attributes, move.inputs[0]!, move);
+    } catch (error) {
+      if (error instanceof NotAffine) return undefined;
+      throw error;
     }
   }
 

@@ -1,6 +1,6 @@
 /** A cluster becomes a kernel: the expressions of its stores, with loads where other clusters' results or leaves are read. */
 import { InternalError } from "../core/errors.ts";
-import { sizeOf, stridesOf } from "../core/shape.ts";
+import { sizeOf } from "../core/shape.ts";
 import type { ConstantAttributes, Elementwise, Form, IotaAttributes, Move, Value } from "../graph/op.ts";
 import {
   type Access,
@@ -17,9 +17,11 @@ import {
   withAccess,
 } from "../kernel/expr.ts";
 import type { Kernel, Operand, Product, Rows, Store } from "../kernel/kernel.ts";
+import { type AxisGroup, mergeAxes } from "../kernel/merge.ts";
 import { type Affine, type View, viewKey } from "./affine.ts";
-import { labelsOf, rolesOf } from "./classify.ts";
 import { type Cluster, operandView } from "./cluster.ts";
+import { labelsOf, rolesOf } from "./contraction.ts";
+import { stridesAlong, stridesOf } from "./layout.ts";
 
 /** Where values lie; contiguous, in row-major order. */
 export interface Memory {
@@ -33,7 +35,7 @@ export interface Memory {
 
 export function buildKernel(cluster: Cluster, memory: Memory): Kernel {
   const builder = new Builder(cluster, memory);
-  return (cluster.base && builder.product()) ?? builder.rows();
+  return cluster.product ? builder.product(cluster.product.k) : builder.rows();
 }
 
 /** A kernel that copies memory to memory, through a view. */
@@ -69,35 +71,38 @@ class Builder {
     };
   }
 
-  /** The cluster as a packed product with an epilogue; undefined where its axes cannot be brought into that form. */
-  product(): Product | undefined {
+  /** The cluster as a packed product with an epilogue. `k`: the labels that it sums over, outermost first. */
+  product(k: readonly number[]): Product {
     const v = this.cluster.base!;
     const form = v.attributes as Form;
     const { domain } = this.cluster;
-    const axisOf = new Map<number, number>(labelsOf(form, form.result).map((label, axis) => [label, axis]));
     const roles = rolesOf(form);
-    const k = this.cluster.viewsOf(v)[0]!.inner;
-    roles.k.forEach((label, i) => {
-      axisOf.set(label, k[i]!);
-    });
+    const summed = this.cluster.viewsOf(v)[0]!.inner;
+    const axisOf = new Map([...labelsOf(form, form.result).entries()].map(([axis, label]) => [label, axis]));
+    roles.k.forEach((label, i) => axisOf.set(label, summed[i]!));
     this.accumulate = true;
-    const operands = v.inputs.map((x, i) => this.operandAccess(x, operandView(v, i, this.cluster.identity, k)));
+    const operands = v.inputs.map((x, i) => this.operandAccess(x, operandView(v, i, this.cluster.identity, summed)));
     const stores = this.cluster.stores.map((s): Store => ({ to: this.storeAccess(s), value: this.expr(s, this.cluster.identity) }));
     this.accumulate = false;
     this.exprs.clear();
     const values = stores.map((s) => s.value);
     const accesses = [...stores.map((s) => s.to), ...readsBelow(values)];
     const indexed = new Set(nodesBelow(values).flatMap((e) => (e.op === "index" ? [e.axis] : [])));
-    const axes = (labels: readonly number[]): number[] => labels.map((l) => axisOf.get(l)!).sort((a, b) => a - b);
-    const m = mergeAxes(axes(roles.m), domain.sizes, [operands[0]!, ...accesses], indexed);
-    const n = mergeAxes(axes(roles.n), domain.sizes, [operands[1]!, ...accesses], indexed);
-    const depth = mergeAxes(axes(roles.k), domain.sizes, operands as Access[], indexed);
-    if (depth.length !== 1) return undefined;
+    const merged = (labels: readonly number[], moving: readonly Access[]): AxisGroup[] =>
+      mergeAxes(labels.map((l) => axisOf.get(l)!), {
+        sizes: domain.sizes,
+        strides: moving.map((access) => access.strides),
+        may: (a, b) => !indexed.has(a) && !indexed.has(b),
+      }); // biome-ignore format: one call
+    const along = (labels: readonly number[]): number[] => labels.toSorted((a, b) => axisOf.get(a)! - axisOf.get(b)!);
+    const m = merged(along(roles.m), [operands[0]!, ...accesses]);
+    const n = merged(along(roles.n), [operands[1]!, ...accesses]);
+    const [depth, ...more] = merged(k, operands);
+    if (!depth || more.length > 0) throw new InternalError(`the axes that %${v.id} sums over are no single run`);
     const [mInner, mOuter] = widest(m);
     const [nInner, nOuter] = widest(n);
-    const loops = [...axes(roles.batch).map((a): Group => ({ axis: a, size: domain.sizes[a]!, absorbed: [] })), ...mOuter, ...nOuter].sort(
-      (a, b) => a.axis - b.axis,
-    );
+    const batch = roles.batch.map((l) => axisOf.get(l)!).map((axis): AxisGroup => ({ axis, size: domain.sizes[axis]!, absorbed: [] }));
+    const loops = [...batch, ...mOuter, ...nOuter].sort((a, b) => a.axis - b.axis);
     const groups = [...loops, mInner, nInner];
     const rank = groups.length;
     const position = new Map(groups.flatMap((g, i) => [[g.axis, i] as const, ...g.absorbed.map((a) => [a, ABSORBED] as const)]));
@@ -106,7 +111,7 @@ class Builder {
       offset: a.offset,
       batchStrides: loops.map((g) => a.strides[g.axis] ?? 0),
       rowStride: a.strides[row] ?? 0,
-      depthStride: a.strides[depth[0]!.axis] ?? 0,
+      depthStride: a.strides[depth.axis] ?? 0,
     });
     return {
       kind: "product",
@@ -114,7 +119,7 @@ class Builder {
       batch: loops.map((g) => g.size),
       m: mInner.size,
       n: nInner.size,
-      k: depth[0]!.size,
+      k: depth.size,
       a: operand(operands[0]!, mInner.axis),
       b: operand(operands[1]!, nInner.axis),
       stores: stores.map((s) => ({ to: placed(s.to, position, rank), value: placedExpr(s.value, position, rank) })),
@@ -122,7 +127,7 @@ class Builder {
   }
 
   private storeAccess(v: Value): Access {
-    return this.access(this.memory.bufferOf(v)!, stridesOf(v.shape), this.cluster.identity);
+    return this.access(this.memory.bufferOf(v)!, v, this.cluster.identity);
   }
 
   /** Follows moves from an operand of the product to memory. */
@@ -133,17 +138,13 @@ class Builder {
     }
     const buffer = this.memory.placeOf(x);
     if (buffer === undefined) throw new InternalError(`the operand %${x.id} of a product is not in memory`);
-    return this.access(buffer, stridesOf(x.shape), view);
+    return this.access(buffer, x, view);
   }
 
-  private access(buffer: number, strides: readonly number[], view: View): Access {
-    const along = new Array<number>(this.cluster.domain.sizes.length).fill(0);
-    let offset = 0;
-    this.cluster.domain.currentView(view).forEach((form, axis) => {
-      offset += form.offset * strides[axis]!;
-      for (const [a, c] of form.terms) along[a]! += c * strides[axis]!;
-    });
-    return { buffer, offset, strides: along };
+  /** A stored value through a view. */
+  private access(buffer: number, v: Value, view: View): Access {
+    const { domain } = this.cluster;
+    return { buffer, ...stridesAlong(v, domain.currentView(view), domain.sizes.length) };
   }
 
   private expr(v: Value, view: View): Expr {
@@ -201,7 +202,7 @@ class Builder {
   private fromMemory(v: Value, view: View): Expr {
     const buffer = this.memory.bufferOf(v);
     if (buffer === undefined) throw new InternalError(`%${v.id} (${v.op.name}) is neither computed here nor in memory`);
-    return load(this.access(buffer, stridesOf(v.shape), view), v.dtype);
+    return load(this.access(buffer, v, view), v.dtype);
   }
 
   private leaf(v: Value, view: View): Expr {
@@ -231,9 +232,8 @@ class Builder {
     const at = this.expr(indices, view.slice(0, indices.shape.length));
     const buffer = this.memory.placeOf(x);
     if (buffer === undefined) throw new InternalError(`%${x.id} (${x.op.name}) is not in memory, to be read at computed positions`);
-    const strides = stridesOf(x.shape);
     const source: View = [...view.slice(0, batch), { offset: 0, terms: [] }, ...view.slice(indices.shape.length)];
-    return { op: "loadAt", from: this.access(buffer, strides, source), at, stride: strides[batch]!, dtype: v.dtype };
+    return { op: "loadAt", from: this.access(buffer, x, source), at, stride: stridesOf(x)[batch]!, dtype: v.dtype };
   }
 }
 
@@ -263,36 +263,8 @@ function placedExpr(root: Expr, position: ReadonlyMap<number, number>, rank: num
   return made!;
 }
 
-interface Group {
-  /** The axis whose stride the group moves by. */
-  readonly axis: number;
-  readonly size: number;
-  /** The others. */
-  readonly absorbed: readonly number[];
-}
-
-/** Neighbouring axes that every access runs through as one become one, unless somebody asks for the position along them. */
-function mergeAxes(axes: readonly number[], sizes: readonly number[], accesses: readonly Access[], indexed: ReadonlySet<number>): Group[] {
-  const groups: Group[] = [];
-  for (const axis of axes) {
-    const last = groups.at(-1);
-    const size = sizes[axis]!;
-    const one =
-      last &&
-      !indexed.has(last.axis) &&
-      !indexed.has(axis) &&
-      accesses.every((a) => last.size === 1 || size === 1 || (a.strides[last.axis] ?? 0) === (a.strides[axis] ?? 0) * size);
-    if (!one) groups.push({ axis, size, absorbed: [] });
-    else {
-      const [kept, gone] = size === 1 ? [last.axis, axis] : [axis, last.axis];
-      groups[groups.length - 1] = { axis: kept, size: last.size * size, absorbed: [...last.absorbed, gone] };
-    }
-  }
-  return groups;
-}
-
 /** The longest group, and the others. */
-function widest(groups: readonly Group[]): [Group, Group[]] {
+function widest(groups: readonly AxisGroup[]): [AxisGroup, AxisGroup[]] {
   const longest = groups.reduce((a, b) => (b.size >= a.size ? b : a));
   return [longest, groups.filter((g) => g !== longest)];
 }

@@ -1,9 +1,9 @@
 /** A kernel while it is made: which values are computed in it, under which views, and what it writes. */
-
 import { inputSlots } from "../graph/form.ts";
 import type { ContractSlot, Form, Move, Value } from "../graph/op.ts";
 import { type Affine, axisForm, constantForm, Domain, type View, viewKey } from "./affine.ts";
-import { labelsOf, rolesOf, weightOf } from "./classify.ts";
+import { weightOf } from "./classify.ts";
+import { type Contraction, labelsOf, rolesOf } from "./contraction.ts";
 
 /** How a consumer wants a value: computed on the spot, read through moves from memory, or in memory as it is. */
 export type Want = "compute" | "load" | "memory";
@@ -26,8 +26,10 @@ export class Cluster {
   readonly members = new Map<Value, Member>();
   /** Written at every point of the domain (or of its independent axes), in the order they were added. */
   readonly stores: Value[] = [];
-  /** The contraction whose epilogue this cluster is. */
+  /** The large contraction whose epilogue this cluster is. */
   base: Value | undefined;
+  /** How the base is a tiled product, if it is one; then no axis may be split any more. */
+  product: Extract<Contraction, { as: "product" }> | undefined;
   /** An op that is a kernel by itself: serial, scatter-add, place. */
   readonly special: Value | undefined;
   weight = 0;
@@ -35,10 +37,8 @@ export class Cluster {
   repeated = 0;
   /** Clusters that read what this one writes. */
   readonly consumers = new Set<Cluster>();
-  readonly id: number;
 
-  constructor(id: number, shape: readonly number[], special?: Value) {
-    this.id = id;
+  constructor(shape: readonly number[], special?: Value) {
     this.shape = shape;
     this.domain = new Domain(shape);
     this.special = special;

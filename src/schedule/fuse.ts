@@ -7,9 +7,10 @@
  */
 import { sizeOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
-import { NotAffine, type View, viewKey } from "./affine.ts";
-import { isCostly, isLeaf, isProduct, isSmallContract, weightOf } from "./classify.ts";
-import { Cluster, type Demand, reducedSizes, sameSizes } from "./cluster.ts";
+import { isCostly, isFilled, isLeaf } from "./classify.ts";
+import { Cluster, type Demand, sameSizes } from "./cluster.ts";
+import { type Contraction, isHeavy, planContraction } from "./contraction.ts";
+import { fits } from "./fits.ts";
 
 export interface Fusion {
   /** In no particular order. */
@@ -18,259 +19,203 @@ export interface Fusion {
   readonly home: ReadonlyMap<Value, Cluster>;
   /** Reshapes that are other names of their input's memory. */
   readonly aliases: ReadonlyMap<Value, Value>;
+  /** What each contraction becomes. */
+  readonly contractions: ReadonlyMap<Value, Contraction>;
 }
-
-/** Scalar operations a kernel may hold. */
-const CAP = 240;
-/** Axes that reductions may add to a kernel. Each is a loop beside the others: a longer kernel runs no faster, and shares its code with no other. */
-const MOST_ADDED_AXES = 12;
-/** Rows short enough to be walked again from the first-level cache. */
-const ROW_BYTES = 16_384;
 
 /**
  * @param values all values in topological order
  * @param kept values that must be in memory when the program ends
- * @param fuse false: every value is stored (`optimize: 0`)
+ * @param fusing false: every value is stored (`optimize: 0`)
  */
-export function fuse(values: readonly Value[], kept: ReadonlySet<Value>, fuse: boolean): Fusion {
-  const clusters: Cluster[] = [];
-  const home = new Map<Value, Cluster>();
-  const aliases = new Map<Value, Value>();
-  const within = new Map<Value, Cluster[]>();
-  const consumers = new Map<Value, [Value, number][]>();
-  const depth = new Map<Value, number>();
-  const inMemory = new Set<Value>(kept);
+export function fuse(values: readonly Value[], kept: ReadonlySet<Value>, fusing: boolean): Fusion {
+  const fuser = new Fuser(values, kept, fusing);
+  for (const v of values.toReversed()) fuser.settle(v);
+  return fuser;
+}
+
+class Fuser implements Fusion {
+  readonly clusters: Cluster[] = [];
+  readonly home = new Map<Value, Cluster>();
+  readonly aliases = new Map<Value, Value>();
+  readonly contractions = new Map<Value, Contraction>();
+  private readonly fusing: boolean;
+  /** Who uses a value, and as which input. */
+  private readonly consumers = new Map<Value, [Value, number][]>();
+  /** The clusters a value is computed in. */
+  private readonly within = new Map<Value, Cluster[]>();
+  private readonly inMemory: Set<Value>;
   /** Who reads a value's memory under another name. */
-  const aliasReaders = new Map<Value, Demand[]>();
-  for (const v of values) {
-    v.inputs.forEach((x, i) => {
-      let list = consumers.get(x);
-      if (!list) consumers.set(x, (list = []));
-      list.push([v, i]);
-    });
+  private readonly aliasReaders = new Map<Value, Demand[]>();
+  /** How many repeated operations stand between a value and what is stored. */
+  private readonly depth = new Map<Value, number>();
+
+  constructor(values: readonly Value[], kept: ReadonlySet<Value>, fusing: boolean) {
+    this.fusing = fusing;
+    this.inMemory = new Set(kept);
+    for (const v of values) {
+      v.inputs.forEach((x, i) => listIn(this.consumers, x).push([v, i]));
+      if (v.op.kind === "contract")
+        this.contractions.set(v, fusing ? planContraction(v) : { as: "loops", heavy: false, why: "unoptimised" });
+    }
   }
 
-  const create = (shape: readonly number[], special?: Value): Cluster => {
-    const c = new Cluster(clusters.length, shape, special);
-    clusters.push(c);
-    return c;
-  };
+  /** Finds a value its place; all that use it have theirs. */
+  settle(v: Value): void {
+    if (isLeaf(v)) return;
+    const demands = this.demandsOn(v);
+    const stored = !this.fusing || this.inMemory.has(v) || demands.some((d) => d.want === "memory");
+    if (v.op.kind === "move") return this.settleMove(v, demands, stored);
+    if (!stored && (this.joinOne(v, demands) || this.repeat(v, demands))) return;
+    if (!this.storeWith(v, demands)) this.storeApart(v, demands);
+  }
 
-  const demandsOn = (v: Value): Demand[] => {
+  private demandsOn(v: Value): Demand[] {
     const all: Demand[] = [];
-    for (const [c, i] of consumers.get(v) ?? []) {
-      if (aliases.get(c) === v) inMemory.add(v);
-      for (const cluster of within.get(c) ?? []) {
+    for (const [c, i] of this.consumers.get(v) ?? []) {
+      if (this.aliases.get(c) === v) this.inMemory.add(v);
+      for (const cluster of this.within.get(c) ?? []) {
         if (cluster.special) all.push({ cluster, want: "memory", view: [] });
         else for (const { view, inner } of cluster.viewsOf(c)) all.push(cluster.demand(c, i, view, inner, cluster.members.get(c)!.want));
       }
     }
     return all;
-  };
+  }
+
+  // ---- computed where it is wanted
+
+  /** In the one cluster that wants it. */
+  private joinOne(v: Value, demands: readonly Demand[]): boolean {
+    const wanting = [...byCluster(demands)];
+    if (wanting.length !== 1 || !this.fitsAll(v, wanting)) return false;
+    const [cluster, here] = wanting[0]!;
+    this.beBase(v, cluster);
+    this.put(v, cluster, here);
+    return true;
+  }
+
+  /** In each cluster that wants it, where that is cheap. */
+  private repeat(v: Value, demands: readonly Demand[]): boolean {
+    const wanting = [...byCluster(demands)];
+    if (wanting.length === 1 || !this.fitsAll(v, wanting) || !this.isRepeatable(v)) return false;
+    this.depth.set(v, this.chain(v));
+    for (const [cluster, here] of wanting) this.put(v, cluster, here);
+    return true;
+  }
+
+  private fitsAll(v: Value, wanting: readonly (readonly [Cluster, readonly Demand[]])[]): boolean {
+    return wanting.every(([cluster, here]) => fits(v, cluster, here, this.contractions));
+  }
+
+  /** Cheap enough to compute in several kernels rather than store and read again: few operations on one tensor. */
+  private isRepeatable(v: Value): boolean {
+    if (v.op.kind !== "elementwise" || isCostly(v)) return false;
+    if (sizeOf(v.shape) === 1) return this.chain(v) <= 8;
+    const tensors = v.inputs.filter((x) => sizeOf(x.shape) > 1 && !isFilled(x));
+    return tensors.length <= 1 && this.chain(v) <= 4;
+  }
+
+  private chain(v: Value): number {
+    return 1 + (this.consumers.get(v) ?? []).reduce((most, [c]) => Math.max(most, this.depth.get(c) ?? 0), 0);
+  }
 
   /** v is computed in `cluster`, as the demands from there want it. */
-  const put = (v: Value, cluster: Cluster, here: readonly Demand[]): void => {
-    cluster.join(
-      v,
-      here.some((d) => d.want === "load") ? "load" : "compute",
-      here.map((d) => d.view),
-    );
-    const clusters = within.get(v);
-    if (clusters) clusters.push(cluster);
-    else within.set(v, [cluster]);
-  };
+  private put(v: Value, cluster: Cluster, here: readonly Demand[]): void {
+    const want = here.some((d) => d.want === "load") ? "load" : "compute";
+    cluster.join(v, want, here.map((d) => d.view)); // biome-ignore format: one call
+    listIn(this.within, v).push(cluster);
+  }
 
-  const readersOf = (v: Value, demands: readonly Demand[]): Demand[] => [...demands, ...(aliasReaders.get(v) ?? [])];
+  /** A large contraction is the base of its cluster, whose members become its epilogue. */
+  private beBase(v: Value, cluster: Cluster): void {
+    const contraction = this.contractions.get(v);
+    if (!isHeavy(contraction)) return;
+    cluster.base = v;
+    if (contraction!.as !== "product") return;
+    cluster.product = contraction;
+    cluster.domain.frozen = true;
+    for (const x of contraction!.copies) this.inMemory.add(x);
+  }
 
-  /** v is written by `cluster`; everybody else reads it. */
-  const write = (v: Value, cluster: Cluster, demands: readonly Demand[]): void => {
-    home.set(v, cluster);
-    for (const d of readersOf(v, demands)) if (d.cluster !== cluster) cluster.consumers.add(d.cluster);
-  };
+  // ---- moves
 
-  const storeApart = (v: Value, demands: readonly Demand[]): void => {
-    const whole = v.op.kind === "serial" || v.op.kind === "place" || (v.op.kind === "indexed" && v.op.mode === "scatterAdd");
-    const cluster = create(v.shape, whole ? v : undefined);
-    if (fuse && isProduct(v)) absorb(cluster, v);
-    if (whole) within.set(v, [cluster]);
-    else {
-      put(v, cluster, [{ cluster, want: "compute", view: cluster.identity }]);
-      cluster.stores.push(v);
-    }
-    write(v, cluster, demands);
-  };
+  /** A move costs nothing where it is looked through; stored, it is a copy, or another name of its input's memory. */
+  private settleMove(v: Value, demands: readonly Demand[], stored: boolean): void {
+    if (!stored && this.moveAlong(v, demands)) return;
+    const alone = new Cluster(v.shape);
+    const copies = stored && sizeOf(v.shape) > 0 && alone.domain.through(v, alone.identity) !== undefined;
+    if (copies) return this.storeApart(v, demands);
+    const source = v.inputs[0]!;
+    this.aliases.set(v, source);
+    this.inMemory.add(source);
+    this.within.set(v, []);
+    this.aliasReaders.set(source, [...this.readersOf(v, demands), ...(this.aliasReaders.get(source) ?? [])]);
+  }
 
-  const storeWith = (v: Value, demands: readonly Demand[]): boolean => {
-    if (!fuse) return false;
+  private moveAlong(v: Value, demands: readonly Demand[]): boolean {
+    // A trial: refining a domain for a view is harmless even if a later one fails.
+    if (!demands.every((d) => d.cluster.domain.through(v, d.view))) return false;
+    for (const [cluster, here] of byCluster(demands)) this.put(v, cluster, here);
+    return true;
+  }
+
+  // ---- stored
+
+  /** As one more result of a cluster that computes over the same domain, if that makes no cycle. */
+  private storeWith(v: Value, demands: readonly Demand[]): boolean {
+    if (!this.fusing) return false;
     for (const [cluster, here] of byCluster(demands)) {
       if (cluster.special || !sameSizes(cluster.shape, v.shape)) continue;
-      if (!here.every((d) => d.want === "compute" && cluster.isIdentity(d.view)) || !fits(v, cluster, here)) continue;
-      const others = new Set(readersOf(v, demands).flatMap((d) => (here.includes(d) ? [] : [d.cluster])));
+      const asIs = here.every((d) => d.want === "compute" && cluster.isIdentity(d.view));
+      if (!asIs || !fits(v, cluster, here, this.contractions)) continue;
+      const others = new Set(this.readersOf(v, demands).flatMap((d) => (here.includes(d) ? [] : [d.cluster])));
       if ([...others].some((o) => reaches(o, cluster))) continue;
-      if (isProduct(v)) absorb(cluster, v);
-      put(v, cluster, here);
+      this.beBase(v, cluster);
+      this.put(v, cluster, here);
       cluster.stores.push(v);
-      write(v, cluster, demands);
+      this.write(v, cluster, demands);
       return true;
     }
     return false;
-  };
+  }
 
-  const moveAlong = (v: Value, demands: readonly Demand[]): boolean => {
-    try {
-      // A trial: refining a domain for a view is harmless even if a later one fails.
-      for (const d of demands) d.cluster.demand(v, 0, d.view, [], d.want);
-    } catch (error) {
-      if (error instanceof NotAffine) return false;
-      throw error;
+  private storeApart(v: Value, demands: readonly Demand[]): void {
+    const whole = v.op.kind === "serial" || v.op.kind === "place" || (v.op.kind === "indexed" && v.op.mode === "scatterAdd");
+    const cluster = new Cluster(v.shape, whole ? v : undefined);
+    this.clusters.push(cluster);
+    if (whole) this.within.set(v, [cluster]);
+    else {
+      this.beBase(v, cluster);
+      this.put(v, cluster, [{ cluster, want: "compute", view: cluster.identity }]);
+      cluster.stores.push(v);
     }
-    for (const [cluster, here] of byCluster(demands)) put(v, cluster, here);
-    return true;
-  };
+    this.write(v, cluster, demands);
+  }
 
-  const settle = (v: Value): void => {
-    if (isLeaf(v)) return;
-    const demands = demandsOn(v);
-    const stored = !fuse || inMemory.has(v) || demands.some((d) => d.want === "memory");
-    if (v.op.kind === "move") {
-      if (!stored && moveAlong(v, demands)) return;
-      const alone = new Cluster(-1, v.shape);
-      const copies = stored && sizeOf(v.shape) > 0 && moveFits(alone, v);
-      if (copies) storeApart(v, demands);
-      else {
-        aliases.set(v, v.inputs[0]!);
-        inMemory.add(v.inputs[0]!);
-        within.set(v, []);
-        aliasReaders.set(v.inputs[0]!, [...readersOf(v, demands), ...(aliasReaders.get(v.inputs[0]!) ?? [])]);
-      }
-      return;
-    }
-    const wanting = [...byCluster(demands)];
-    const computable = !stored && demands.every((d) => d.want === "compute") && wanting.every(([c, here]) => fits(v, c, here));
-    if (computable && wanting.length === 1) {
-      if (isProduct(v)) absorb(wanting[0]![0], v);
-      return put(v, ...wanting[0]!);
-    }
-    if (computable && repeatable(v)) {
-      depth.set(v, chain(v));
-      for (const [c, here] of wanting) put(v, c, here);
-      return;
-    }
-    if (!storeWith(v, demands)) storeApart(v, demands);
-  };
+  /** v is written by `cluster`; everybody else reads it. */
+  private write(v: Value, cluster: Cluster, demands: readonly Demand[]): void {
+    this.home.set(v, cluster);
+    for (const d of this.readersOf(v, demands)) if (d.cluster !== cluster) cluster.consumers.add(d.cluster);
+  }
 
-  /** Cheap enough to compute in several kernels rather than store and read again: few operations on one tensor. */
-  const repeatable = (v: Value): boolean => {
-    if (v.op.kind !== "elementwise" || isCostly(v)) return false;
-    if (sizeOf(v.shape) === 1) return chain(v) <= 8;
-    const tensors = v.inputs.filter((x) => sizeOf(x.shape) > 1 && !isFilled(x));
-    return tensors.length <= 1 && chain(v) <= 4;
-  };
-  const chain = (v: Value): number => 1 + (consumers.get(v) ?? []).reduce((most, [c]) => Math.max(most, depth.get(c) ?? 0), 0);
+  private readersOf(v: Value, demands: readonly Demand[]): Demand[] {
+    return [...demands, ...(this.aliasReaders.get(v) ?? [])];
+  }
+}
 
-  for (let i = values.length - 1; i >= 0; i--) settle(values[i]!);
-  return { clusters, home, aliases };
+/** The list of a key, made where there is none. */
+function listIn<K, T>(lists: Map<K, T[]>, key: K): T[] {
+  let list = lists.get(key);
+  if (!list) lists.set(key, (list = []));
+  return list;
 }
 
 /** A value may be wanted by very many clusters: each gets its own demands, without looking through all for each. */
 function byCluster(demands: readonly Demand[]): Map<Cluster, Demand[]> {
   const groups = new Map<Cluster, Demand[]>();
-  for (const d of demands) {
-    const group = groups.get(d.cluster);
-    if (group) group.push(d);
-    else groups.set(d.cluster, [d]);
-  }
+  for (const d of demands) listIn(groups, d.cluster).push(d);
   return groups;
 }
-
-function moveFits(alone: Cluster, v: Value): boolean {
-  try {
-    alone.demand(v, 0, alone.identity, [], "compute");
-    return true;
-  } catch (error) {
-    if (error instanceof NotAffine) return false;
-    throw error;
-  }
-}
-
-/** A constant in every element: reading it costs nothing. */
-const isFilled = (v: Value): boolean => v.op.kind === "move" && sizeOf(v.inputs[0]!.shape) === 1;
-
-/** Makes a contraction the base of a cluster, whose members become its epilogue. */
-function absorb(cluster: Cluster, v: Value): void {
-  cluster.base = v;
-  cluster.domain.frozen = true;
-}
-
-/** Whether a value can be computed in a cluster, under what its consumers there ask. */
-function fits(v: Value, cluster: Cluster, demands: readonly Demand[]): boolean {
-  if (cluster.special || demands.some((d) => d.want !== "compute")) return false;
-  const views = [...new Map(demands.map((d) => [viewKey(cluster.domain.currentView(d.view)), d.view])).values()];
-  if (cluster.weight + weightOf(v) * views.length > CAP) return false;
-  switch (v.op.kind) {
-    case "elementwise":
-      return elementwiseFits(v, cluster, views);
-    case "reduce":
-      return !cluster.base && views.length === 1 && reductionFits(v, cluster, views[0]!);
-    case "contract":
-      if (isSmallContract(v)) return !cluster.base && views.length === 1 && reductionFits(v, cluster, views[0]!);
-      return canAbsorb(v, cluster, views);
-    case "indexed":
-      return v.op.mode === "gather" && !cluster.base && views.length === 1;
-    default:
-      return false;
-  }
-}
-
-function elementwiseFits(v: Value, cluster: Cluster, views: readonly View[]): boolean {
-  if (narrows(v) && sizeOf(cluster.shape) > 1) return false;
-  if (views.length > 1 && (isCostly(v) || views.length > 3)) return false;
-  for (const view of views) {
-    const repeated = cluster.missing(view).filter((a) => !cluster.domain.inner.has(a));
-    if (repeated.length === 0) continue;
-    if (isCostly(v) || cluster.repeated + 1 > 4) return false;
-    cluster.repeated++;
-  }
-  return true;
-}
-
-/** A float64 scalar made float32, a learning rate: computed inside a float32 kernel it would halve the kernel's lanes. */
-const narrows = (v: Value): boolean => sizeOf(v.shape) === 1 && v.dtype !== "float64" && v.inputs.some((x) => x.dtype === "float64");
-
-function canAbsorb(v: Value, cluster: Cluster, views: readonly View[]): boolean {
-  if (cluster.base || cluster.hasReductions || !sameSizes(cluster.shape, v.shape)) return false;
-  if ([...cluster.members.keys()].some((m) => m.op.kind === "indexed")) return false;
-  const unsplit = cluster.domain.order.length === cluster.shape.length && cluster.domain.order.every((a, i) => a === i);
-  return unsplit && views.every((view) => cluster.isIdentity(view));
-}
-
-/** A reduction joins where it is not repeated, or once for each row of what uses it (softmax, norms). */
-function reductionFits(v: Value, cluster: Cluster, view: View): boolean {
-  if (cluster.addedAxes + cluster.newAxes(v, view) > MOST_ADDED_AXES) return false;
-  const missing = cluster.missing(view);
-  const { domain } = cluster;
-  if (missing.length === 0) return !losesThreads(v, cluster, view);
-  // It would run over axes of the result inside a loop over one of them, once for each position of another reduction.
-  if (domain.currentView(view).some((f) => f.terms.some(([a]) => domain.inner.has(a)))) return false;
-  const axes = cluster.storeAxes.filter((a) => domain.sizes[a] !== 1);
-  const trailing = axes.slice(axes.length - missing.length);
-  if (!missing.every((a, i) => a === trailing[i])) return false;
-  const inner = [...domain.inner].filter((a) => axes.includes(a));
-  if (inner.length > 0 && !sameSizes(inner.toSorted(), missing.toSorted())) return false;
-  const sizes = missing.map((a) => domain.sizes[a]!);
-  if (!sameSizes(sizes, reducedSizes(v))) return false;
-  const length = sizeOf(sizes);
-  const rows = sizeOf(axes.slice(0, axes.length - missing.length).map((a) => domain.sizes[a]!));
-  return length * 4 <= ROW_BYTES || rows >= 32;
-}
-
-/** A reduction inside the loop of another: with few results there would be few blocks for threads, where apart it has one for each of its own. */
-function losesThreads(v: Value, { domain, shape }: Cluster, view: View): boolean {
-  const nested = domain.currentView(view).some((f) => f.terms.some(([a]) => domain.inner.has(a)));
-  return nested && sizeOf(shape) < FEW_ROWS && sizeOf(v.shape) * sizeOf(reducedSizes(v)) > MUCH;
-}
-const FEW_ROWS = 64;
-const MUCH = 16_384;
 
 /** Whether `to` reads, directly or not, what `from` writes. */
 export function reaches(from: Cluster, to: Cluster): boolean {

@@ -4,7 +4,7 @@
  */
 import { bytesOf, type DType, type TypedArray } from "../core/dtype.ts";
 import type { Site } from "../core/errors.ts";
-import { sizeOf, stridesOf } from "../core/shape.ts";
+import { sizeOf } from "../core/shape.ts";
 import type { ArgumentAttributes, ConstantAttributes, Value, VariableAttributes } from "../graph/op.ts";
 import { topological } from "../graph/walk.ts";
 import { constant, type Expr, load, scalar } from "../kernel/expr.ts";
@@ -13,7 +13,9 @@ import type { Buffer, Check, Place } from "../kernel/program.ts";
 import type { Schedule, ScheduleStep } from "../kernel/schedule.ts";
 import { copyKernel, type Memory } from "./build.ts";
 import type { Cluster } from "./cluster.ts";
+import type { Contraction } from "./contraction.ts";
 import { fuse } from "./fuse.ts";
+import { wholeAccess } from "./layout.ts";
 import { ancestorsOf, clusterUnit, inOrder, readsOnlyWhereItWrites, renameBuffer, type Unit, unitOf, writersOf } from "./units.ts";
 
 export interface Assignment {
@@ -39,6 +41,8 @@ export interface Scheduled extends Schedule {
   readonly outputs: readonly number[];
   /** The steps in which a value is computed, or written. */
   readonly homes: ReadonlyMap<Value, readonly number[]>;
+  /** What each contraction becomes, and if it is not a tiled product, why not. */
+  readonly contractions: ReadonlyMap<Value, Contraction>;
 }
 
 export function schedule(input: ScheduleInput): Scheduled {
@@ -103,6 +107,7 @@ class Scheduler {
       variables: [...this.variables].map(([cell, { buffer, written }]) => ({ cell, buffer, written })),
       constants: this.constants,
       outputs: results,
+      contractions: fusion.contractions,
       homes: new Map([...this.homes].map(([v, units]) => [v, units.map((u) => places.get(u)!)])),
     };
   }
@@ -192,11 +197,11 @@ class Scheduler {
   private valueExpr(v: Value): Expr {
     const buffer = this.memory.get(v);
     if (buffer === undefined) return constant((v.attributes as ConstantAttributes).data[0]!, v.dtype);
-    return load({ buffer, offset: 0, strides: stridesOf(v.shape) }, v.dtype);
+    return load(wholeAccess(buffer, v), v.dtype);
   }
 
   private copyUnit(v: Value, to: number, label: string): Unit {
-    const access = { buffer: to, offset: 0, strides: stridesOf(v.shape) };
+    const access = wholeAccess(to, v);
     const buffer = this.memory.get(v);
     if (buffer !== undefined) return unitOf([copyKernel({ ...access, buffer }, access, v.shape, v.dtype)], label);
     const value = this.valueOfLeaf(v);

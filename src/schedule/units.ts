@@ -1,12 +1,13 @@
 /** Units of work: a few kernels that run one after another, with what they read and write, and the order between units. */
 import { InternalError } from "../core/errors.ts";
-import { sizeOf, stridesOf } from "../core/shape.ts";
+import { sizeOf } from "../core/shape.ts";
 import type { IndexAlgebra, IndexedAttributes, Place, ScatterAdd, Serial as SerialOp, Value } from "../graph/op.ts";
 import { type Access, accessOf, constant, type Expr, load, readsBelow, rewrite, scalar, withAccess } from "../kernel/expr.ts";
 import { type Kernel, nodesOf, type Operand, type Rows, readsOf, rootsOf, type Serial, withRoots, writesOf } from "../kernel/kernel.ts";
 import { Domain, type View } from "./affine.ts";
 import { buildKernel, type Memory } from "./build.ts";
 import type { Cluster } from "./cluster.ts";
+import { stridesAlong, wholeAccess } from "./layout.ts";
 
 export interface Unit {
   kernels: Kernel[];
@@ -49,7 +50,8 @@ export function clusterUnit(cluster: Cluster, memory: Memory): Unit {
   return unitOf(kernels, v.op.name);
 }
 
-const whole = (buffer: number, shape: readonly number[]): Access => ({ buffer, offset: 0, strides: stridesOf(shape) });
+/** A value in memory as it is. */
+const whole = (v: Value, memory: Memory): Access => wholeAccess(inMemory(v, memory), v);
 
 function inMemory(v: Value, memory: Memory): number {
   const buffer = memory.placeOf(v);
@@ -62,12 +64,12 @@ function read(v: Value, memory: Memory): Expr {
   const buffer = memory.bufferOf(v);
   const data = (v.attributes as { data?: ArrayLike<number> } | undefined)?.data;
   if (buffer === undefined && data) return constant(data[0]!, v.dtype);
-  return load(whole(inMemory(v, memory), v.shape), v.dtype);
+  return load(whole(v, memory), v.dtype);
 }
 
 function placeKernels(v: Value, memory: Memory): Kernel[] {
   const op = v.op as Place;
-  const to = whole(inMemory(v, memory), v.shape);
+  const to = whole(v, memory);
   const covered = !op.overlaps(v.attributes) && v.inputs.reduce((n, x) => n + sizeOf(x.shape), 0) === sizeOf(v.shape);
   const kernels: Kernel[] = [];
   const fill: Rows = {
@@ -82,7 +84,7 @@ function placeKernels(v: Value, memory: Memory): Kernel[] {
     const domain = new Domain(x.shape);
     const target = op.target(domain.identity(x.shape.length), domain as IndexAlgebra<View[number]>, v.attributes, i, v.inputs);
     const value = read(x, memory);
-    const store = placedAccess(to, target, x.shape.length);
+    const store = { buffer: to.buffer, ...stridesAlong(v, target, x.shape.length) };
     if (!op.overlaps(v.attributes)) {
       kernels.push({ kind: "rows", outer: x.shape, inner: [], stores: [{ to: store, value }], guards: [] });
       return;
@@ -105,25 +107,15 @@ function accumulating(x: Value, value: Expr, store: Access, target: View): Kerne
   });
 }
 
-function placedAccess(to: Access, target: View, rank: number): Access {
-  const strides = new Array<number>(rank).fill(0);
-  let offset = to.offset;
-  target.forEach((form, axis) => {
-    offset += form.offset * to.strides[axis]!;
-    for (const [a, c] of form.terms) strides[a]! += c * to.strides[axis]!;
-  });
-  return { buffer: to.buffer, offset, strides };
-}
-
 function serialKernel(v: Value, op: SerialOp<any, any>, memory: Memory): Serial {
   return {
     kind: "serial",
     template: op.template,
     attributes: v.attributes,
     dtype: v.inputs[0]!.dtype as Serial["dtype"],
-    reads: v.inputs.map((x) => whole(inMemory(x, memory), x.shape)),
+    reads: v.inputs.map((x) => whole(x, memory)),
     shapes: v.inputs.map((x) => x.shape),
-    write: whole(inMemory(v, memory), v.shape),
+    write: whole(v, memory),
     check: op.check?.(v.inputs, v.attributes) && memory.checkFor(v),
   };
 }
@@ -131,7 +123,7 @@ function serialKernel(v: Value, op: SerialOp<any, any>, memory: Memory): Serial 
 function scatterKernels(v: Value, { template }: ScatterAdd, memory: Memory): Kernel[] {
   const [x, indices, updates] = v.inputs as [Value, Value, Value];
   const { batch } = v.attributes as IndexedAttributes;
-  const to = whole(inMemory(v, memory), v.shape);
+  const to = whole(v, memory);
   const copy: Rows = { kind: "rows", outer: v.shape, inner: [], stores: [{ to, value: read(x, memory) }], guards: [] };
   const scatter: Serial = {
     kind: "serial",
@@ -143,7 +135,7 @@ function scatterKernels(v: Value, { template }: ScatterAdd, memory: Memory): Ker
       bound: x.shape[batch]!,
     },
     dtype: x.dtype as Serial["dtype"],
-    reads: [whole(inMemory(indices, memory), indices.shape), whole(inMemory(updates, memory), updates.shape)],
+    reads: [whole(indices, memory), whole(updates, memory)],
     shapes: [indices.shape, updates.shape],
     write: to,
   };

@@ -4,6 +4,7 @@
  */
 import { type Access, constant, type Expr, givesPosition, type Reduction, rewrite, withAccess } from "../../kernel/expr.ts";
 import { accessesOf, type Guard, nodesOf, type Rows, rootsOf, type Store, withRoots } from "../../kernel/kernel.ts";
+import { mergeAxes } from "../../kernel/merge.ts";
 import { shared } from "../../kernel/share.ts";
 import { type AxisSet, axisSet } from "./axis-set.ts";
 
@@ -71,20 +72,21 @@ function runsThrough({ over, combine }: Reduction, a: number, b: number): boolea
 }
 
 function merged(nest: Nest): Nest {
-  const accesses = accessesOf(nest);
   const nodes = nodesOf(nest);
   const indexed = new Set(nodes.flatMap((e) => (e.op === "index" ? [e.axis] : [])));
   const reductions = nodes.flatMap((e) => (e.op === "reduce" ? [e] : []));
-  for (let a = 0; a + 1 < nest.sizes.length; a++) {
-    const b = a + 1;
-    const size = nest.sizes[b]!;
-    if (nest.outer[a] !== nest.outer[b] || indexed.has(a) || indexed.has(b)) continue;
-    if (!accesses.every((x) => x.strides[a] === x.strides[b]! * size)) continue;
-    if (!reductions.every((r) => runsThrough(r, a, b))) continue;
-    const to = nest.sizes.map((_, i) => (i < b ? i : i - 1));
-    const sizes = nest.sizes.toSpliced(b, 1).with(a, nest.sizes[a]! * size);
-    // The merged axis steps as its inner part did; renumber lets the last writer win, and that is b.
-    return merged(renumber(nest, to, sizes, nest.outer.toSpliced(b, 1)));
-  }
-  return nest;
+  const groups = mergeAxes([...nest.sizes.keys()], {
+    sizes: nest.sizes,
+    strides: accessesOf(nest).map((a) => a.strides),
+    may: (a, b) => nest.outer[a] === nest.outer[b] && !indexed.has(a) && !indexed.has(b) && reductions.every((r) => runsThrough(r, a, b)),
+  });
+  if (groups.length === nest.sizes.length) return nest;
+  const to = nest.sizes.map((_, a) => groups.findIndex((g) => g.axis === a || g.absorbed.includes(a)));
+  // A merged axis steps as its innermost part did; renumber lets the last writer win, and that is this part.
+  return renumber(
+    nest,
+    to,
+    groups.map((g) => g.size),
+    groups.map((g) => nest.outer[g.axis]!),
+  );
 }

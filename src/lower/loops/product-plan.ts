@@ -2,6 +2,7 @@
 import { bytesOf } from "../../core/dtype.ts";
 import { type Access, type Expr, rewrite, withAccess } from "../../kernel/expr.ts";
 import { accessesOf, nodesOf, type Operand, type Product } from "../../kernel/kernel.ts";
+import { mergeAxes } from "../../kernel/merge.ts";
 import { THREAD_BYTES } from "./block.ts";
 import type { Machine } from "./machine.ts";
 import { type Fetch, fetchOf, TOGETHER } from "./product-pack.ts";
@@ -138,20 +139,12 @@ function withAccesses(p: Product, access: (a: Access) => Access, rule: (e: Expr)
 
 /** Batch axes of size 1 vanish, neighbours that everything runs through as one are merged. */
 export function simplerBatch(p: Product): Product {
-  const nest = { stores: p.stores, guards: [] };
-  const all = accessesOf(nest);
-  if (nodesOf(nest).some((e) => e.op === "index")) return p;
-  const steps = [p.a.batchStrides, p.b.batchStrides, ...all.map((a) => a.strides)];
-  for (let d = 0; d < p.batch.length; d++) {
-    if (p.batch[d] === 1) return simplerBatch(without(p, d));
-    const joins = d + 1 < p.batch.length && steps.every((s) => s[d] === s[d + 1]! * p.batch[d + 1]!);
-    if (joins) return simplerBatch({ ...without(p, d), batch: p.batch.toSpliced(d, 1).with(d, p.batch[d]! * p.batch[d + 1]!) });
-  }
-  return p;
-}
-
-function without(p: Product, d: number): Product {
-  const operand = (o: Operand): Operand => ({ ...o, batchStrides: o.batchStrides.toSpliced(d, 1) });
-  const stores = withAccesses(p, (a) => ({ ...a, strides: a.strides.toSpliced(d, 1) }));
-  return { ...p, batch: p.batch.toSpliced(d, 1), a: operand(p.a), b: operand(p.b), stores };
+  if (nodesOf(p).some((e) => e.op === "index")) return p;
+  const strides = [p.a.batchStrides, p.b.batchStrides, ...accessesOf(p).map((a) => a.strides)];
+  const groups = mergeAxes([...p.batch.keys()], { sizes: p.batch, strides }).filter((g) => g.size !== 1);
+  if (groups.length === p.batch.length) return p;
+  const kept = (steps: readonly number[]): number[] => groups.map((g) => steps[g.axis]!);
+  const operand = (o: Operand): Operand => ({ ...o, batchStrides: kept(o.batchStrides) });
+  const stores = withAccesses(p, (a) => ({ ...a, strides: [...kept(a.strides), ...a.strides.slice(-2)] }));
+  return { ...p, batch: groups.map((g) => g.size), a: operand(p.a), b: operand(p.b), stores };
 }

@@ -1,0 +1,86 @@
+/** Whether a value can be computed in a kernel, and is worth it there. */
+import { sizeOf } from "../core/shape.ts";
+import type { Value } from "../graph/op.ts";
+import { type View, viewKey } from "./affine.ts";
+import { isCostly, weightOf } from "./classify.ts";
+import { type Cluster, type Demand, reducedSizes, sameSizes } from "./cluster.ts";
+import { type Contraction, isHeavy } from "./contraction.ts";
+
+/** Scalar operations a kernel may hold. */
+const CAP = 240;
+/** Axes that reductions may add to a kernel. Each is a loop beside the others: a longer kernel runs no faster, and shares its code with no other. */
+const MOST_ADDED_AXES = 12;
+/** Rows short enough to be walked again from the first-level cache. */
+const ROW_BYTES = 16_384;
+
+/** Whether a value can be computed in a cluster, under what its consumers there ask. */
+export function fits(v: Value, cluster: Cluster, demands: readonly Demand[], contractions: ReadonlyMap<Value, Contraction>): boolean {
+  if (cluster.special || demands.some((d) => d.want !== "compute")) return false;
+  const views = [...new Map(demands.map((d) => [viewKey(cluster.domain.currentView(d.view)), d.view])).values()];
+  if (cluster.weight + weightOf(v) * views.length > CAP) return false;
+  switch (v.op.kind) {
+    case "elementwise":
+      return elementwiseFits(v, cluster, views);
+    case "reduce":
+      return !cluster.base && views.length === 1 && reductionFits(v, cluster, views[0]!);
+    case "contract":
+      if (isHeavy(contractions.get(v))) return canBeBase(v, cluster, views, contractions.get(v)!.as === "product");
+      return !cluster.base && views.length === 1 && reductionFits(v, cluster, views[0]!);
+    case "indexed":
+      return v.op.mode === "gather" && !cluster.base && views.length === 1;
+    default:
+      return false;
+  }
+}
+
+function elementwiseFits(v: Value, cluster: Cluster, views: readonly View[]): boolean {
+  if (narrows(v) && sizeOf(cluster.shape) > 1) return false;
+  if (views.length > 1 && (isCostly(v) || views.length > 3)) return false;
+  for (const view of views) {
+    const repeated = cluster.missing(view).filter((a) => !cluster.domain.inner.has(a));
+    if (repeated.length === 0) continue;
+    if (isCostly(v) || cluster.repeated + 1 > 4) return false;
+    cluster.repeated++;
+  }
+  return true;
+}
+
+/** A float64 scalar made float32, a learning rate: computed inside a float32 kernel it would halve the kernel's lanes. */
+const narrows = (v: Value): boolean => sizeOf(v.shape) === 1 && v.dtype !== "float64" && v.inputs.some((x) => x.dtype === "float64");
+
+/** A large contraction joins what follows it where each of its elements is used once; tiles of a product are stored as they are. */
+function canBeBase(v: Value, cluster: Cluster, views: readonly View[], tiled: boolean): boolean {
+  if (cluster.base || cluster.hasReductions || [...cluster.members.keys()].some((m) => m.op.kind === "indexed")) return false;
+  if (!tiled) return views.length === 1 && sizeOf(cluster.shape) === sizeOf(v.shape) && cluster.missing(views[0]!).length === 0;
+  const { domain, shape } = cluster;
+  const unsplit = domain.order.length === shape.length && domain.order.every((a, i) => a === i);
+  return unsplit && sameSizes(shape, v.shape) && views.every((view) => cluster.isIdentity(view));
+}
+
+/** A reduction joins where it is not repeated, or once for each row of what uses it (softmax, norms). */
+function reductionFits(v: Value, cluster: Cluster, view: View): boolean {
+  if (cluster.addedAxes + cluster.newAxes(v, view) > MOST_ADDED_AXES) return false;
+  const missing = cluster.missing(view);
+  const { domain } = cluster;
+  if (missing.length === 0) return !losesThreads(v, cluster, view);
+  // It would run over axes of the result inside a loop over one of them, once for each position of another reduction.
+  if (domain.currentView(view).some((f) => f.terms.some(([a]) => domain.inner.has(a)))) return false;
+  const axes = cluster.storeAxes.filter((a) => domain.sizes[a] !== 1);
+  const trailing = axes.slice(axes.length - missing.length);
+  if (!missing.every((a, i) => a === trailing[i])) return false;
+  const inner = [...domain.inner].filter((a) => axes.includes(a));
+  if (inner.length > 0 && !sameSizes(inner.toSorted(), missing.toSorted())) return false;
+  const sizes = missing.map((a) => domain.sizes[a]!);
+  if (!sameSizes(sizes, reducedSizes(v))) return false;
+  const length = sizeOf(sizes);
+  const rows = sizeOf(axes.slice(0, axes.length - missing.length).map((a) => domain.sizes[a]!));
+  return length * 4 <= ROW_BYTES || rows >= 32;
+}
+
+/** A reduction inside the loop of another: with few results there would be few blocks for threads, where apart it has one for each of its own. */
+function losesThreads(v: Value, { domain, shape }: Cluster, view: View): boolean {
+  const nested = domain.currentView(view).some((f) => f.terms.some(([a]) => domain.inner.has(a)));
+  return nested && sizeOf(shape) < FEW_ROWS && sizeOf(v.shape) * sizeOf(reducedSizes(v)) > MUCH;
+}
+const FEW_ROWS = 64;
+const MUCH = 16_384;

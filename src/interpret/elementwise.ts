@@ -1,7 +1,8 @@
 /** One element at a time: an op's scalar expression as a function of its operands. */
+import { isFloat, store } from "../core/dtype.ts";
 import { InternalError } from "../core/errors.ts";
 import type { Elementwise, Value } from "../graph/op.ts";
-import { constant, type Expr, load, operands } from "../kernel/expr.ts";
+import { type Call, type Expr, load, operands, type Scalar } from "../kernel/expr.ts";
 import { computeScalar } from "./scalars.ts";
 
 /** Says that an index is outside 0 … bound − 1. */
@@ -47,13 +48,24 @@ function stepOf(e: Expr, position: ReadonlyMap<Expr, number>, report: Report): S
     default: {
       const from = e.args.map((a) => position.get(a)!);
       const read = new Array<number>(from.length);
-      const dtype = (e.args[0] ?? constant(0, e.dtype)).dtype;
+      const compute = meaningOf(e);
       return (_, values) => {
         for (let i = 0; i < from.length; i++) read[i] = values[from[i]!]!;
-        return computeScalar(e.op, read, e.dtype, dtype);
+        return compute(read);
       };
     }
   }
+}
+
+/** An operation or a function of operands, in float64; integers wrap, bools are 0 or 1. */
+function meaningOf(e: Scalar | Call): (args: readonly number[]) => number {
+  const { dtype } = e;
+  if (e.op !== "call") {
+    const from = e.args[0]!.dtype;
+    return (args) => computeScalar(e.op, args, dtype, from);
+  }
+  const { meaning } = e.callee;
+  return isFloat(dtype) ? (args) => meaning(args, dtype) : (args) => store(meaning(args, dtype), dtype);
 }
 
 function inOrder(root: Expr): Expr[] {

@@ -1,22 +1,21 @@
-/** What every scalar operation computes, in float64: the meaning that targets are tested against. */
+/** What every basic operation computes, in float64: the meaning that targets are tested against. Functions know their own. */
 import { type DType, isFloat, store } from "../core/dtype.ts";
-import type { ScalarOp } from "../kernel/expr.ts";
-import { erf } from "./erf.ts";
+import type { BasicOp } from "../kernel/expr.ts";
 
 /** The operands' numbers, the result's dtype and the first operand's. Results are stored as `dtype` by the caller unless it is a float. */
-export type ScalarFunction = (args: readonly number[], dtype: DType, from: DType) => number;
+export type Meaning = (args: readonly number[], dtype: DType, from: DType) => number;
 
 const unary =
-  (f: (x: number) => number): ScalarFunction =>
+  (f: (x: number) => number): Meaning =>
   ([x]) =>
     f(x!);
 const binary =
-  (f: (a: number, b: number) => number): ScalarFunction =>
+  (f: (a: number, b: number) => number): Meaning =>
   ([a, b]) =>
     f(a!, b!);
 /** Integers divide by 0 to 0. */
 const whole =
-  (f: (a: number, b: number) => number): ScalarFunction =>
+  (f: (a: number, b: number) => number): Meaning =>
   ([a, b]) =>
     b === 0 ? 0 : f(a!, b!);
 
@@ -55,28 +54,11 @@ export const SCALARS = {
   pair: binary(pair),
   low: unary((x) => halves(x)[0]!),
   high: unary((x) => halves(x)[1]!),
-  min: binary((a, b) => (Number.isNaN(a) || Number.isNaN(b) ? Number.NaN : Math.min(a, b))),
-  max: binary((a, b) => (Number.isNaN(a) || Number.isNaN(b) ? Number.NaN : Math.max(a, b))),
-  sign: unary(Math.sign),
-  exp: unary(Math.exp),
-  expm1: unary(Math.expm1),
-  log: unary(Math.log),
-  log1p: unary(Math.log1p),
-  tanh: unary(Math.tanh),
-  sigmoid: unary((x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x)))),
-  erf: unary(erf),
-  sin: unary(Math.sin),
-  cos: unary(Math.cos),
-  pow: binary(pow),
-  quotient: ([a, b], dtype) => quotient(a!, b!, dtype),
-  remainder: binary(remainder),
-  threefry0: (words) => threefry(words)[0],
-  threefry1: (words) => threefry(words)[1],
-} satisfies Record<ScalarOp, ScalarFunction>;
+} satisfies Record<BasicOp, Meaning>;
 
 /** One operation as it is stored: integers wrap, bools are 0 or 1, floats stay float64. */
-export function computeScalar(op: ScalarOp, args: readonly number[], dtype: DType, from: DType): number {
-  const value = (SCALARS[op] as ScalarFunction)(args, dtype, from);
+export function computeScalar(op: BasicOp, args: readonly number[], dtype: DType, from: DType): number {
+  const value = (SCALARS[op] as Meaning)(args, dtype, from);
   return isFloat(dtype) ? value : store(value, dtype);
 }
 
@@ -88,32 +70,6 @@ export function nearest(x: number): number {
   const up = rest > 0.5 || (rest === 0.5 && down % 2 !== 0);
   // Keeps −0 for −0.5 … −0.
   return up ? (down === -1 ? -0 : down + 1) : Object.is(x, -0) ? x : down;
-}
-
-/** a − b · ⌊a / b⌋, exact but for one rounding where the signs differ: JavaScript's % is exact, with the sign of a. */
-function remainder(a: number, b: number): number {
-  const rest = a % b;
-  return rest !== 0 && rest < 0 !== b < 0 ? rest + b : rest;
-}
-
-/** ⌊a / b⌋; where that has more bits than the type's mantissa, a / b rounded. */
-function quotient(a: number, b: number, dtype: DType): number {
-  const ratio = a / b;
-  if (Math.abs(a) === Number.POSITIVE_INFINITY && b !== 0) return Number.NaN;
-  if (Math.abs(ratio) >= (dtype === "float32" ? 2 ** 24 : 2 ** 53)) return dtype === "float32" ? Math.fround(ratio) : ratio;
-  // The remainder by 2b says whether the quotient is odd, which a / b rounded to the next whole number is not then.
-  const rest = a % (2 * b);
-  const odd = Math.abs(rest) >= Math.abs(b);
-  const rounded = Math.trunc(ratio);
-  const whole = (Math.abs(rounded) % 2 === 1) === odd ? rounded : rounded - Math.sign(ratio);
-  const left = odd ? Math.abs(rest) - Math.abs(b) : Math.abs(rest);
-  return left !== 0 && a < 0 !== b < 0 ? whole - 1 : whole;
-}
-
-/** C99's pow: 1 to any power is 1, and (−1) to ±inf is 1. */
-function pow(a: number, b: number): number {
-  if (a === 1 || (a === -1 && Math.abs(b) === Number.POSITIVE_INFINITY)) return 1;
-  return a ** b;
 }
 
 /** a · b + c, with the product's rounding error added back (Dekker 1971), so that cancellation is exact. */
@@ -168,24 +124,4 @@ function pair(low: number, high: number): number {
 function halves(x: number): [low: number, high: number] {
   words.setFloat64(0, x);
   return [words.getUint32(4), words.getUint32(0)];
-}
-
-const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24] as const;
-
-/** Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror, Shaw 2011): two words from two of a key and two of a counter. */
-export function threefry([key0, key1, counter0, counter1]: readonly number[]): [number, number] {
-  const keys = [key0! | 0, key1! | 0, 0x1bd11bda ^ key0! ^ key1!] as const;
-  let x = (counter0! + keys[0]) | 0;
-  let y = (counter1! + keys[1]) | 0;
-  for (let round = 0; round < 20; round++) {
-    const r = ROTATIONS[round % 8]!;
-    x = (x + y) | 0;
-    y = ((y << r) | (y >>> (32 - r))) ^ x;
-    if (round % 4 === 3) {
-      const i = (round + 1) / 4;
-      x = (x + keys[i % 3]!) | 0;
-      y = (y + keys[(i + 1) % 3]! + i) | 0;
-    }
-  }
-  return [x >>> 0, y >>> 0];
 }

@@ -2,7 +2,7 @@
  * Scalar expressions: what one element of a kernel's result is, as a DAG.
  *
  * An op lowers to an expression over expressions; the scheduler glues producers into consumers by
- * substitution; `math/` expands exp, tanh … into polynomials; a lowering turns the rest into loops.
+ * substitution; `math/` expands calls of exp, tanh … into polynomials; a lowering turns the rest into loops.
  */
 import type { DType } from "../core/dtype.ts";
 
@@ -27,16 +27,18 @@ export const BASIC = [
 export type BasicOp = (typeof BASIC)[number];
 
 /**
- * Functions that are expanded into basic ones before a kernel is printed (`math/`). `min` and `max` propagate NaN and hold −0 for less than 0;
- * `quotient` and `remainder` are the floor division of floats and what it leaves;
- * `threefry0` and `threefry1` are the two words of threefry-2x32 for the uint32 arguments (key0, key1, counter0, counter1).
+ * A function that is expanded into basic operations before a kernel is printed. All there is to know of it is here (`math/functions.ts` has them), so that
+ * a bundle leaves out those that it does not use.
  */
-export const EXPANDED = [
-  "min", "max", "sign", "exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf", "sin", "cos", "pow",
-  "quotient", "remainder", "threefry0", "threefry1",
-] as const; // biome-ignore format: one line a family
-export type ExpandedOp = (typeof EXPANDED)[number];
-export type ScalarOp = BasicOp | ExpandedOp;
+export interface ScalarFunction {
+  readonly name: string;
+  /** The element types it exists for; its operands have one of them, and its result the same. */
+  readonly types: readonly DType[];
+  /** What it becomes. */
+  readonly expand: (args: readonly Expr[]) => Expr;
+  /** What it means, in float64: what targets are tested against. */
+  readonly meaning: (args: readonly number[], dtype: DType) => number;
+}
 
 /**
  * How a reduction combines two elements. `max` and `min` propagate NaN; `argmax`, `argmin` give the position of the first extreme, an int32 in
@@ -65,7 +67,7 @@ export interface Access {
   readonly strides: readonly number[];
 }
 
-export type Expr = Const | Index | Accumulator | Load | LoadAt | InRange | Reduction | Scalar | Repeat | Parameter;
+export type Expr = Const | Index | Accumulator | Load | LoadAt | InRange | Reduction | Scalar | Call | Repeat | Parameter;
 export interface Const {
   readonly op: "const";
   readonly value: number;
@@ -113,7 +115,13 @@ export interface Reduction {
   readonly dtype: DType;
 }
 export interface Scalar {
-  readonly op: ScalarOp;
+  readonly op: BasicOp;
+  readonly args: readonly Expr[];
+  readonly dtype: DType;
+}
+export interface Call {
+  readonly op: "call";
+  readonly callee: ScalarFunction;
   readonly args: readonly Expr[];
   readonly dtype: DType;
 }
@@ -147,7 +155,8 @@ export const reduce = (combine: Combine, over: readonly number[], of: Expr): Red
 });
 
 /** An operation on values of one dtype that gives that dtype (or the one named). */
-export const scalar = (op: ScalarOp, args: readonly Expr[], dtype: DType = args[0]!.dtype): Scalar => ({ op, args, dtype });
+export const scalar = (op: BasicOp, args: readonly Expr[], dtype: DType = args[0]!.dtype): Scalar => ({ op, args, dtype });
+export const call = (callee: ScalarFunction, args: readonly Expr[]): Call => ({ op: "call", callee, args, dtype: args[0]!.dtype });
 export const compare = (op: "eq" | "ne" | "lt" | "le", a: Expr, b: Expr): Scalar => scalar(op, [a, b], "bool");
 export const select = (mask: Expr, yes: Expr, no: Expr): Scalar => scalar("select", [mask, yes, no], yes.dtype);
 export const cast = (x: Expr, dtype: DType): Expr => (x.dtype === dtype ? x : scalar("cast", [x], dtype));

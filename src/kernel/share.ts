@@ -30,6 +30,8 @@ function ownFacts(e: Expr): string {
       return `${e.combine} ${e.over.join(",")}`;
     case "parameter":
       return String(e.index);
+    case "call":
+      return e.callee.name;
     case "repeat":
       return String(stepNumber(e.step));
     default:

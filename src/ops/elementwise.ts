@@ -4,7 +4,8 @@
  */
 import { isFloat } from "../core/dtype.ts";
 import { apply, type Binary, type Elementwise, type Unary, type Value } from "../graph/op.ts";
-import { select as choose, compare, constant as number, scalar } from "../kernel/expr.ts";
+import { call, select as choose, compare, constant as number, scalar } from "../kernel/expr.ts";
+import * as functions from "../kernel/math/functions.ts";
 import { scalarLike, zerosLike } from "./leaf.ts";
 import { eq, ge, gt, logicalAnd, logicalNot, lt, select } from "./logic.ts";
 import { log } from "./maths.ts";
@@ -90,7 +91,7 @@ export const signOp: Elementwise<Unary> = elementwise({
   name: "sign",
   infer: (inputs) => numbers("sign", inputs),
   lower([x]) {
-    if (isFloat(x.dtype)) return scalar("sign", [x]);
+    if (isFloat(x.dtype)) return call(functions.sign, [x]);
     const zero = number(0, x.dtype);
     const positive = choose(compare("lt", zero, x), number(1, x.dtype), zero);
     return x.dtype === "uint32" ? positive : choose(compare("lt", x, zero), number(-1, x.dtype), positive);
@@ -119,7 +120,7 @@ export const maximumOp: Elementwise<Binary> = elementwise({
   name: "maximum",
   infer: (inputs) => numbers("maximum", inputs),
   vjp: (dy, [a, b]) => toChosen(dy, a, b, lt),
-  lower: ([a, b]) => scalar(isFloat(a.dtype) ? "max" : "pmax", [a, b]),
+  lower: ([a, b]) => (isFloat(a.dtype) ? call(functions.max, [a, b]) : scalar("pmax", [a, b])),
 });
 
 /** The smaller one; NaN if either is, and −0 is less than 0. As in PyTorch, of equals each gets half the gradient. */
@@ -130,7 +131,7 @@ export const minimumOp: Elementwise<Binary> = elementwise({
   name: "minimum",
   infer: (inputs) => numbers("minimum", inputs),
   vjp: (dy, [a, b]) => toChosen(dy, a, b, gt),
-  lower: ([a, b]) => scalar(isFloat(a.dtype) ? "min" : "pmin", [a, b]),
+  lower: ([a, b]) => (isFloat(a.dtype) ? call(functions.min, [a, b]) : scalar("pmin", [a, b])),
 });
 
 /** dy to the one that was chosen, half of it to each of equals; to both if one is NaN. */
@@ -160,7 +161,7 @@ export const powOp: Elementwise<Binary> = elementwise({
     const vanishes = logicalAnd(eq(a, zero), ge(b, zero));
     return [mul(dy, slope), mul(dy, mul(out, log(select(vanishes, one, a))))];
   },
-  lower: ([a, b]) => scalar("pow", [a, b]),
+  lower: ([a, b]) => call(functions.pow, [a, b]),
 });
 
 /**
@@ -173,7 +174,7 @@ export function floorDiv(a: Value, b: Value): Value {
 export const floorDivOp: Elementwise<Binary> = elementwise({
   name: "floorDiv",
   infer: (inputs) => numbers("floorDiv", inputs),
-  lower: ([a, b]) => scalar(isFloat(a.dtype) ? "quotient" : "floordiv", [a, b]),
+  lower: ([a, b]) => (isFloat(a.dtype) ? call(functions.quotient, [a, b]) : scalar("floordiv", [a, b])),
 });
 
 /**
@@ -188,5 +189,5 @@ export const modOp: Elementwise<Binary> = elementwise({
   name: "mod",
   infer: (inputs) => numbers("mod", inputs),
   vjp: (dy, [a, b]) => [dy, neg(mul(dy, floorDiv(a, b)))],
-  lower: ([a, b]) => scalar(isFloat(a.dtype) ? "remainder" : "mod", [a, b]),
+  lower: ([a, b]) => (isFloat(a.dtype) ? call(functions.remainder, [a, b]) : scalar("mod", [a, b])),
 });

@@ -3,7 +3,8 @@ import { checkDType, type DType, isFloat } from "../core/dtype.ts";
 import { DTypeError, ShapeError } from "../core/errors.ts";
 import { sameShape, showShape } from "../core/shape.ts";
 import { apply, type Binary, type Elementwise, type Ternary, type Type, type Unary, type Value } from "../graph/op.ts";
-import { select as choose, compare, cast as convert, constant as number, scalar } from "../kernel/expr.ts";
+import { call, select as choose, compare, cast as convert, constant as number, scalar } from "../kernel/expr.ts";
+import { threefry0, threefry1 } from "../kernel/math/functions.ts";
 import { abs } from "./elementwise.ts";
 import { scalarLike, zerosLike } from "./leaf.ts";
 import { checkCount, elementwise, integers, sameTypes } from "./rules.ts";
@@ -201,5 +202,5 @@ export const threefryOp: Elementwise<FourWords, Word> = elementwise<FourWords, W
     if (type.dtype !== "uint32") throw new DTypeError(`threefry: needs uint32, not ${type.dtype}`);
     return type;
   },
-  lower: (words, { word }) => scalar(word === 0 ? "threefry0" : "threefry1", words),
+  lower: (words, { word }) => call(word === 0 ? threefry0 : threefry1, words),
 });

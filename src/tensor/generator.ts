@@ -5,7 +5,7 @@ import { checkShape } from "../core/shape.ts";
 import type { Plain, Shape } from "../core/shape-types.ts";
 import { atUserLine } from "../core/site.ts";
 import type { Value } from "../graph/op.ts";
-import { threefry } from "../interpret/scalars.ts";
+import { threefry } from "../kernel/math/meanings.ts";
 import * as ops from "../ops/index.ts";
 import { castTo, derived, stretch } from "../surface/elementwise.ts";
 import { checkElements } from "../surface/nested.ts";

@@ -8,9 +8,9 @@ import { printGraph } from "../../src/graph/print.ts";
 import { verifyGraph } from "../../src/graph/verify.ts";
 import { ancestors, descendants, topological } from "../../src/graph/walk.ts";
 import { backward } from "../../src/interpret/backward.ts";
-import { erf } from "../../src/interpret/erf.ts";
 import { evaluate } from "../../src/interpret/evaluate.ts";
 import { computeScalar, nearest } from "../../src/interpret/scalars.ts";
+import { erf } from "../../src/kernel/math/erf.ts";
 import * as o from "../../src/ops/index.ts";
 
 const x = o.argument(0, { shape: [2, 3], dtype: "float32" });

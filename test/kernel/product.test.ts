@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from "vitest";
-import { cast, compare, type Expr, index, load, scalar, select } from "../../src/kernel/expr.ts";
+import { call, cast, compare, type Expr, index, load, scalar, select } from "../../src/kernel/expr.ts";
 import type { Operand, Product, Store } from "../../src/kernel/kernel.ts";
+import { tanh } from "../../src/kernel/math/functions.ts";
 import type { Device } from "../../src/runtime/device.ts";
 import { Heap } from "../../src/runtime/heap.ts";
 import { openNative } from "../../src/runtime/native.ts";
@@ -147,9 +148,7 @@ describe.each(devices)("products on %s", (_, device) => {
             return [
               {
                 to,
-                value: scalar("tanh", [
-                  scalar("mul", [scalar("add", [accumulator, bias]), { op: "const", value: 0.01, dtype: "float32" }]),
-                ]),
+                value: call(tanh, [scalar("mul", [scalar("add", [accumulator, bias]), { op: "const", value: 0.01, dtype: "float32" }])]),
               },
             ];
           };

@@ -7,6 +7,7 @@ import { backward } from "../../src/interpret/backward.ts";
 import { evaluate } from "../../src/interpret/evaluate.ts";
 import * as o from "../../src/ops/index.ts";
 import { gradients } from "../../src/transform/gradients.ts";
+import { type OpName, ops } from "./registry.ts";
 import { allSamples, differentiable, randomNumbers, realise, samples } from "./samples.ts";
 
 type Numbers = Map<Value, Float64Array>;
@@ -42,9 +43,9 @@ function expectClose(actual: Float64Array, wanted: Float64Array, tolerance: numb
 test("Every op of the registry has samples, and is used by them under its own name.", () => {
   for (const [name, list] of Object.entries(samples)) {
     expect(list.length).toBeGreaterThan(0);
-    expect(o.ops[name as keyof typeof o.ops].name).toBe(name);
+    expect(ops[name as OpName].name).toBe(name);
     if (name === "variable") continue;
-    const used = list.some((each) => topological([realise(each, "float64").y]).some((v) => v.op === o.ops[name as keyof typeof o.ops]));
+    const used = list.some((each) => topological([realise(each, "float64").y]).some((v) => v.op === ops[name as OpName]));
     expect(used, name).toBe(true);
   }
 });

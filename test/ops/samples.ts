@@ -6,6 +6,7 @@ import { type DType, isFloat } from "../../src/core/dtype.ts";
 import { type Shape, sizeOf } from "../../src/core/shape.ts";
 import type { Form, Value } from "../../src/graph/op.ts";
 import * as o from "../../src/ops/index.ts";
+import type { OpName } from "./registry.ts";
 
 /**
  * Which numbers an input takes: `any` −2 … 2 but no near multiple of ½ (kinks and steps are there); `positive` 0.3 … 2.5; `distinct` a
@@ -292,7 +293,7 @@ export const samples = {
     sample("along the first axis", [], () => o.iota([3, 4], 0)),
     sample("along the last axis", [], () => o.iota([3, 4], 1, "float32")),
   ],
-} satisfies Record<keyof typeof o.ops, Sample[]>;
+} satisfies Record<OpName, Sample[]>;
 
 /** Compositions that have no entry of their own, tested in the same way. */
 export const compositions: Record<string, Sample[]> = {

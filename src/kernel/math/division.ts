@@ -115,10 +115,13 @@ function remainderOfSizes(a: Expr, b: Expr): Expr {
   return rarely(LONG_DIVISION, long, usual, [a, b]);
 }
 
+/** C's fmod: the exact remainder with the sign of a; NaN where a is infinite or b is 0. */
+export const fmod = (a: Expr, b: Expr): Expr => withSign(remainderOfSizes(abs(a), abs(b)), a);
+
 /** The exact remainder with the sign of a, to which b is added where the signs differ. */
 export function remainder(a: Expr, b: Expr): Expr {
   const zero = real1(a, 0);
-  const rest = withSign(remainderOfSizes(abs(a), abs(b)), a);
+  const rest = fmod(a, b);
   const differs = and(ne(rest, zero), xor(lt(rest, zero), lt(b, zero)));
   return select(differs, add(rest, b), rest);
 }

@@ -100,6 +100,26 @@ export function expm1_32(x: Expr): Expr {
   return select(lt(abs(x), f32(2 ** -25)), x, add(half, half));
 }
 
+/** A quarter of eˣ, and of eˣ − 1, for x ≥ 0: what sinh and cosh are made of, which exist a little further than eˣ. */
+function quarters(x: Expr): { e: Expr; em1: Expr } {
+  const { p, scale } = expParts(pmin(x, f32(89.5)), -2);
+  return { e: fma(scale, p, scale), em1: fma(scale, p, sub(scale, f32(0.25))) };
+}
+
+/** sinh x = 2·(q + q/(4q + 1)) with q = (eˣ − 1)/4 of |x|. */
+export function sinh32(x: Expr): Expr {
+  const a = abs(x);
+  const q = quarters(a).em1;
+  const half = add(q, div(q, fma(q, f32(4), ONE)));
+  return select(lt(a, f32(2 ** -13)), x, withSign(add(half, half), x));
+}
+
+/** cosh x = 2q + 1/8q with q = eˣ/4 of |x|. */
+export function cosh32(x: Expr): Expr {
+  const q = quarters(abs(x)).e;
+  return add(add(q, q), div(f32(0.125), q));
+}
+
 /**
  * tanh x = h/(h + 1) with h = (e²ˣ − 1)/2 of |x|. One constant for ln(2)/2 is enough: where n is not small, tanh is flat.
  * The result is never above 1, because h + 1 is never below h.
@@ -147,12 +167,23 @@ function logOf(k: Expr, f: Expr): Expr {
   return fma(k, f32(LN2_HIGH), add(f, fma(square, f32(-0.5), tail)));
 }
 
-/** log x; −∞ at 0, NaN below. Denormals are scaled by 2²³ first. */
-export function log32(x: Expr): Expr {
+/** A positive x as 2ᵏ·(1 + f). Denormals are scaled by 2²³ first. */
+function parts(x: Expr): { k: Expr; f: Expr } {
   const denormal = lt(x, f32(2 ** -126));
   const { exponent, f } = split(select(denormal, mul(x, f32(2 ** 23)), x));
-  const k = add(toFloat(exponent), select(denormal, f32(-150), f32(-127)));
+  return { k: add(toFloat(exponent), select(denormal, f32(-150), f32(-127))), f };
+}
+
+/** log x; −∞ at 0, NaN below. */
+export function log32(x: Expr): Expr {
+  const { k, f } = parts(x);
   return logEdges(x, x, logOf(k, f));
+}
+
+/** log₂ x = k + log(1 + f)·log₂e: exact at powers of two, where f is 0. */
+export function log2_32(x: Expr): Expr {
+  const { k, f } = parts(x);
+  return logEdges(x, x, fma(logOf(f32(0), f), f32(LOG2E), k));
 }
 
 /** `y` where the argument of the logarithm is positive and finite, else ∞, −∞ or NaN. */

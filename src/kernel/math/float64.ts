@@ -117,6 +117,29 @@ export function expm1_64(x: Expr): Expr {
   return select(lt(abs(x), f64(2 ** -54)), x, add(half, half));
 }
 
+/** A quarter of eˣ, and of eˣ − 1, for x ≥ 0: what sinh and cosh are made of, which exist a little further than eˣ. */
+function quarters(x: Expr): { e: Expr; em1: Expr } {
+  const { r, tail, word } = reduce(pmin(x, f64(710.5)), 1021);
+  const rest = fma(horner(r, EXPM1), mul(r, r), tail);
+  const scale = power64(word);
+  const ofLow = (base: Expr): Expr => fma(scale, rest, fma(scale, r, base));
+  return { e: ofLow(scale), em1: ofLow(sub(scale, f64(0.25))) };
+}
+
+/** sinh x = 2·(q + q/(4q + 1)) with q = (eˣ − 1)/4 of |x|. */
+export function sinh64(x: Expr): Expr {
+  const a = abs(x);
+  const q = quarters(a).em1;
+  const half = add(q, div(q, fma(q, f64(4), ONE)));
+  return select(lt(a, f64(2 ** -28)), x, withSign(add(half, half), x));
+}
+
+/** cosh x = 2q + 1/8q with q = eˣ/4 of |x|. */
+export function cosh64(x: Expr): Expr {
+  const q = quarters(abs(x)).e;
+  return add(add(q, q), div(f64(0.125), q));
+}
+
 /** tanh x: x + x·z·P/Q for |x| < 0.625, else 1 − 2/(e²ˣ + 1); the two share their division. */
 export function tanh64(x: Expr): Expr {
   const a = pmin(abs(x), f64(20));
@@ -163,11 +186,23 @@ function logOf(k: Expr, f: Expr): Expr {
   return sub(mul(k, f64(LN2_HIGH)), sub(sub(half, low), f));
 }
 
-/** log x; −∞ at 0, NaN below. */
-export function log64(x: Expr): Expr {
+/** A positive x as 2ᵏ·(1 + f). */
+function parts(x: Expr): { k: Expr; f: Expr } {
   const { x: normal, offset } = normalised(x);
   const { exponent, mantissa } = split64(normal);
-  return logEdges(x, x, logOf(add(cast(exponent, "float64"), offset), sub(mantissa, ONE)));
+  return { k: add(cast(exponent, "float64"), offset), f: sub(mantissa, ONE) };
+}
+
+/** log x; −∞ at 0, NaN below. */
+export function log64(x: Expr): Expr {
+  const { k, f } = parts(x);
+  return logEdges(x, x, logOf(k, f));
+}
+
+/** log₂ x = k + log(1 + f)·log₂e: exact at powers of two, where f is 0. */
+export function log2_64(x: Expr): Expr {
+  const { k, f } = parts(x);
+  return logEdges(x, x, fma(logOf(f64(0), f), f64(LOG2E), k));
 }
 
 /** `y` where the argument of the logarithm is positive and finite, else ∞, −∞ or NaN. */

@@ -1,6 +1,6 @@
 /** `repeat` over lanes: a loop that takes as many turns as the busiest lane needs, and none where no lane needs any. */
 import { InternalError } from "../../core/errors.ts";
-import type { Expr, Repeat, Scalar } from "../../kernel/expr.ts";
+import type { Call, Expr, Repeat, Scalar } from "../../kernel/expr.ts";
 import { int, type Statement, type Vec, type VecLocal, vec } from "../../kernel/loop.ts";
 import { asLane, laneOf, maskFor, scalarToVec } from "./scalar.ts";
 
@@ -12,7 +12,8 @@ export interface Writer {
 }
 
 /** One operation over operands that are already vectors. */
-export function operationToVec(e: Scalar | Repeat, args: readonly Vec[], writer: Writer): Vec {
+export function operationToVec(e: Scalar | Repeat | Call, args: readonly Vec[], writer: Writer): Vec {
+  if (e.op === "call") throw new InternalError(`${e.callee.name} should have been expanded before it was lowered`);
   return e.op === "repeat" ? repeatToVec(e, args, writer) : scalarToVec(e, args, (v) => writer.keep(v));
 }
 

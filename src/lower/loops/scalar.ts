@@ -1,8 +1,8 @@
 /** Basic scalar operations of an expression, over lanes. */
 import type { DType } from "../../core/dtype.ts";
 import { InternalError } from "../../core/errors.ts";
-import type { Scalar } from "../../kernel/expr.ts";
-import type { Lane, Vec, VecBinary, VecUnary } from "../../kernel/loop.ts";
+import type { BasicOp, Scalar } from "../../kernel/expr.ts";
+import type { Lane, Vec, VecBinary, VecCompare, VecUnary } from "../../kernel/loop.ts";
 
 /** What a dtype is in a register. Booleans are masks as wide as what they came from; 32 bits unless said. */
 export function laneOf(dtype: DType): Lane {
@@ -38,36 +38,79 @@ export function asLane(v: Vec, lane: Lane): Vec {
   return { op: "convert", args: [narrow], lane };
 }
 
-const UNARY = new Set<string>(["neg", "abs", "sqrt", "floor", "ceil", "trunc", "nearest", "not"] satisfies VecUnary[]);
-const BINARY = new Set<string>(["add", "sub", "mul", "div", "pmin", "pmax", "floordiv", "mod", "and", "or", "xor"] satisfies VecBinary[]);
+/** `bind` gives a name to what is used twice. */
+type Rule = (e: Scalar, args: readonly Vec[], bind: (v: Vec) => Vec) => Vec;
 
-/** One operation over operands that are already vectors; `bind` gives a name to what is used twice. */
-export function scalarToVec(e: Scalar, args: readonly Vec[], bind: (v: Vec) => Vec): Vec {
-  const lane = e.dtype === "bool" ? "mask32" : laneOf(e.dtype);
-  const { op } = e;
-  if (op === "eq" || op === "ne" || op === "lt" || op === "le") return comparison(op, args[0]!, args[1]!);
-  if (op === "select") {
-    const width = isMask(args[1]!.lane) ? "mask32" : args[1]!.lane;
-    const [yes, no] = [asLane(args[1]!, width), asLane(args[2]!, width)];
-    return { op: "select", args: [asLane(args[0]!, maskFor(width)), yes, no], lane: width };
-  }
-  if (op === "cast") return castTo(args[0]!, e.dtype, bind);
-  if (op === "bitcast") return args[0]!.lane === lane ? args[0]! : { op: "bitcast", args: [args[0]!], lane };
-  if (op === "shl" || op === "shr") {
+const unary =
+  (op: VecUnary): Rule =>
+  (e, [x]) => ({ op, args: [asLane(x!, laneOf(e.dtype))], lane: laneOf(e.dtype) });
+const binary =
+  (op: VecBinary): Rule =>
+  (e, [a, b]) => ({ op, args: [asLane(a!, laneOf(e.dtype)), asLane(b!, laneOf(e.dtype))], lane: laneOf(e.dtype) });
+const comparing =
+  (op: VecCompare): Rule =>
+  (_, [a, b]) =>
+    comparison(op, a!, b!);
+const logic =
+  (op: "and" | "or" | "xor" | "not"): Rule =>
+  (e, args, bind) =>
+    e.dtype === "bool" ? logical(op, args) : op === "not" ? unary(op)(e, args, bind) : binary(op)(e, args, bind);
+const half =
+  (op: "low" | "high"): Rule =>
+  (_, [x]) => ({ op, args: [x!], lane: "u32" });
+
+function shift(op: "shl" | "shr"): Rule {
+  return (e, [x]) => {
     const by = e.args[1]!;
     if (by.op !== "const") throw new InternalError(`${op} by a count that is not a constant`);
-    return { op, args: [args[0]!], by: by.value, lane };
-  }
-  if (op === "fma") return { op, args: [args[0]!, args[1]!, args[2]!], lane };
-  if (op === "pair") return { op, args: [asLane(args[0]!, "u32"), asLane(args[1]!, "u32")], lane: "f64" };
-  if (op === "low" || op === "high") return { op, args: [args[0]!], lane: "u32" };
-  if (e.dtype === "bool") return logical(op, args);
-  if (UNARY.has(op)) return { op: op as VecUnary, args: [asLane(args[0]!, lane)], lane };
-  if (BINARY.has(op)) return { op: op as VecBinary, args: [asLane(args[0]!, lane), asLane(args[1]!, lane)], lane };
-  throw new InternalError(`${op} should have been expanded before it was lowered`);
+    return { op, args: [x!], by: by.value, lane: laneOf(e.dtype) };
+  };
 }
 
-function comparison(op: "eq" | "ne" | "lt" | "le", a: Vec, b: Vec): Vec {
+function chosen([mask, yes, no]: readonly Vec[]): Vec {
+  const lane = isMask(yes!.lane) ? "mask32" : yes!.lane;
+  return { op: "select", args: [asLane(mask!, maskFor(lane)), asLane(yes!, lane), asLane(no!, lane)], lane };
+}
+
+const RULES: Record<BasicOp, Rule> = {
+  add: binary("add"),
+  sub: binary("sub"),
+  mul: binary("mul"),
+  div: binary("div"),
+  neg: unary("neg"),
+  abs: unary("abs"),
+  sqrt: unary("sqrt"),
+  fma: (e, [a, b, c]) => ({ op: "fma", args: [a!, b!, c!], lane: laneOf(e.dtype) }),
+  pmin: binary("pmin"),
+  pmax: binary("pmax"),
+  floor: unary("floor"),
+  ceil: unary("ceil"),
+  trunc: unary("trunc"),
+  nearest: unary("nearest"),
+  floordiv: binary("floordiv"),
+  mod: binary("mod"),
+  shl: shift("shl"),
+  shr: shift("shr"),
+  and: logic("and"),
+  or: logic("or"),
+  xor: logic("xor"),
+  not: logic("not"),
+  eq: comparing("eq"),
+  ne: comparing("ne"),
+  lt: comparing("lt"),
+  le: comparing("le"),
+  select: (_, args) => chosen(args),
+  cast: (e, [x], bind) => castTo(x!, e.dtype, bind),
+  bitcast: (e, [x]) => (x!.lane === laneOf(e.dtype) ? x! : { op: "bitcast", args: [x!], lane: laneOf(e.dtype) }),
+  pair: (_, [low, high]) => ({ op: "pair", args: [asLane(low!, "u32"), asLane(high!, "u32")], lane: "f64" }),
+  low: half("low"),
+  high: half("high"),
+};
+
+/** One operation over operands that are already vectors; `bind` gives a name to what is used twice. */
+export const scalarToVec: Rule = (e, args, bind) => RULES[e.op](e, args, bind);
+
+function comparison(op: VecCompare, a: Vec, b: Vec): Vec {
   if (!isMask(a.lane)) return { op, args: [a, asLane(b, a.lane)], lane: maskFor(a.lane) };
   const [x, y] = [asLane(a, "mask32"), asLane(b, "mask32")];
   const differs: Vec = { op: "xor", args: [x, y], lane: "mask32" };
@@ -77,12 +120,11 @@ function comparison(op: "eq" | "ne" | "lt" | "le", a: Vec, b: Vec): Vec {
   return { op: op === "lt" ? "and" : "or", args: [notX, y], lane: "mask32" };
 }
 
-function logical(op: string, args: readonly Vec[]): Vec {
+function logical(op: "and" | "or" | "xor" | "not", args: readonly Vec[]): Vec {
   const width = args.every((a) => a.lane === args[0]!.lane) && isMask(args[0]!.lane) ? args[0]!.lane : "mask32";
   const masks = args.map((a) => asLane(a, width));
   if (op === "not") return { op: "not", args: [masks[0]!], lane: width };
-  if (op === "and" || op === "or" || op === "xor") return { op, args: [masks[0]!, masks[1]!], lane: width };
-  throw new InternalError(`${op} does not mean anything for bool`);
+  return { op, args: [masks[0]!, masks[1]!], lane: width };
 }
 
 function castTo(x: Vec, dtype: DType, bind: (v: Vec) => Vec): Vec {

@@ -1,0 +1,10 @@
+/** Every op by its name: what `src/ops` exports as `addOp`, `subOp` …. An op is there by being written. */
+import type { Op } from "../../src/graph/op.ts";
+import * as all from "../../src/ops/index.ts";
+
+type NameOf<K> = K extends `${infer Name}Op` ? Name : never;
+export type OpName = NameOf<keyof typeof all>;
+
+export const ops = Object.fromEntries(
+  Object.entries(all).flatMap(([name, value]) => (name.endsWith("Op") ? [[name.slice(0, -2), value as Op]] : [])),
+) as Record<OpName, Op>;

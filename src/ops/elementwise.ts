@@ -8,7 +8,7 @@ import { call, select as choose, compare, constant as number, scalar } from "../
 import * as functions from "../kernel/math/functions.ts";
 import { scalarLike, zerosLike } from "./leaf.ts";
 import { eq, ge, gt, logicalAnd, logicalNot, lt, select } from "./logic.ts";
-import { log } from "./maths.ts";
+import { log, round } from "./maths.ts";
 import { elementwise, floats, numbers } from "./rules.ts";
 
 /** a + b. */
@@ -175,6 +175,28 @@ export const floorDivOp: Elementwise<Binary> = elementwise({
   name: "floorDiv",
   infer: (inputs) => numbers("floorDiv", inputs),
   lower: ([a, b]) => (isFloat(a.dtype) ? call(functions.quotient, [a, b]) : scalar("floordiv", [a, b])),
+});
+
+/**
+ * What C's division leaves: the exact remainder with the sign of a, that of a quotient cut toward 0. Float divisors of 0 and an infinite a give NaN.
+ * Integers: a divisor of 0 gives 0.
+ */
+export function fmod(a: Value, b: Value): Value {
+  return apply(fmodOp, [a, b]);
+}
+export const fmodOp: Elementwise<Binary> = elementwise({
+  name: "fmod",
+  infer: (inputs) => numbers("fmod", inputs),
+  // a less the remainder is a multiple of b: rounded, the quotient is exact, which a / b cut toward 0 need not be.
+  vjp: (dy, [a, b], out) => [dy, neg(mul(dy, round(div(sub(a, out), b))))],
+  lower([a, b]) {
+    if (isFloat(a.dtype)) return call(functions.fmod, [a, b]);
+    const rest = scalar("mod", [a, b]);
+    if (a.dtype === "uint32") return rest;
+    const zero = number(0, a.dtype);
+    const signs = scalar("xor", [compare("lt", a, zero), compare("lt", b, zero)]);
+    return choose(scalar("and", [signs, compare("ne", rest, zero)]), scalar("sub", [rest, b]), rest);
+  },
 });
 
 /**

@@ -15,3 +15,4 @@ export * from "./random.ts";
 export * from "./reduce.ts";
 export * from "./rules.ts";
 export * from "./serial.ts";
+export * from "./trigonometry.ts";

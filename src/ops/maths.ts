@@ -1,34 +1,18 @@
 /** Functions of one float, element by element. */
 import { isFloat } from "../core/dtype.ts";
-import { apply, type Elementwise, type Type, type Unary, type Value } from "../graph/op.ts";
-import { type BasicOp, call, type Expr, type ScalarFunction, scalar } from "../kernel/expr.ts";
+import { apply, type Binary, type Elementwise, type Type, type Unary, type Value } from "../graph/op.ts";
+import { type BasicOp, call, scalar } from "../kernel/expr.ts";
 import * as functions from "../kernel/math/functions.ts";
 import { add, div, mul, neg, sub } from "./elementwise.ts";
-import { onesLike, scalarLike } from "./leaf.ts";
-import { elementwise, floats, numbers } from "./rules.ts";
-
-type Gradient = (dy: Value, x: Value, y: Value) => Value;
-
-/** A function of one float, which costs more than to store what it gives. */
-function unary(callee: ScalarFunction, gradient: Gradient): Elementwise<Unary> {
-  return floatOp(callee.name, gradient, (x) => call(callee, [x]), true);
-}
-
-function floatOp(name: string, gradient: Gradient, lower: (x: Expr) => Expr, costly: boolean): Elementwise<Unary> {
-  return elementwise<Unary, undefined>({
-    name,
-    costly,
-    infer: (inputs) => floats(name, inputs),
-    vjp: (dy, [x], y) => [gradient(dy, x, y)],
-    lower: ([x]) => lower(x),
-  });
-}
+import { onesLike, scalarLike, zerosLike } from "./leaf.ts";
+import { eq, le, logicalAnd, select } from "./logic.ts";
+import { elementwise, floatFunction, floatOperation, floats, numbers } from "./rules.ts";
 
 /** √x; its gradient at 0 is inf. */
 export function sqrt(x: Value): Value {
   return apply(sqrtOp, [x]);
 }
-export const sqrtOp: Elementwise<Unary> = floatOp(
+export const sqrtOp: Elementwise<Unary> = floatOperation(
   "sqrt",
   (dy, _, y) => div(dy, add(y, y)),
   (x) => scalar("sqrt", [x]),
@@ -39,55 +23,64 @@ export const sqrtOp: Elementwise<Unary> = floatOp(
 export function exp(x: Value): Value {
   return apply(expOp, [x]);
 }
-export const expOp: Elementwise<Unary> = unary(functions.exp, (dy, _, y) => mul(dy, y));
+export const expOp: Elementwise<Unary> = floatFunction(functions.exp, (dy, _, y) => mul(dy, y));
 
 /** eˣ − 1, exact near 0. Its slope is eˣ computed anew: 1 + (eˣ − 1) has lost its digits far left. */
 export function expm1(x: Value): Value {
   return apply(expm1Op, [x]);
 }
-export const expm1Op: Elementwise<Unary> = unary(functions.expm1, (dy, x) => mul(dy, exp(x)));
+export const expm1Op: Elementwise<Unary> = floatFunction(functions.expm1, (dy, x) => mul(dy, exp(x)));
 
 /** ln x: −inf at 0, NaN below. */
 export function log(x: Value): Value {
   return apply(logOp, [x]);
 }
-export const logOp: Elementwise<Unary> = unary(functions.log, (dy, x) => div(dy, x));
+export const logOp: Elementwise<Unary> = floatFunction(functions.log, (dy, x) => div(dy, x));
+
+/** log₂ x, exact at powers of two: −inf at 0, NaN below. */
+export function log2(x: Value): Value {
+  return apply(log2Op, [x]);
+}
+export const log2Op: Elementwise<Unary> = floatFunction(functions.log2, (dy, x) => div(dy, mul(x, scalarLike(x, Math.LN2))));
 
 /** ln(1 + x), exact near 0. */
 export function log1p(x: Value): Value {
   return apply(log1pOp, [x]);
 }
-export const log1pOp: Elementwise<Unary> = unary(functions.log1p, (dy, x) => div(dy, add(onesLike(x), x)));
-
-/** Its slope 1 − y² is exact to the precision of 1: far out, where that is nothing, it is 0. */
-export function tanh(x: Value): Value {
-  return apply(tanhOp, [x]);
-}
-export const tanhOp: Elementwise<Unary> = unary(functions.tanh, (dy, _, y) => mul(dy, sub(onesLike(y), mul(y, y))));
+export const log1pOp: Elementwise<Unary> = floatFunction(functions.log1p, (dy, x) => div(dy, add(onesLike(x), x)));
 
 /** 1 / (1 + e⁻ˣ). Its slope y · (1 − y) is exact on the left, and to the precision of 1 on the right, as PyTorch's. */
 export function sigmoid(x: Value): Value {
   return apply(sigmoidOp, [x]);
 }
-export const sigmoidOp: Elementwise<Unary> = unary(functions.sigmoid, (dy, _, y) => mul(dy, mul(y, sub(onesLike(y), y))));
+export const sigmoidOp: Elementwise<Unary> = floatFunction(functions.sigmoid, (dy, _, y) => mul(dy, mul(y, sub(onesLike(y), y))));
+
+/**
+ * x · ln y, and 0 where x is 0 and y is a number, as in PyTorch: what an entropy is made of. Its gradient (ln y, x / y) at (0, 0) is 0, as the slope
+ * in x is where x is 0 and y not above it.
+ */
+export function xlogy(x: Value, y: Value): Value {
+  return apply(xlogyOp, [x, y]);
+}
+export const xlogyOp: Elementwise<Binary> = elementwise({
+  name: "xlogy",
+  costly: true,
+  infer: (inputs) => floats("xlogy", inputs),
+  vjp(dy, [x, y]) {
+    const [zero, one] = [zerosLike(x), onesLike(x)];
+    const nothing = logicalAnd(eq(x, zero), le(y, zero));
+    return [mul(dy, select(nothing, zero, log(select(nothing, one, y)))), mul(dy, div(x, select(nothing, one, y)))];
+  },
+  lower: (args) => call(functions.xlogy, args),
+});
 
 /** 2/√π ∫₀ˣ e^−t² dt. */
 export function erf(x: Value): Value {
   return apply(erfOp, [x]);
 }
-export const erfOp: Elementwise<Unary> = unary(functions.erf, (dy, x) =>
+export const erfOp: Elementwise<Unary> = floatFunction(functions.erf, (dy, x) =>
   mul(dy, mul(scalarLike(x, 2 / Math.sqrt(Math.PI)), exp(neg(mul(x, x))))),
 );
-
-export function sin(x: Value): Value {
-  return apply(sinOp, [x]);
-}
-export const sinOp: Elementwise<Unary> = unary(functions.sin, (dy, x) => mul(dy, cos(x)));
-
-export function cos(x: Value): Value {
-  return apply(cosOp, [x]);
-}
-export const cosOp: Elementwise<Unary> = unary(functions.cos, (dy, x) => neg(mul(dy, sin(x))));
 
 /** A step function: its gradient is null. Integers are whole already. */
 function rounding(name: "floor" | "ceil" | "trunc" | "round", to: BasicOp): Elementwise<Unary> {

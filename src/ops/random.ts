@@ -10,9 +10,10 @@ import type { Value } from "../graph/op.ts";
 import { add, mul } from "./elementwise.ts";
 import { filled, iota, scalarLike } from "./leaf.ts";
 import { cast, lt, shiftRight, threefry } from "./logic.ts";
-import { cos, log, sqrt } from "./maths.ts";
+import { log, sqrt } from "./maths.ts";
 import { broadcastTo, reshape } from "./move.ts";
 import { argsort } from "./serial.ts";
+import { cos } from "./trigonometry.ts";
 
 /** Where a draw comes from. */
 export interface Draw {

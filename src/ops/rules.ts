@@ -3,8 +3,8 @@ import type { DType } from "../core/dtype.ts";
 import { isFloat, isInteger } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../core/errors.ts";
 import { sameShape, showShape } from "../core/shape.ts";
-import { apply, type Elementwise, type PerInput, type Type, type Value } from "../graph/op.ts";
-import type { Expr } from "../kernel/expr.ts";
+import { apply, type Elementwise, type PerInput, type Type, type Unary, type Value } from "../graph/op.ts";
+import { call, type Expr, type ScalarFunction } from "../kernel/expr.ts";
 import { broadcastTo } from "./move.ts";
 
 /** What an elementwise op says for itself; the rest follows from its kind. */
@@ -35,6 +35,24 @@ export function elementwise<I extends readonly Value[], A>(rules: ElementwiseRul
     },
   };
   return op;
+}
+
+type Gradient = (dy: Value, x: Value, y: Value) => Value;
+
+/** A function of one float that the kernels have, under its name. It costs more than to store what it gives. */
+export function floatFunction(callee: ScalarFunction, gradient: Gradient): Elementwise<Unary> {
+  return floatOperation(callee.name, gradient, (x) => call(callee, [x]), true);
+}
+
+/** What one float becomes. */
+export function floatOperation(name: string, gradient: Gradient, lower: (x: Expr) => Expr, costly = false): Elementwise<Unary> {
+  return elementwise<Unary, undefined>({
+    name,
+    costly,
+    infer: (inputs) => floats(name, inputs),
+    vjp: (dy, [x], y) => [gradient(dy, x, y)],
+    lower: ([x]) => lower(x),
+  });
 }
 
 /** Every input with the new leading axis: those without it are repeated along it. */

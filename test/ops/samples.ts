@@ -53,6 +53,8 @@ const binary = (build: Build, a: Domain = "any", b: Domain = a): Sample[] => [
   sample("of two scalars", [float([], a), float([], b)], build),
   sample("of nothing", [float([0], a), float([0], b)], build),
 ];
+/** Within ±1. */
+const half = (x: Value): Value => o.mul(x, o.scalarLike(x, 0.45));
 const onInts = (build: Build): Sample => sample("of int32", [ints([17], 9, true), ints([17], 9, true)], build);
 const reduced = (build: (x: Value, axes: readonly number[]) => Value, domain: Domain = "any"): Sample[] => [
   sample("over the last axis", [float([3, 17], domain)], (x) => build(x, [1])),
@@ -102,12 +104,31 @@ export const samples = {
   minimum: [...binary(o.minimum), onInts(o.minimum)],
   pow: binary(o.pow, "positive", "any"),
   floorDiv: [...binary(o.floorDiv, "any", "positive"), onInts(o.floorDiv)],
+  fmod: [...binary(o.fmod, "any", "positive"), onInts(o.fmod)],
   mod: [...binary(o.mod, "any", "positive"), onInts(o.mod)],
   sqrt: unary(o.sqrt, "positive"),
   exp: unary(o.exp),
   expm1: unary(o.expm1),
   log: unary(o.log, "positive"),
   log1p: unary(o.log1p, "positive"),
+  log2: unary(o.log2, "positive"),
+  xlogy: binary(o.xlogy, "any", "positive"),
+  asin: unary((x) => o.asin(half(x))),
+  acos: unary((x) => o.acos(half(x))),
+  atan: unary(o.atan),
+  atan2: binary(o.atan2),
+  hypot: [
+    ...binary(o.hypot),
+    sample("of large numbers", [float([7], "positive"), float([7], "positive")], (a, b) => {
+      const large = o.scalarLike(a, 1e4);
+      return o.hypot(o.mul(a, large), o.mul(b, large));
+    }),
+  ],
+  sinh: unary(o.sinh),
+  cosh: unary(o.cosh),
+  asinh: unary(o.asinh),
+  acosh: unary((x) => o.acosh(o.add(x, o.onesLike(x))), "positive"),
+  atanh: unary((x) => o.atanh(half(x))),
   tanh: unary(o.tanh),
   sigmoid: unary(o.sigmoid),
   erf: unary(o.erf),

@@ -29,6 +29,9 @@ const ROUNDED: Bound = { ulp: 0.5 };
 const near = (ulp: number, floor?: number): Bound => (floor === undefined ? { ulp } : { ulp, floor });
 const surface = (f: (x: Tensor) => Tensor) => (x: Value) => f(new Tensor(x)).node();
 
+/** Where squares are finite. */
+const SQUARES = { float32: 2 ** 63, float64: 2 ** 511 };
+
 export const UNARY: readonly SweepCase[] = [
   { name: "neg", build: o.neg, value: EXACT, slope: EXACT },
   { name: "abs", build: o.abs, value: EXACT, slope: EXACT },
@@ -44,6 +47,15 @@ export const UNARY: readonly SweepCase[] = [
   { name: "erf", build: o.erf, value: near(2), slope: near(400) },
   { name: "sin", build: o.sin, value: near(2), slope: near(2) },
   { name: "cos", build: o.cos, value: near(2), slope: near(2) },
+  { name: "log2", build: o.log2, value: near(3), slope: near(1.5) },
+  { name: "asin", build: o.asin, value: near(4), slope: near(2) },
+  { name: "acos", build: o.acos, value: near(4), slope: near(2) },
+  { name: "atan", build: o.atan, value: near(3), slope: near(2), inside: ([x], dtype) => Math.abs(x!) < SQUARES[dtype] },
+  { name: "sinh", build: o.sinh, value: near(4), slope: near(4) },
+  { name: "cosh", build: o.cosh, value: near(4), slope: near(4) },
+  { name: "asinh", build: o.asinh, value: near(4), slope: near(3) },
+  { name: "acosh", build: o.acosh, value: near(4), slope: near(3) },
+  { name: "atanh", build: o.atanh, value: near(4), slope: near(3) },
   { name: "floor", build: o.floor, value: EXACT },
   { name: "ceil", build: o.ceil, value: EXACT },
   { name: "trunc", build: o.trunc, value: EXACT },
@@ -90,6 +102,7 @@ export const BINARY: readonly SweepCase[] = [
   { name: "maximum", build: o.maximum, value: EXACT, slope: EXACT },
   { name: "minimum", build: o.minimum, value: EXACT, slope: EXACT },
   { name: "floorDiv", build: o.floorDiv, value: EXACT },
+  { name: "fmod", build: o.fmod, value: EXACT, slope: EXACT },
   { name: "mod", build: o.mod, value: ROUNDED, slope: EXACT },
   // The slope is b·aᵇ⁻¹: b − 1 must not be rounded, nor the power overflow.
   {
@@ -100,6 +113,9 @@ export const BINARY: readonly SweepCase[] = [
     early: 2 ** 24,
     inside: ([a, b], dtype) => dtype === "float64" || (Math.fround(b! - 1) === b! - 1 && (a === 0 || Math.abs(a!) ** (b! - 1) < 3e38)),
   },
+  { name: "hypot", build: o.hypot, value: near(3), slope: near(4) },
+  { name: "atan2", build: o.atan2, value: near(4), slope: near(6) },
+  { name: "xlogy", build: o.xlogy, value: near(4), slope: near(4) },
   { name: "eq", build: o.eq, value: EXACT },
   { name: "ne", build: o.ne, value: EXACT },
   { name: "lt", build: o.lt, value: EXACT },

@@ -3,7 +3,7 @@
  * minimax fit over the whole of 0 … 1, which costs less than a second reduction.
  */
 import type { Expr } from "../expr.ts";
-import { abs, add, bits, div, eq, type Float, fma, high, horner, lt, mul, real, select, sub, u32, withSign, xor } from "./build.ts";
+import { abs, add, bits, div, eq, type Float, fma, high, horner, lt, mul, real, select, sqrt, sub, u32, withSign, xor } from "./build.ts";
 
 /** (atan(t)/t − 1)/t² in t², to 2⁻²⁸ of atan t. */
 const ATAN32 = [
@@ -46,6 +46,18 @@ function angle(n: Expr, d: Expr, left?: Expr): Expr {
 
 /** atan x, with the sign of x. */
 export const arctangent = (x: Expr): Expr => withSign(angle(abs(x), real(x.dtype as Float, 1)), x);
+
+/** √(1 − x²), exact where |x| is near 1; NaN beyond. */
+function otherSide(x: Expr): Expr {
+  const one = real(x.dtype as Float, 1);
+  return sqrt(mul(sub(one, x), add(one, x)));
+}
+
+/** asin x, the angle with the sides x and √(1 − x²). */
+export const arcsine = (x: Expr): Expr => withSign(angle(abs(x), otherSide(x)), x);
+
+/** acos x, from 0 to π: the angle with the sides √(1 − x²) and x. */
+export const arccosine = (x: Expr): Expr => angle(otherSide(x), abs(x), isNegative(x));
 
 /** The angle of the point (x, y), from −π to π, with C99's edges: the sign of y, and that of x for zeros too. */
 export const arctangent2 = (y: Expr, x: Expr): Expr => withSign(angle(abs(y), abs(x), isNegative(x)), y);

@@ -11,12 +11,14 @@
  * | float64 | 0.9 | 1.3   | 0.8 | 1.2   | 1.3  | 2.3     | 1.4 | 0.8 | 0.8 | 1.0 |
  */
 import type { DType } from "../../core/dtype.ts";
-import type { Expr, ScalarFunction } from "../expr.ts";
-import { arctangent, arctangent2 } from "./arctangent.ts";
+import { constant, type Expr, type ScalarFunction } from "../expr.ts";
+import { arccosine, arcsine, arctangent, arctangent2 } from "./arctangent.ts";
+import { and, eq, mul, select } from "./build.ts";
 import * as division from "./division.ts";
 import { erf as erfOf } from "./erf.ts";
 import { cosh32, erf32, exp32, expm1_32, log1p32, log2_32, log32, sigmoid32, sinh32, tanh32 } from "./float32.ts";
 import { cosh64, erf64, exp64, expm1_64, log1p64, log2_64, log64, sigmoid64, sinh64, tanh64 } from "./float64.ts";
+import { inverseCosh, inverseSinh, inverseTanh } from "./hyperbolic.ts";
 import * as meanings from "./meanings.ts";
 import { power } from "./power.ts";
 import * as simple from "./simple.ts";
@@ -50,6 +52,13 @@ const binary = (
   meaning: ([a, b], dtype) => meaning(a!, b!, dtype),
 });
 
+const logOf = (x: Expr): Expr => (x.dtype === "float32" ? log32(x) : log64(x));
+
+function xLogY(x: Expr, y: Expr): Expr {
+  const zero = constant(0, x.dtype);
+  return select(and(eq(x, zero), eq(y, y)), zero, mul(x, logOf(y)));
+}
+
 /** The smaller; NaN where either is, and −0 is less than 0. */
 export const min = binary("min", simple.minimum, meanings.min, ALL);
 /** The larger; NaN where either is, and −0 is less than 0. */
@@ -67,6 +76,9 @@ export const log1p = float("log1p", log1p32, log1p64, Math.log1p);
 export const log2 = float("log2", log2_32, log2_64, Math.log2);
 export const sinh = float("sinh", sinh32, sinh64, Math.sinh);
 export const cosh = float("cosh", cosh32, cosh64, Math.cosh);
+export const asinh = unary("asinh", inverseSinh, Math.asinh);
+export const acosh = unary("acosh", inverseCosh, Math.acosh);
+export const atanh = unary("atanh", inverseTanh, Math.atanh);
 export const tanh = float("tanh", tanh32, tanh64, Math.tanh);
 /** 1 / (1 + e⁻ˣ). */
 export const sigmoid = float("sigmoid", sigmoid32, sigmoid64, meanings.sigmoid);
@@ -74,9 +86,15 @@ export const sigmoid = float("sigmoid", sigmoid32, sigmoid64, meanings.sigmoid);
 export const erf = float("erf", erf32, erf64, erfOf);
 export const sin = unary("sin", sine, Math.sin);
 export const cos = unary("cos", cosine, Math.cos);
+export const asin = unary("asin", arcsine, Math.asin);
+export const acos = unary("acos", arccosine, Math.acos);
 export const atan = unary("atan", arctangent, Math.atan);
 /** The angle of the point (x, y). */
 export const atan2 = binary("atan2", arctangent2, Math.atan2);
+/** √(a² + b²). */
+export const hypot = binary("hypot", simple.hypotenuse, (a, b) => Math.hypot(a, b));
+/** x · log y, and 0 where x is 0 and y a number. */
+export const xlogy = binary("xlogy", xLogY, meanings.xlogy);
 export const pow = binary("pow", power, meanings.pow);
 
 /** C's remainder, with the sign of a. */

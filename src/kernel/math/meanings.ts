@@ -31,6 +31,8 @@ export function quotient(a: number, b: number, dtype: DType): number {
   return left !== 0 && a < 0 !== b < 0 ? whole - 1 : whole;
 }
 
+export const xlogy = (x: number, y: number): number => (x === 0 && !Number.isNaN(y) ? 0 : x * Math.log(y));
+
 /** C99's pow: 1 to any power is 1, and (−1) to ±inf is 1. */
 export function pow(a: number, b: number): number {
   if (a === 1 || (a === -1 && Math.abs(b) === Number.POSITIVE_INFINITY)) return 1;

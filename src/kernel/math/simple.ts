@@ -1,7 +1,7 @@
-/** Minimum, maximum and sign. */
+/** What takes few operations: minimum, maximum, sign, the hypotenuse. */
 import { isFloat } from "../../core/dtype.ts";
 import { type Const, constant, type Expr, scalar } from "../expr.ts";
-import { add, and, eq, lt, ne, or, pmax, pmin, select, sub } from "./build.ts";
+import { abs, add, and, div, eq, fma, lt, mul, ne, or, pmax, pmin, select, sqrt, sub } from "./build.ts";
 
 /** A value that cannot be NaN: constants and what was an integer, which is not −0 either. */
 const isNumber = (x: Expr): boolean =>
@@ -42,4 +42,16 @@ export function sign(x: Expr): Expr {
   if (x.dtype === "uint32" || x.dtype === "uint8") return pmin(x, k(1));
   if (x.dtype === "int32") return pmax(pmin(x, k(1)), k(-1));
   return select(lt(k(0), x), k(1), select(lt(x, k(0)), k(-1), x));
+}
+
+/** √(a² + b²), as the larger times √(1 + (smaller / larger)²): nothing overflows before the result does. Infinite where either is, even beside NaN. */
+export function hypotenuse(a: Expr, b: Expr): Expr {
+  const k = (value: number): Const => constant(value, a.dtype);
+  const [x, y] = [abs(a), abs(b)];
+  const less = lt(x, y);
+  const [small, large] = [select(less, x, y), select(less, y, x)];
+  // Of two equals, which 0 and ∞ can be, the quotient could be NaN.
+  const ratio = select(eq(small, large), k(1), div(small, large));
+  const infinite = or(eq(x, k(Number.POSITIVE_INFINITY)), eq(y, k(Number.POSITIVE_INFINITY)));
+  return select(infinite, k(Number.POSITIVE_INFINITY), mul(large, sqrt(fma(ratio, ratio, k(1)))));
 }

@@ -132,7 +132,9 @@ class KernelPrinter {
     }
   }
 
-  private operation({ op, args, dtype }: Extract<Expr, { args: readonly Expr[] }>): string {
+  private operation(e: Extract<Expr, { args: readonly Expr[] }>): string {
+    const { args, dtype } = e;
+    const op = e.op === "call" ? e.callee.name : e.op;
     const parts = args.map((x) => this.expr(x));
     const sign = INFIX[op];
     if (sign) return `(${parts[0]} ${sign} ${parts[1]})`;

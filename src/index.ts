@@ -29,6 +29,7 @@ export { type DrawOptions, toDot, toText } from "./tensor/drawing.ts";
 export { evaluate } from "./tensor/evaluate-tree.ts";
 export * from "./tensor/functions.ts";
 export { Generator, type GeneratorState } from "./tensor/generator.ts";
+export * from "./tensor/mathematics.ts";
 export { print } from "./tensor/print.ts";
 export { Tensor, type TensorOptions } from "./tensor/tensor.ts";
 export type { Index, Operand, OperandShape, TensorLike } from "./tensor/tensor-types.ts";

@@ -5,6 +5,7 @@
 import { ShapeError } from "../core/errors.ts";
 import type { Shape } from "../core/shape-types.ts";
 import type { Tensor } from "../index.ts";
+import * as gradus from "../index.ts";
 import { checkTensor } from "./arguments.ts";
 import type { FlattenShapes, SameShapes } from "./shapes.ts";
 
@@ -42,6 +43,18 @@ export const softplus: Activation = activation("softplus", (x) => x.softplus());
 /** x / (1 + |x|). */
 export const softsign: Activation = activation("softsign", (x) => x.softsign());
 
+/** min(max(x, 0), 6); gradient 0 at 0 and at 6. Krizhevsky 2010. */
+export const relu6: Activation = activation("relu6", gradus.relu6);
+
+/** min(max(x + 3, 0), 6) / 6: a sigmoid of straight lines. */
+export const hardsigmoid: Activation = activation("hardsigmoid", gradus.hardsigmoid);
+
+/** x · hardsigmoid(x). Howard et al. 2019. */
+export const hardswish: Activation = activation("hardswish", gradus.hardswish);
+
+/** x − tanh x. */
+export const tanhshrink: Activation = activation("tanhshrink", gradus.tanhshrink);
+
 /** x where x > 0, else slope · x. Maas, Hannun and Ng 2013. */
 export function leakyRelu<S extends Shape>(x: Tensor<S>, slope = 0.01): Tensor<S> {
   checkTensor(x, "leakyRelu");
@@ -52,6 +65,30 @@ export function leakyRelu<S extends Shape>(x: Tensor<S>, slope = 0.01): Tensor<S
 export function elu<S extends Shape>(x: Tensor<S>, alpha = 1): Tensor<S> {
   checkTensor(x, "elu");
   return x.elu(alpha);
+}
+
+/** x where x > 0, else α · (e^(x/α) − 1): as `elu`, but its slope has no jump at 0. Barron 2017. */
+export function celu<S extends Shape>(x: Tensor<S>, alpha = 1): Tensor<S> {
+  checkTensor(x, "celu");
+  return gradus.celu(x, alpha);
+}
+
+/** x between low and high, and these beyond; gradient 0 at the ends, too. */
+export function hardtanh<S extends Shape>(x: Tensor<S>, low = -1, high = 1): Tensor<S> {
+  checkTensor(x, "hardtanh");
+  return gradus.hardtanh(x, low, high);
+}
+
+/** x − λ above λ, x + λ below −λ, and 0 between. */
+export function softshrink<S extends Shape>(x: Tensor<S>, lambda = 0.5): Tensor<S> {
+  checkTensor(x, "softshrink");
+  return gradus.softshrink(x, lambda);
+}
+
+/** x where |x| > λ, else 0. */
+export function hardshrink<S extends Shape>(x: Tensor<S>, lambda = 0.5): Tensor<S> {
+  checkTensor(x, "hardshrink");
+  return gradus.hardshrink(x, lambda);
 }
 
 /**

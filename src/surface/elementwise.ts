@@ -90,10 +90,10 @@ export function nodeOf(x: unknown, who: string): Value {
 }
 
 /** Floats only; an integer is told how to become one, because which float was meant cannot be guessed. */
-export function float(who: string, build: (x: Value) => Value): (x: Value) => Value {
+export function float(who: string, build: (x: Value) => Value, right = `x.cast("float32").${who}(…)`): (x: Value) => Value {
   return (x) => {
     if (isFloat(x.dtype)) return build(x);
-    throw new DTypeError(`${who}: needs float32 or float64, not ${x.dtype}`, { help: `cast it first: x.cast("float32").${who}(…)` });
+    throw new DTypeError(`${who}: needs float32 or float64, not ${x.dtype}`, { help: `cast it first: ${right}` });
   };
 }
 

@@ -42,13 +42,16 @@ export const floor = onFloatsElse(ops.floor, same);
 export const ceil = onFloatsElse(ops.ceil, same);
 export const trunc = onFloatsElse(ops.trunc, same);
 export const round = onFloatsElse(ops.round, same);
-export const whereNaN = onFloatsElse(ops.isNaN, always(0));
-export const whereFinite = onFloatsElse(ops.isFinite, always(1));
+const notANumber = onFloatsElse(ops.isNaN, always(0));
+const finite = onFloatsElse(ops.isFinite, always(1));
+
+// Under the names of globals, which no declaration may take.
+export { finite as isFinite, notANumber as isNaN };
 export const logicalNot = plain(ops.logicalNot);
 
-const times = (x: Value, by: number): Value => ops.mul(x, ops.scalarLike(x, by));
-const plus = (x: Value, by: number): Value => ops.add(x, ops.scalarLike(x, by));
-const positive = (x: Value): Value => ops.lt(ops.zerosLike(x), x);
+export const times = (x: Value, by: number): Value => ops.mul(x, ops.scalarLike(x, by));
+export const plus = (x: Value, by: number): Value => ops.add(x, ops.scalarLike(x, by));
+export const positive = (x: Value): Value => ops.lt(ops.zerosLike(x), x);
 
 /**
  * log(1 + eˣ), as max(x, 0) + log1p(e^−|x|), which neither overflows nor loses the small ones. Its gradient is stated, because the kinks of the two
@@ -127,7 +130,7 @@ export function clip(x: Tensor, low: number, high: number): Tensor {
   return unary(x, (v) => clipOf(v, low, high), "clip");
 }
 
-function clipOf(v: Value, low: number, high: number): Value {
+export function clipOf(v: Value, low: number, high: number): Value {
   // An end at infinity is no end, for integers too.
   const least = low === Number.NEGATIVE_INFINITY ? undefined : stretch(numberValue(low, v.dtype, "clip"), v.shape);
   const most = high === Number.POSITIVE_INFINITY ? undefined : stretch(numberValue(high, v.dtype, "clip"), v.shape);

@@ -51,13 +51,13 @@ export function matmul<A extends Tensor, B extends Tensor>(a: A, b: FitsProduct<
   return matmulOf(a, b as Tensor) as Product<A, B>;
 }
 
-const operand = (x: unknown, who: string): Tensor =>
+export const operand = (x: unknown, who: string): Tensor =>
   x instanceof Tensor ? x : atUserLine(() => asTensor(x as number | readonly Nested[], undefined, who));
 
-type Binary = <const A extends Operand, const B extends Operand>(a: A, b: Fits<A, B>) => Joined<A, B>;
+export type Binary = <const A extends Operand, const B extends Operand>(a: A, b: Fits<A, B>) => Joined<A, B>;
 
 /** A number or nested arrays on the left take the dtype of the tensor on the right; with no tensor at all the left becomes one. */
-const binary =
+export const binary =
   (build: (a: unknown, b: unknown) => Tensor, who: string): Binary =>
   (a, b) =>
     build(a instanceof Tensor || (b as unknown) instanceof Tensor ? a : operand(a, who), b);
@@ -81,7 +81,7 @@ export const logicalAnd: Binary = binary(op.logicalAnd, "logicalAnd");
 export const logicalOr: Binary = binary(op.logicalOr, "logicalOr");
 export const logicalXor: Binary = binary(op.logicalXor, "logicalXor");
 
-type Unary = <S extends Shape>(x: Tensor<S> | number) => Tensor<S>;
+export type Unary = <S extends Shape>(x: Tensor<S> | number) => Tensor<S>;
 
 const unary =
   (build: (x: Tensor) => Tensor, who: string): Unary =>
@@ -110,10 +110,10 @@ export const floor: Unary = unary(maths.floor, "floor");
 export const ceil: Unary = unary(maths.ceil, "ceil");
 export const trunc: Unary = unary(maths.trunc, "trunc");
 export const round: Unary = unary(maths.round, "round");
-const whereNaN: Unary = unary(maths.whereNaN, "isNaN");
-const whereFinite: Unary = unary(maths.whereFinite, "isFinite");
+const notANumber: Unary = unary(maths.isNaN, "isNaN");
+const finite: Unary = unary(maths.isFinite, "isFinite");
 
-export { whereFinite as isFinite, whereNaN as isNaN };
+export { finite as isFinite, notANumber as isNaN };
 export const logicalNot: Unary = unary(maths.logicalNot, "logicalNot");
 export const silu: Unary = unary(maths.silu, "silu");
 export const selu: Unary = unary(maths.selu, "selu");

@@ -337,10 +337,10 @@ export class Tensor<out S extends Shape = any> {
     return maths.round(this);
   }
   isNaN(): Tensor<S> {
-    return maths.whereNaN(this);
+    return maths.isNaN(this);
   }
   isFinite(): Tensor<S> {
-    return maths.whereFinite(this);
+    return maths.isFinite(this);
   }
   logicalNot(): Tensor<S> {
     return maths.logicalNot(this);

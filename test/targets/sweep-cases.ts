@@ -1,6 +1,7 @@
 /** Every function of floats, element by element, and the numbers it is asked for: all of a type's range. */
 import type { Value } from "../../src/graph/op.ts";
 import * as o from "../../src/ops/index.ts";
+import { celu, hardshrink, hardsigmoid, hardswish, hardtanh, relu6, softshrink, tanhshrink } from "../../src/tensor/mathematics.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
 import { randomNumbers } from "../ops/samples.ts";
 
@@ -80,6 +81,15 @@ export const UNARY: readonly SweepCase[] = [
   { name: "elu", build: surface((x) => x.elu()), value: near(2), slope: near(2) },
   { name: "elu of 0.5", build: surface((x) => x.elu(0.5)), value: near(2), slope: near(2) },
   { name: "selu", build: surface((x) => x.selu()), value: near(4), slope: near(4) },
+  { name: "celu", build: surface((x) => celu(x)), value: near(2), slope: near(2) },
+  { name: "celu of 0.5", build: surface((x) => celu(x, 0.5)), value: near(2), slope: near(2) },
+  { name: "hardtanh", build: surface((x) => hardtanh(x)), value: EXACT, slope: EXACT },
+  { name: "relu6", build: surface(relu6), value: EXACT, slope: EXACT },
+  { name: "hardsigmoid", build: surface(hardsigmoid), value: near(2), slope: ROUNDED },
+  { name: "hardswish", build: surface(hardswish), value: near(3), slope: near(3, 4) },
+  { name: "tanhshrink", build: surface(tanhshrink), value: near(3, 4), slope: near(8) },
+  { name: "softshrink", build: surface((x) => softshrink(x)), value: ROUNDED, slope: EXACT },
+  { name: "hardshrink", build: surface((x) => hardshrink(x)), value: EXACT, slope: EXACT },
   { name: "leakyRelu", build: surface((x) => x.leakyRelu()), value: near(1), slope: EXACT },
   { name: "gelu", build: surface((x) => x.gelu()), value: near(4, 8), slope: near(8, 8) },
   { name: "gelu by tanh", build: surface((x) => x.gelu("tanh")), value: near(4, 8), slope: near(8, 32) },

@@ -3,13 +3,12 @@ import { checkOptions } from "../core/options.ts";
 import { checkAxis, showShape } from "../core/shape.ts";
 import { atUserLine, siteOnError, takeSite } from "../core/site.ts";
 import type { Value } from "../graph/op.ts";
-import { argument, moveAxis } from "../ops/index.ts";
+import { argument, batchGraph, moveAxis } from "../ops/index.ts";
 import { addTap, currentTrace, type Draw, runInTrace, type Tap, type Trace } from "../tensor/context.ts";
 import { type Generator, hostDraw } from "../tensor/generator.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { type Flat, flatten, type Tree, unflatten } from "../tensor/tree.ts";
 import type { Variable } from "../tensor/variable.ts";
-import { batchGraph } from "../transform/index.ts";
 
 /** The trace of a body: reads and captures go to the function around it, assignments are errors. */
 export class BodyTrace implements Trace {

@@ -3,7 +3,7 @@
 import { DTypeError, ShapeError } from "../core/errors.ts";
 import { sameShape, showShape } from "../core/shape.ts";
 import { apply, type Custom, type Type, type Value } from "../graph/op.ts";
-import { topological } from "../graph/walk.ts";
+import { batchGraph } from "./batch.ts";
 import { argument } from "./leaf.ts";
 import { sum } from "./reduce.ts";
 import { repeat } from "./rules.ts";
@@ -48,28 +48,11 @@ function batchBackward(backward: Backward, batched: readonly boolean[], size: nu
     const standIns = [argument(0, one(dy)), argument(1, one(y)), ...xs.map((x, i) => (batched[i] ? argument(i + 2, one(x)) : x))];
     const gradients = checked(backward(standIns[0]!, standIns[1]!, ...standIns.slice(2)), standIns.slice(2));
     const known = new Map([dy, y, ...xs].map((v, i) => [standIns[i]!, v] as const).filter(([from, to]) => from !== to));
-    batchNodes(
-      gradients.filter((g) => g !== null),
-      known,
-      size,
-    );
-    return gradients.map((g, i) => {
-      if (!g) return null;
-      const all = known.get(g) ?? repeat(g, size);
-      return batched[i] ? all : sum(all, [0]);
-    });
+    const flowing = gradients.filter((g) => g !== null);
+    const all = batchGraph(flowing, known, size);
+    const ofAll = new Map(flowing.map((g, i) => [g, all[i]!]));
+    return gradients.map((g, i) => g && (batched[i] ? ofAll.get(g)! : sum(ofAll.get(g)!, [0])));
   };
-}
-
-/** Adds to `known` the batched form of every node that depends on a key of it. */
-function batchNodes(outputs: readonly Value[], known: Map<Value, Value>, size: number): void {
-  for (const v of topological(outputs)) {
-    if (known.has(v)) continue;
-    const batched = v.inputs.map((x) => known.has(x));
-    if (!batched.includes(true)) continue;
-    const inputs = v.inputs.map((x) => known.get(x) ?? x);
-    known.set(v, (v.op as Custom<unknown>).batch(inputs, batched, v.attributes, size));
-  }
 }
 
 /** x as a constant: no gradient flows to it. */

@@ -1,4 +1,5 @@
 /** Every primitive, as `addOp`, `subOp` …, and all builders. */
+export * from "./batch.ts";
 export * from "./contract.ts";
 export * from "./custom.ts";
 export * from "./einsum.ts";

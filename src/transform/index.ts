@@ -2,4 +2,3 @@ export * from "./gradcheck.ts";
 export * from "./gradients.ts";
 export * from "./jacobian.ts";
 export { hvp, jvp } from "./jvp.ts";
-export * from "./vmap.ts";

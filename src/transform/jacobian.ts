@@ -1,10 +1,9 @@
 import { sizeOf } from "../core/shape.ts";
 import { withSite } from "../core/site.ts";
 import type { Value } from "../graph/op.ts";
-import { cast, eq, iota, reshape, zerosLike } from "../ops/index.ts";
+import { batchGraph, cast, eq, iota, reshape, zerosLike } from "../ops/index.ts";
 import { gradients } from "./gradients.ts";
 import { hole } from "./jvp.ts";
-import { batchGraph } from "./vmap.ts";
 
 /**
  * J[i…, j…] = ∂y[i…]/∂x[j…] for each x: shape [...y.shape, ...x.shape]. One backward pass, batched over a seed that has one identity row

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { sameShape, sizeOf } from "../../src/core/shape.ts";
-import type { Form, OpBase, Value } from "../../src/graph/op.ts";
+import type { Form, Value } from "../../src/graph/op.ts";
 import { verifyGraph } from "../../src/graph/verify.ts";
 import { topological } from "../../src/graph/walk.ts";
 import { backward } from "../../src/interpret/backward.ts";
@@ -110,33 +110,22 @@ describe("Over a new leading axis", () => {
     for (let choice = 1; choice < 2 ** xs.length; choice++) {
       const has = (k: number): boolean => ((choice >> k) & 1) === 1;
       const wide = xs.map((x, k) => (has(k) ? o.argument(k, { shape: [3, ...x.shape], dtype: x.dtype }) : x));
-      const batchedY = batched(y, new Map(xs.flatMap((x, k) => (has(k) ? [[x, wide[k]!] as const] : []))), 3);
+      const [batchedY] = o.batchGraph([y], new Map(xs.flatMap((x, k) => (has(k) ? [[x, wide[k]!] as const] : []))), 3);
       const wideInputs = new Map(
         wide.map((x, k) => [
           x,
           has(k) ? Float64Array.from(parts.flatMap((p) => [...p.inputs.get(p.xs[k]!)!])) : parts[0]!.inputs.get(xs[k]!)!,
         ]),
       );
-      expect(batchedY.shape).toEqual([3, ...y.shape]);
-      verifyGraph([batchedY]);
+      expect(batchedY!.shape).toEqual([3, ...y.shape]);
+      verifyGraph([batchedY!]);
       const each = parts.flatMap((p) => [
         ...evaluate([y], new Map(xs.map((x, k) => [x, has(k) ? p.inputs.get(p.xs[k]!)! : parts[0]!.inputs.get(x)!])))[0]!,
       ]);
-      expectClose(evaluate([batchedY], wideInputs)[0]!, Float64Array.from(each), 1e-12, `choice ${choice}`);
+      expectClose(evaluate([batchedY!], wideInputs)[0]!, Float64Array.from(each), 1e-12, `choice ${choice}`);
     }
   });
 });
-
-/** The graph node by node through each op's `batch`. */
-function batched(y: Value, replaced: Map<Value, Value>, size: number): Value {
-  for (const v of topological([y])) {
-    const marks = v.inputs.map((x) => replaced.has(x));
-    if (replaced.has(v) || !marks.includes(true)) continue;
-    const inputs = v.inputs.map((x) => replaced.get(x) ?? x);
-    replaced.set(v, (v.op as OpBase<readonly Value[], unknown>).batch(inputs, marks, v.attributes, size));
-  }
-  return replaced.get(y)!;
-}
 
 describe("A contraction without windows", () => {
   const withWindows = samples.contract.filter((each) =>

@@ -1,9 +1,10 @@
+/** Graphs over a new leading axis, node by node, by what each op says. */
 import { InternalError, ShapeError } from "../core/errors.ts";
 import { sameShape, showShape } from "../core/shape.ts";
 import { withSite } from "../core/site.ts";
 import type { OpBase, Value } from "../graph/op.ts";
 import { topological } from "../graph/walk.ts";
-import { repeat } from "../ops/index.ts";
+import { repeat } from "./rules.ts";
 
 /**
  * The outputs over a new leading axis of `size`: each key of `inputs` is replaced by a value that has that axis as axis 0, and so have all

@@ -1,6 +1,8 @@
-import { InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Device } from "../index.ts";
-import type { Options, Recipe } from "../train/index.ts";
+import type { Options, Recipe, RunSettings } from "../train/index.ts";
+import { BUILT_IN, DEFAULT_RECIPE, isName, needingFolder } from "./recipes.ts";
+import { packageVersion } from "./version.ts";
 
 /** A whole number within bounds, or commander's error. */
 export const whole =
@@ -33,10 +35,59 @@ export const dataOption = (): Option => new Option("--data <dir>", "folder with 
 export const jsonOption = (): Option => new Option("--json", "one JSON object per line, for machines");
 export const recipeOption = (): Option => new Option("--recipe <module>", "the recipe of the run, if it is a module of yours");
 
+/** What `train` and `search` are both told, beside the options of the recipe. */
+export interface RunFlags extends Record<string, unknown> {
+  readonly data?: string;
+  readonly epochs?: number;
+  readonly batch?: number;
+  readonly seed?: number;
+  readonly device?: Device;
+  readonly threads?: number;
+  readonly out?: string;
+  readonly validation?: number;
+  readonly json?: boolean;
+}
+
+export const recipeArgument = (command: Command): Command =>
+  command.argument("[recipe]", `built in: ${Object.keys(BUILT_IN).join(", ")}; or your module, ./mine.ts`, DEFAULT_RECIPE);
+
+/** The flags of both, but for --validation and --json; what differs is how long a training at least is, and where all is kept. */
+export const runOptions = (command: Command, { epochs, least, out }: { epochs: string; least: number; out: string }): Command =>
+  command
+    .addOption(dataOption())
+    .option("--epochs <n>", epochs, whole(least))
+    .option("--batch <n>", "examples in a batch", whole(1))
+    .option("--seed <n>", "decides everything that is random (default: 0)", whole(0))
+    .addOption(deviceOption())
+    .addOption(threadsOption())
+    .option("--out <dir>", out);
+
+/** What these flags and those of the recipe say. */
+export const runSettings = (recipe: Recipe, name: string, own: readonly RecipeFlag[], flags: RunFlags): Omit<RunSettings, "signal"> => ({
+  recipe: needingFolder(recipe, name, flags.data),
+  name,
+  options: givenOptions(own, flags),
+  seed: flags.seed,
+  epochs: flags.epochs,
+  batchSize: flags.batch,
+  validation: flags.validation,
+  dir: flags.data,
+  device: flags.device,
+  threads: flags.threads,
+  out: flags.out,
+  version: packageVersion(),
+});
+
+/** A flag of a recipe, and the option it sets. */
+export interface RecipeFlag {
+  readonly key: string;
+  readonly option: Option;
+}
+
 const kebab = (name: string): string => name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
 
 /** The flags of a recipe: one for each of its options, under a heading of their own. */
-export function recipeOptions(recipe: Recipe): { key: string; option: Option }[] {
+export function recipeOptions(recipe: Recipe): RecipeFlag[] {
   const derived = (recipe.derived ?? []) as readonly string[];
   const own = Object.entries(recipe.options as Options).filter(([key]) => !derived.includes(key));
   return own.map(([key, usual]) => {
@@ -57,14 +108,14 @@ function flagOf(key: string, usual: Options[string], told: string): Option {
 }
 
 /** What the command line says of a recipe's options, by their names in the recipe. */
-export function givenOptions(own: readonly { key: string; option: Option }[], flags: Readonly<Record<string, unknown>>): Options {
+export function givenOptions(own: readonly RecipeFlag[], flags: Readonly<Record<string, unknown>>): Options {
   return Object.fromEntries(
     own.map(({ key, option }) => [key, flags[option.attributeName()]]).filter(([, value]) => value !== undefined),
   ) as Options;
 }
 
 /** Which recipe a command line names, before its flags are known: a built-in name, or a module's path. */
-export function recipeIn(words: readonly string[], isName: (word: string) => boolean): string | undefined {
+export function recipeIn(words: readonly string[]): string | undefined {
   const takesNothing = new Set(["--json", "--help", "-h"]);
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!;

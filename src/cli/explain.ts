@@ -9,8 +9,7 @@ import { dataOption, deviceOption, givenOptions, jsonOption, recipeIn, recipeOpt
 import { explainPage } from "./explain-page.ts";
 import { labelled, table, wrap } from "./layout.ts";
 import { type Output, standardOutput, thousands } from "./output.ts";
-import { builtIn, findRecipe } from "./recipes.ts";
-import { isName } from "./train.ts";
+import { builtIn, findRecipe, isName } from "./recipes.ts";
 
 interface Flags {
   dot?: boolean;
@@ -26,7 +25,7 @@ interface Flags {
 
 /** `gradus explain RECIPE|RUN`: layers, costs, graphs, kernels of one training step. A recipe's options are flags; a run has its own. */
 export async function addExplain(program: Command, words: readonly string[]): Promise<void> {
-  const named = words[0] === "explain" ? recipeIn(words.slice(1), isName) : undefined;
+  const named = words[0] === "explain" ? recipeIn(words.slice(1)) : undefined;
   const own = named !== undefined && isName(named) && !isRun(named) ? recipeOptions(await findRecipe(named)) : [];
   const command = program
     .command("explain")

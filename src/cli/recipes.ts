@@ -21,6 +21,9 @@ export const BUILT_IN: Readonly<Record<string, () => Promise<{ default: Recipe }
 
 export const DEFAULT_RECIPE = "digits-mlp";
 
+/** True for a word that can only be meant as a recipe. */
+export const isName = (word: string): boolean => Object.hasOwn(BUILT_IN, word) || isFile(word);
+
 /** True for the name of a module. */
 export const isFile = (name: string): boolean => /\.[cm]?[jt]s$/.test(name);
 

@@ -1,37 +1,26 @@
 import { type Command, Option } from "commander";
-import type { Device } from "../index.ts";
 import { type SearchEvents, type SearchOutcome, type SearchPlan, type Setting, search, type Trial } from "../train/index.ts";
-import { dataOption, deviceOption, givenOptions, jsonOption, recipeIn, recipeOptions, share, threadsOption, whole } from "./arguments.ts";
+import { jsonOption, type RunFlags, recipeArgument, recipeIn, recipeOptions, runOptions, runSettings, share, whole } from "./arguments.ts";
 import { fewer, firstThatFits, flow, labelled, table, toType, widthOf, wrap } from "./layout.ts";
 import { clock, duration, type Output, showScore, showScores, standardOutput, thousands } from "./output.ts";
 import { reportTraining } from "./progress.ts";
-import { BUILT_IN, DEFAULT_RECIPE, findRecipe, needingFolder, resumeWords } from "./recipes.ts";
+import { DEFAULT_RECIPE, findRecipe, resumeWords } from "./recipes.ts";
 import { stopOnSignals } from "./signals.ts";
-import { INTERRUPTED, isName } from "./train.ts";
-import { packageVersion } from "./version.ts";
+import { INTERRUPTED } from "./train.ts";
 
-interface Flags {
-  try: string[];
-  trials?: number;
-  by?: string;
-  data?: string;
-  epochs?: number;
-  batch?: number;
-  seed?: number;
-  device?: Device;
-  threads?: number;
-  out?: string;
-  validation?: number;
-  retrain: boolean;
-  json?: boolean;
+interface Flags extends RunFlags {
+  readonly try: string[];
+  readonly trials?: number;
+  readonly by?: string;
+  readonly retrain: boolean;
 }
 
 /** `gradus search [RECIPE]`. The recipe is found first, because its options are flags. */
 export async function addSearch(program: Command, words: readonly string[]): Promise<void> {
   const command = program
     .command("search")
-    .description("try settings of a network on a validation part of the training data, keep the best")
-    .argument("[recipe]", `built in: ${Object.keys(BUILT_IN).join(", ")}; or your module, ./mine.ts`, DEFAULT_RECIPE)
+    .description("try settings of a network on a validation part of the training data, keep the best");
+  recipeArgument(command)
     .addOption(
       new Option(
         "--try <name=values>",
@@ -43,46 +32,24 @@ export async function addSearch(program: Command, words: readonly string[]): Pro
     .option("--trials <n>", "how many random settings (default: all combinations; 10 where there is a range)", whole(1))
     .option("--by <score>", "the validation score that decides (default: the recipe's first metric)")
     .option("--validation <share>", "this share of the training data scores the trials (default: 0.2)", share)
-    .option("--no-retrain", "do not train the best setting again on all training data")
-    .addOption(dataOption())
-    .option("--epochs <n>", "passes over the training data, in each trial", whole(1))
-    .option("--batch <n>", "examples in a batch", whole(1))
-    .option("--seed <n>", "decides everything that is random (default: 0)", whole(0))
-    .addOption(deviceOption())
-    .addOption(threadsOption())
-    .option("--out <dir>", "the search's folder (default: runs/search-<recipe>-<time>)")
-    .addOption(jsonOption());
-  const name = recipeIn(words.slice(1), isName) ?? DEFAULT_RECIPE;
-  const recipe = words[0] === "search" ? await findRecipe(name) : undefined;
-  const own = recipe ? recipeOptions(recipe) : [];
+    .option("--no-retrain", "do not train the best setting again on all training data");
+  runOptions(command, {
+    epochs: "passes over the training data, in each trial",
+    least: 1,
+    out: "the search's folder (default: runs/search-<recipe>-<time>)",
+  }).addOption(jsonOption());
+  // Listed among others, it needs no recipe.
+  if (words[0] !== "search") return;
+  const name = recipeIn(words.slice(1)) ?? DEFAULT_RECIPE;
+  const recipe = await findRecipe(name);
+  const own = recipeOptions(recipe);
   for (const { option } of own) command.addOption(option);
-  command.action(async (_: string, flags: Flags & Record<string, unknown>) => {
+  command.action(async (_: string, flags: Flags) => {
     const output = standardOutput(flags.json === true);
     const stop = stopOnSignals(output);
-    const outcome = await stop.unlessStopped(
-      search(
-        {
-          recipe: needingFolder(recipe!, name, flags.data),
-          name,
-          tries: flags.try,
-          options: givenOptions(own, flags),
-          trials: flags.trials,
-          by: flags.by,
-          seed: flags.seed,
-          epochs: flags.epochs,
-          batchSize: flags.batch,
-          validation: flags.validation,
-          retrain: flags.retrain,
-          dir: flags.data,
-          device: flags.device,
-          threads: flags.threads,
-          out: flags.out,
-          signal: stop.signal,
-          version: packageVersion(),
-        },
-        reportSearch(output, stop.signal),
-      ),
-    );
+    const { try: tries, trials, by, retrain } = flags;
+    const settings = { ...runSettings(recipe, name, own, flags), tries, trials, by, retrain, signal: stop.signal };
+    const outcome = await stop.unlessStopped(search(settings, reportSearch(output, stop.signal)));
     if (!outcome) return;
     sayOutcome(output, outcome, name);
     process.exitCode = outcome.status === "interrupted" ? stop.exitCode : 0;

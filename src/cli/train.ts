@@ -1,90 +1,55 @@
 import { existsSync } from "node:fs";
 import { type Command, Option } from "commander";
-import type { Device } from "../index.ts";
 import { readInfo, type TrainOutcome, trainRecipe } from "../train/index.ts";
-import { dataOption, deviceOption, givenOptions, jsonOption, recipeIn, recipeOptions, share, threadsOption, whole } from "./arguments.ts";
+import { jsonOption, type RunFlags, recipeArgument, recipeIn, recipeOptions, runOptions, runSettings, share, whole } from "./arguments.ts";
 import { labelled, toType, wrap } from "./layout.ts";
 import { duration, type Output, showScores, standardOutput } from "./output.ts";
 import { reportTraining } from "./progress.ts";
-import { BUILT_IN, builtIn, DEFAULT_RECIPE, findRecipe, needingFolder, resumeWords } from "./recipes.ts";
+import { builtIn, DEFAULT_RECIPE, findRecipe, resumeWords } from "./recipes.ts";
 import { stopOnSignals } from "./signals.ts";
-import { packageVersion } from "./version.ts";
 
-interface Flags {
-  data?: string;
-  epochs?: number;
-  batch?: number;
-  seed?: number;
-  device?: Device;
-  threads?: number;
-  out?: string;
-  resume?: string;
-  validation?: number;
-  patience?: number;
-  checkpoint?: number;
-  skipNonFinite?: boolean;
-  json?: boolean;
+interface Flags extends RunFlags {
+  readonly resume?: string;
+  readonly patience?: number;
+  readonly checkpoint?: number;
+  readonly skipNonFinite?: boolean;
 }
-
-/** True for a word that can only be meant as a recipe. */
-export const isName = (word: string): boolean => Object.hasOwn(BUILT_IN, word) || /\.[cm]?[jt]s$/.test(word);
 
 /** Stands before what to type to go on. */
 export const INTERRUPTED = "interrupted and saved; go on with:";
 
 /** `gradus train [RECIPE]`. The recipe is found first, because its options are flags. */
 export async function addTrain(program: Command, words: readonly string[]): Promise<void> {
-  const command = program
-    .command("train")
-    .description("train a network, in a new run folder or going on with one")
-    .argument("[recipe]", `built in: ${Object.keys(BUILT_IN).join(", ")}; or your module, ./mine.ts`, DEFAULT_RECIPE)
-    .addOption(dataOption())
-    .option("--epochs <n>", "passes over the training data", whole(0))
-    .option("--batch <n>", "examples in a batch", whole(1))
-    .option("--seed <n>", "decides everything that is random (default: 0)", whole(0))
-    .addOption(deviceOption())
-    .addOption(threadsOption())
-    .option("--out <dir>", "the run's folder (default: runs/<recipe>-<time>)")
+  const command = program.command("train").description("train a network, in a new run folder or going on with one");
+  recipeArgument(command);
+  runOptions(command, { epochs: "passes over the training data", least: 0, out: "the run's folder (default: runs/<recipe>-<time>)" })
     .addOption(new Option("--resume <dir>", "go on with the run in this folder").conflicts("out"))
     .option("--checkpoint <seconds>", "how often to save within an epoch (default: 60)", whole(0))
     .option("--validation <share>", "hold out this share of the training data, to score each epoch (default: 0.1; 0: train on all)", share)
     .option("--patience <n>", "stop after n epochs without a better validation loss, keep the best", whole(1))
     .option("--skip-non-finite", "leave out steps whose loss is not finite, instead of stopping")
     .addOption(jsonOption());
-  const resumed = words[0] === "train" ? resumeIn(words) : undefined;
-  const named = words[0] === "train" ? recipeIn(words.slice(1), isName) : undefined;
+  // Listed among others, it needs no recipe.
+  if (words[0] !== "train") return;
+  const resumed = resumeIn(words);
+  const named = recipeIn(words.slice(1));
   const name = named ?? (resumed === undefined ? DEFAULT_RECIPE : (await readInfo(resumed)).recipe);
-  const recipe = words[0] === "train" ? await (named ? findRecipe(name) : builtIn(name, howToResume(name, resumed))) : undefined;
-  const own = recipe ? recipeOptions(recipe) : [];
+  const recipe = await (named ? findRecipe(name) : builtIn(name, howToResume(name, resumed)));
+  const own = recipeOptions(recipe);
   for (const { option } of own) command.addOption(option);
-  command.action(async (_: string, flags: Flags & Record<string, unknown>) => {
+  command.action(async (_: string, flags: Flags) => {
     const output = standardOutput(flags.json === true);
     const stop = stopOnSignals(output);
     const report = reportTraining(output);
-    const outcome = await stop.unlessStopped(
-      trainRecipe(
-        {
-          recipe: needingFolder(recipe!, name, flags.data),
-          name,
-          options: givenOptions(own, flags),
-          seed: flags.seed,
-          epochs: flags.epochs,
-          batchSize: flags.batch,
-          validation: flags.validation,
-          patience: flags.patience,
-          dir: flags.data,
-          device: flags.device,
-          threads: flags.threads,
-          out: flags.out,
-          resume: flags.resume,
-          nonFinite: flags.skipNonFinite ? "skip" : undefined,
-          checkpointSeconds: flags.checkpoint,
-          signal: stop.signal,
-          version: packageVersion(),
-        },
-        report,
-      ),
-    );
+    const settings = {
+      ...runSettings(recipe, name, own, flags),
+      patience: flags.patience,
+      resume: flags.resume,
+      nonFinite: flags.skipNonFinite ? ("skip" as const) : undefined,
+      checkpointSeconds: flags.checkpoint,
+      signal: stop.signal,
+    };
+    const outcome = await stop.unlessStopped(trainRecipe(settings, report));
     if (!outcome) return;
     sayOutcome(output, outcome, report.curve());
     if (outcome.status === "interrupted")

@@ -26,7 +26,7 @@ export {
 export { meanAbsoluteError, meanSquaredError, rootMeanSquaredError, rSquared } from "./regression-metrics.ts";
 export { trainRecipe } from "./run.ts";
 export { RunFolder, type RunInfo, readInfo } from "./run-folder.ts";
-export type { TrainEvents, TrainOutcome, TrainPlan, TrainSettings } from "./run-types.ts";
+export type { RunSettings, TrainEvents, TrainOutcome, TrainPlan, TrainSettings } from "./run-types.ts";
 export { type PassOptions, type ScoreOptions, type Scores, score, scorer, type Trainable } from "./score.ts";
 export { type SearchEvents, type SearchOutcome, type SearchPlan, type SearchSettings, search, type Trial } from "./search.ts";
 export type { Setting } from "./search-space.ts";

@@ -66,7 +66,7 @@ const result = await build({
 const kept = new Set(Object.keys(result.metafile.outputs).map((name) => relative(dist, join(root, name)).replaceAll("\\", "/")));
 for (const name of files()) if (/\.js(\.map)?$/.test(name) && !kept.has(name)) rmSync(join(dist, name));
 
-// Parts are imported by name wherever they are needed, the one that starts the runtime too. Bundlers would warn of each import that is only for loading.
+// Parts are imported by name wherever they are needed. Bundlers would warn of each import that is only for loading.
 for (const name of kept) {
   if (!name.endsWith(".js")) continue;
   const file = join(dist, name);

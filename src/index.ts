@@ -1,6 +1,4 @@
 /** gradus: deep learning in TypeScript. Layers are in gradus/nn, optimisers in gradus/optim, data in gradus/data, training in gradus/train. */
-import "./run/running.ts";
-
 export type { DType, TypedArray } from "./core/dtype.ts";
 export * from "./core/errors.ts";
 export type { Nested, Shape } from "./core/shape-types.ts";
@@ -9,9 +7,8 @@ export { type CheckOptions, type GradcheckReport, gradcheck, gradgradcheck } fro
 export { type VmapOptions, vmap } from "./derive/vmap.ts";
 export { type Compiled, type CompileOptions, compile, type FeedOf as Feed } from "./program/compile.ts";
 export { type ExplainedNode, type Explanation, explain, type StepCosts } from "./program/explain.ts";
-export { configure, describe, type EngineOptions, type HostDescription } from "./run/engine.ts";
-export type { CumulateOptions, NormOptions, ReduceOptions, SortOptions, VarianceOptions } from "./surface/reduce.ts";
-export type { Device } from "./tensor/context.ts";
+export { configure, type Device, describe, type EngineOptions, type HostDescription } from "./run/engine.ts";
+export type { CumulateOptions, NormOptions, ReduceOptions, SortOptions, VarianceOptions } from "./surface/index.ts";
 export {
   arange,
   type DTypeOption,
@@ -29,9 +26,10 @@ export { type DrawOptions, toDot, toText } from "./tensor/drawing.ts";
 export { evaluate } from "./tensor/evaluate-tree.ts";
 export * from "./tensor/functions.ts";
 export { Generator, type GeneratorState } from "./tensor/generator.ts";
+export type { TensorOptions } from "./tensor/handle.ts";
 export * from "./tensor/mathematics.ts";
 export { print } from "./tensor/print.ts";
-export { Tensor, type TensorOptions } from "./tensor/tensor.ts";
+export { Tensor } from "./tensor/tensor.ts";
 export type { Index, Operand, OperandShape, TensorLike } from "./tensor/tensor-types.ts";
 export type { Like, Tree } from "./tensor/tree.ts";
 export { Variable, type VariableOptions, variable, withContents } from "./tensor/variable.ts";

@@ -51,3 +51,10 @@ export function holdsAll(data: ArrayLike<unknown>, dtype: DType): boolean {
   if (dtype === "uint32" && data instanceof Uint32Array) return true;
   return dtype !== "bool" && (bytes || (dtype !== "uint8" && data instanceof Uint16Array));
 }
+
+/** Rejects numbers the dtype cannot hold. */
+export function checkElements(data: ArrayLike<unknown>, dtype: DType, who: string): void {
+  if (holdsAll(data, dtype)) return;
+  for (let i = 0; i < data.length; i++)
+    if (!isElement(data[i], dtype)) throw notAnElement(data[i], dtype, who, data.length > 1 ? ` at [${i}]` : "");
+}

@@ -1,6 +1,7 @@
 /** What optimisers need to know beyond the public face. */
-import { currentTrace, HostStorage } from "../tensor/context.ts";
+import { HostStorage } from "../run/storage.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import { currentTrace } from "../tensor/trace.ts";
 import type { Variable } from "../tensor/variable.ts";
 import { foundGradients } from "./found.ts";
 

@@ -3,8 +3,8 @@ import { isFloat } from "../core/dtype.ts";
 import { DTypeError, GraphError } from "../core/errors.ts";
 import { showShape } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
-import { currentTrace } from "../tensor/context.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import { currentTrace } from "../tensor/trace.ts";
 import { ownerOf, Variable } from "../tensor/variable.ts";
 import * as graphs from "../transform/index.ts";
 

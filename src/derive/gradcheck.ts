@@ -5,7 +5,7 @@ import { takeSite } from "../core/site.ts";
 import type { Value } from "../graph/op.ts";
 import { topological } from "../graph/walk.ts";
 import { evaluate as interpret } from "../interpret/evaluate.ts";
-import { holderOf } from "../tensor/context.ts";
+import { holderOf } from "../run/holder.ts";
 import { evaluate } from "../tensor/evaluate-tree.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import * as graphs from "../transform/index.ts";
@@ -55,7 +55,7 @@ async function check(
   return run(build, points, { ...options, evaluate: (outputs, given) => interpret(outputs, new Map([...given, ...numbersOf(outputs)])) });
 }
 
-const cellsOf = (outputs: readonly Value[]): Tensor[] => topological(outputs).flatMap((v) => holderOf(v) ?? []);
+const cellsOf = (outputs: readonly Value[]): Tensor[] => topological(outputs).flatMap((v) => (holderOf(v) as Tensor | undefined) ?? []);
 
 function numbersOf(outputs: readonly Value[]): (readonly [Value, TypedArray])[] {
   return topological(outputs).flatMap((v) => {

@@ -1,11 +1,12 @@
 /** What `compile` notes while a function runs with placeholders. */
 
 import type { Type, Value } from "../graph/op.ts";
-import { argument, variable as variableLeaf } from "../ops/index.ts";
+import { argument, type Draw, variable as variableLeaf } from "../ops/index.ts";
 import type { Guard } from "../run/executable.ts";
-import type { Draw, Tap, Trace } from "../tensor/context.ts";
+import type { Tap } from "../run/holder.ts";
 import type { Generator } from "../tensor/generator.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { Trace } from "../tensor/trace.ts";
 import type { Variable } from "../tensor/variable.ts";
 
 /** An input that is no argument: a captured tensor, or the two words of a generator's key (one entry each, the second one empty). */

@@ -6,15 +6,15 @@ import { showShape } from "../core/shape.ts";
 import { siteOnError, takeSite } from "../core/site.ts";
 import type { ArgumentAttributes, Type, Value, VariableAttributes } from "../graph/op.ts";
 import { argument } from "../ops/index.ts";
-import { checked, defaultDevice, makeOn, runnerFor } from "../run/engine.ts";
-import { Executable, type ExecutableSpec, type Feed, type Remains } from "../run/executable.ts";
-import { InterpretedProgram, numbersOf } from "../run/interpreted.ts";
-import { theProgramRuntime } from "../run/running.ts";
-import { FailedStorage, type Failure } from "../run/slots.ts";
-import { currentTrace, type Device, runInTrace, type Storage } from "../tensor/context.ts";
+import { eagerPrograms } from "../run/eager.ts";
+import { checked, type Device, defaultDevice, makeOn, runnerFor } from "../run/engine.ts";
+import { Executable, type ExecutableSpec, type Feed, numbersOf, type Remains, type Runnable } from "../run/executable.ts";
+import { InterpretedProgram } from "../run/interpreted.ts";
+import { FailedStorage, type Failure, type Storage } from "../run/storage.ts";
 import { asTensor } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { TensorLike } from "../tensor/tensor-types.ts";
+import { currentTrace, runInTrace } from "../tensor/trace.ts";
 import { type Flat, flatten, type Structure, structureKey, type Tree, unflatten } from "../tensor/tree.ts";
 import type { Variable } from "../tensor/variable.ts";
 import { differenceOf } from "./compare-traces.ts";
@@ -86,12 +86,6 @@ export function compiledFrom(f: object): CompiledFunction {
   throw new ArgumentError("explain: this is not a compiled function", { help: "explain(compile(f), ...args)" });
 }
 
-/** Runs programs of either kind. */
-interface Runnable {
-  run(feeds: readonly Feed[]): Storage[];
-  dispose(): void;
-}
-
 /** One signature: its trace, its program. */
 export interface Entry {
   readonly structure: string;
@@ -126,13 +120,17 @@ export class CompiledFunction {
     this.options = options;
   }
 
+  private get device(): Device {
+    return this.options.device ?? defaultDevice();
+  }
+
   call(args: readonly unknown[]): unknown {
     const outer = currentTrace();
     if (outer) return this.f(...args);
     throwPending();
     const { leaves, entry } = this.prepare(args);
     const { trace, program, outputs, tree } = entry;
-    computeOpen(leaves, trace);
+    computeOpen(leaves, trace, this.device);
     const feeds = feedsOf(leaves, trace);
     let results: Storage[];
     try {
@@ -246,10 +244,10 @@ export class CompiledFunction {
   }
 
   private build(trace: CompileTrace, outputs: readonly Value[]): Runnable {
-    const { device = defaultDevice(), threads } = this.options;
+    const { device } = this;
     const spec = this.specOf(trace, outputs);
     if (device === "interpreter") return new InterpretedProgram(spec);
-    const program = makeOn(device, threads, (runner) => new Executable(runner, spec));
+    const program = makeOn(device, this.options.threads, (runner) => new Executable(runner, spec));
     this.remains.push(program.remains);
     return program;
   }
@@ -327,12 +325,12 @@ function feedsOf(leaves: readonly Tensor[], trace: CompileTrace): Feed[] {
 }
 
 /** Arguments, captured tensors and contents of cells that were never computed are computed now, in one program. */
-function computeOpen(leaves: readonly Tensor[], trace: CompileTrace): void {
+function computeOpen(leaves: readonly Tensor[], trace: CompileTrace, device: Device): void {
   const open: Tensor[] = [];
   for (const x of leaves) if (!x.content().storage) open.push(x.content());
   for (const extra of trace.extras) if ("tensor" in extra && !extra.tensor.storage) open.push(extra.tensor);
   for (const cell of trace.cells.keys()) if (cell.hasValue && !cell.isComputed) open.push(cell.content());
-  if (open.length > 0) theProgramRuntime().realiseNow(open, "auto");
+  if (open.length > 0) eagerPrograms().realiseNow(open, device === "interpreter" ? device : "auto");
 }
 
 function reportTaps(trace: CompileTrace, results: readonly Storage[], from: number): void {

@@ -4,13 +4,14 @@ import { GradusError, MemoryError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import { pause } from "../core/yield.ts";
 import type { ConstantAttributes } from "../graph/op.ts";
-import { type Device, HostStorage, type RealiseOptions, type Runtime, realisedStorage, tapsOf } from "../tensor/context.ts";
-import type { Tensor } from "../tensor/tensor.ts";
-import { defaultDevice, runnerFor } from "./engine.ts";
-import { Executable } from "./executable.ts";
-import { InterpreterRuntime } from "./interpreter-runtime.ts";
+import { type Device, defaultDevice, runnerFor } from "./engine.ts";
+import { Executable, type Runnable } from "./executable.ts";
+import { type Holder, realisedStorage, tapsOf } from "./holder.ts";
+import { InterpretedProgram } from "./interpreted.ts";
 import { OpenGraph } from "./open-graph.ts";
 import { type Part, runParts } from "./parts.ts";
+import { depthOf, forgetDepth, MOST_WAITING } from "./pending.ts";
+import { HostStorage } from "./storage.ts";
 
 /** Programs kept for graphs that may come again. */
 const KEPT = 256;
@@ -18,10 +19,22 @@ const KEPT = 256;
 /** Layers of assignments that are computed in one program: a step has two or three, as when an average follows the parameters. */
 const MOST_LAYERS = 4;
 
-export class ProgramRuntime implements Runtime {
-  private readonly programs = new Map<string, Executable>();
-  private readonly interpreter = new InterpreterRuntime();
+/** Where eager programs run: "auto" is wasm there, which compiles in a millisecond. */
+type Where = "wasm" | "native" | "interpreter";
+const whereOf = (device: Device): Where => (device === "auto" ? "wasm" : device);
 
+/**
+ * Programs by the structure of their graphs.
+ *
+ * What a graph outside a trace is made of besides ops:
+ * - leaves that stand for what a tensor holds (`holderOf`): its `storage`, or where it has none yet what `recipe()` computes, and
+ *   then that is kept in it too, so that histories end there;
+ * - values computed before (`realisedStorage`), which need not be computed again;
+ * - constants with `lifted: true`: JavaScript numbers, which change from one evaluation to the next;
+ * - values that somebody wants to be told (`tapsOf`), when they are computed.
+ */
+export class EagerPrograms {
+  private readonly programs = new Map<string, Runnable>();
   /** How many programs were made so far. */
   made = 0;
   private readonly most: number;
@@ -35,48 +48,44 @@ export class ProgramRuntime implements Runtime {
     return this.programs.size;
   }
 
-  async realise(tensors: readonly Tensor[], { device = defaultDevice() }: RealiseOptions = {}): Promise<TypedArray[]> {
-    if (device === "interpreter") return this.interpreter.realise(tensors);
+  /** Computes these in one program and keeps each result in its tensor. Answers the elements of each, not copied. */
+  async realise(tensors: readonly Holder[], device: Device = defaultDevice()): Promise<TypedArray[]> {
     this.realiseNow(tensors, device);
     await pause();
     return Promise.all(tensors.map((x) => x.storage!.read()));
   }
 
-  /** Computes and keeps, without waiting. Eager graphs run on wasm, which compiles in a millisecond, unless native is asked for. */
-  realiseNow(tensors: readonly Tensor[], device: Device = defaultDevice()): void {
-    if (device === "interpreter") {
-      this.interpreter.realiseNow(tensors);
-      return;
-    }
+  /** The same at once, without an answer. */
+  realiseNow(tensors: readonly Holder[], device: Device = defaultDevice()): void {
     for (const x of tensors) if (!x.storage) keepKnown(x);
     const open = tensors.filter((x) => !x.storage);
     if (open.length === 0) return;
-    const runner = device === "native" ? "native" : "wasm";
+    const where = whereOf(device);
     const graph = new OpenGraph(open, { along: true });
     try {
-      this.runInLayers(graph, open, runner);
+      this.runInLayers(graph, open, where);
     } catch (error) {
       // What was only computed along must not hurt those who did not ask for it.
       if (!graph.hasMore || !(error instanceof GradusError)) throw error;
       graph.separate();
       const left = open.filter((x) => !x.storage);
-      if (left.length > 0) this.runInLayers(new OpenGraph(left), left, runner);
+      if (left.length > 0) this.runInLayers(new OpenGraph(left), left, where);
     }
   }
 
   /** A few assignments that wait on each other are one program; many are one for each layer: all of the same structure, where a loop made them. */
-  private runInLayers(graph: OpenGraph, asked: readonly Tensor[], runner: "wasm" | "native"): void {
+  private runInLayers(graph: OpenGraph, asked: readonly Holder[], where: Where): void {
     if (graph.layers.length <= MOST_LAYERS) {
-      this.run(graph, runner);
+      this.run(graph, where);
       return;
     }
-    for (const layer of graph.layers) this.run(new OpenGraph(layer), runner);
+    for (const layer of graph.layers) this.run(new OpenGraph(layer), where);
     const left = asked.filter((x) => !x.storage);
-    if (left.length > 0) this.run(new OpenGraph(left), runner);
+    if (left.length > 0) this.run(new OpenGraph(left), where);
   }
 
-  private run(graph: OpenGraph, runner: "wasm" | "native"): void {
-    const results = runParts(graph, (part) => this.programFor(part, runner));
+  private run(graph: OpenGraph, where: Where): void {
+    const results = runParts(graph, (part) => this.programFor(part, where));
     for (const x of graph.kept) x.keep(results.get(x.recipe())!);
     for (const { taps, shape, value } of graph.taps) {
       const elements = results.get(value)!.read() as TypedArray;
@@ -85,18 +94,21 @@ export class ProgramRuntime implements Runtime {
     this.trim();
   }
 
-  private programFor(part: Part, runner: "wasm" | "native"): Executable {
-    const key = `${runner}\n${part.key}`;
-    const program = this.programs.get(key) ?? this.make(part, runner);
+  private programFor(part: Part, where: Where): Runnable {
+    const key = `${where}\n${part.key}`;
+    const program = this.programs.get(key) ?? this.make(part, where);
     // The last one used is the last one to go.
     this.programs.delete(key);
     this.programs.set(key, program);
     return program;
   }
 
-  private make(part: Part, runner: "wasm" | "native"): Executable {
+  private make(part: Part, where: Where): Runnable {
     this.made++;
-    const build = (): Executable => new Executable(runnerFor(runner), { outputs: part.build(), assignments: [], guards: [] });
+    const build = (): Runnable => {
+      const spec = { outputs: part.build(), assignments: [], guards: [] };
+      return where === "interpreter" ? new InterpretedProgram(spec) : new Executable(runnerFor(where), spec);
+    };
     try {
       return build();
     } catch (error) {
@@ -121,8 +133,28 @@ export class ProgramRuntime implements Runtime {
   }
 }
 
+let programs: EagerPrograms | undefined;
+
+/** Those of this process. Made when somebody computes, so that loading makes nothing. */
+export const eagerPrograms = (): EagerPrograms => (programs ??= new EagerPrograms());
+
+/**
+ * Computes a content that is about to be read if many assignments wait behind it. That changes no value, only when it is computed: without it a
+ * loop that never asks for a number would hold all its steps. An error waits for whoever asks for the numbers.
+ */
+export function computeIfDeep(content: Holder): void {
+  const value = content.recipe();
+  if (depthOf(value) < MOST_WAITING) return;
+  try {
+    eagerPrograms().realiseNow([content]);
+  } catch {
+    // It is told again to whoever asks; readings need not try again.
+    forgetDepth(value);
+  }
+}
+
 /** What needs no program: a value that was computed for another tensor, or one number everywhere. */
-function keepKnown(x: Tensor): void {
+function keepKnown(x: Holder): void {
   const known = realisedStorage(x.recipe());
   if (known) x.keep(known);
   else keepFilled(x);
@@ -132,7 +164,7 @@ function keepKnown(x: Tensor): void {
 const MOST_FILLED = 2 ** 26;
 
 /** One number everywhere (zeros, ones, full) needs no program: a move only says where elements are read, and here all are the same. */
-function keepFilled(x: Tensor): void {
+function keepFilled(x: Holder): void {
   let v = x.recipe();
   while (v.op.kind === "move" && tapsOf(v).length === 0) v = v.inputs[0]!;
   const size = sizeOf(x.shape);

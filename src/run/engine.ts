@@ -8,7 +8,9 @@ import type { Device as Runner } from "../runtime/device.ts";
 import { Heap } from "../runtime/heap.ts";
 import { type OpenedNative, openNative } from "../runtime/native.ts";
 import { WasmDevice } from "../runtime/wasm-device.ts";
-import type { Device } from "../tensor/context.ts";
+
+/** What programs run on, by name. */
+export type Device = "auto" | "wasm" | "native" | "interpreter";
 
 export interface EngineOptions {
   /** "auto": native for compiled functions where a C compiler is found, else wasm. Default, or `GRADUS_DEVICE`. */

@@ -9,9 +9,9 @@ import type { Target } from "../lower/target.ts";
 import { optimise } from "../passes/index.ts";
 import type { LoadedProgram, Device as Runner, Status } from "../runtime/device.ts";
 import { type Scheduled, schedule } from "../schedule/index.ts";
-import { HostStorage, type Storage } from "../tensor/context.ts";
-import type { Variable } from "../tensor/variable.ts";
-import { elementsOf, Slot } from "./slots.ts";
+import type { Cell } from "./holder.ts";
+import { Slot } from "./slots.ts";
+import { HostStorage, type Storage } from "./storage.ts";
 
 export interface Guard {
   readonly value: Value;
@@ -20,13 +20,26 @@ export interface Guard {
 
 export interface ExecutableSpec {
   readonly outputs: readonly Value[];
-  readonly assignments: readonly { readonly cell: Variable; readonly value: Value }[];
+  readonly assignments: readonly { readonly cell: Cell; readonly value: Value }[];
   readonly guards: readonly Guard[];
   readonly optimize?: 0 | 1 | undefined;
 }
 
 /** What an argument can be fed with: computed tensors, or numbers. */
 export type Feed = Storage | TypedArray;
+
+/** The elements of what a program is fed with, wherever they are: not to be kept. */
+export const numbersOf = (feed: Feed): TypedArray => (ArrayBuffer.isView(feed) ? (feed as TypedArray) : (feed as Storage).peek());
+
+/** Where a program serves many graphs: which line of the user's one of its sites stands for in the graph that is run. */
+export type SiteOf = (site: Site | undefined) => Site | undefined;
+
+/** A program that runs, on a device or on the interpreter. */
+export interface Runnable {
+  /** Throws what a check found; then no cell has changed. */
+  run(feeds: readonly Feed[], siteOf?: SiteOf): Storage[];
+  dispose(): void;
+}
 
 /** Outputs of up to this many elements are copied out at once, which costs less than keeping track of them. */
 const SMALL = 64;
@@ -66,14 +79,14 @@ export function planOf(spec: ExecutableSpec, target: Target, became?: Map<Value,
   return { scheduled, program: lower(scheduled, target, { reuse: optimize > 0 }) };
 }
 
-export class Executable {
+export class Executable implements Runnable {
   readonly remains = new Remains();
   readonly program: Program;
   readonly runner: Runner;
   private readonly loaded: LoadedProgram;
   private readonly slots: (Slot | undefined)[] = [];
   private readonly inputs: { readonly index: number; readonly slot: Slot; held: Feed | undefined }[];
-  private readonly cells: { readonly cell: Variable; readonly slot: Slot; readonly written: boolean }[];
+  private readonly cells: { readonly cell: Cell; readonly slot: Slot; readonly written: boolean }[];
   private readonly results: Slot[];
 
   constructor(runner: Runner, spec: ExecutableSpec) {
@@ -82,7 +95,7 @@ export class Executable {
     this.program = program;
     // A stack that was captured and never looked at keeps the functions on it alive.
     for (const { site } of program.checks) site?.toString();
-    const cellOf = new Map(scheduled.variables.map((v) => [v.buffer, v.cell as Variable]));
+    const cellOf = new Map(scheduled.variables.map((v) => [v.buffer, v.cell as Cell]));
     try {
       for (const b of program.buffers) if (b.place !== "scratch") this.slots[b.id] = this.place(b, cellOf.get(b.id));
       this.loaded = runner.load(program, addressIn(this.slots));
@@ -93,11 +106,11 @@ export class Executable {
     this.remains.loaded = this.loaded;
     for (const { data, buffer } of scheduled.constants) this.slots[buffer]!.write(data);
     this.inputs = scheduled.arguments.map(({ index, buffer }) => ({ index, slot: this.slots[buffer]!, held: undefined }));
-    this.cells = scheduled.variables.map((v) => ({ cell: v.cell as Variable, slot: this.slots[v.buffer]!, written: v.written }));
+    this.cells = scheduled.variables.map((v) => ({ cell: v.cell as Cell, slot: this.slots[v.buffer]!, written: v.written }));
     this.results = scheduled.outputs.map((b) => this.slots[b]!);
   }
 
-  private place(b: Buffer, cell: Variable | undefined): Slot {
+  private place(b: Buffer, cell: Cell | undefined): Slot {
     if (cell) return slotOf(cell, this.runner);
     const slot = new Slot(this.runner.heap, b.dtype, b.bytes / bytesOf(b.dtype), b.place);
     this.remains.slots.push(slot);
@@ -109,11 +122,7 @@ export class Executable {
     return this.program.buffers.reduce((n, b) => (b.place === "scratch" || b.place === "variable" ? n : n + b.bytes), 0);
   }
 
-  /**
-   * Runs the program. Throws what a check found; then no cell has changed. Where the program serves many graphs, `siteOf` tells which line of
-   * the user's one of its sites stands for in this one.
-   */
-  run(feeds: readonly Feed[], siteOf: (site: Site | undefined) => Site | undefined = (site) => site): Storage[] {
+  run(feeds: readonly Feed[], siteOf: SiteOf = (site) => site): Storage[] {
     for (const input of this.inputs) this.feed(input, feeds[input.index]!);
     for (const { cell, slot, written } of this.cells) {
       // A cell that is only written may be empty until then.
@@ -129,12 +138,12 @@ export class Executable {
 
   private feed(input: { slot: Slot; held: Feed | undefined }, feed: Feed): void {
     if (input.held === feed) return;
-    input.slot.write(ArrayBuffer.isView(feed) ? (feed as TypedArray) : elementsOf(feed as Storage));
+    input.slot.write(numbersOf(feed));
     // Arrays may change under our hands, tensors do not.
     input.held = ArrayBuffer.isView(feed) ? undefined : feed;
   }
 
-  private explain(status: Exclude<Status, { ok: true }>, siteOf: (site: Site | undefined) => Site | undefined): GradusError {
+  private explain(status: Exclude<Status, { ok: true }>, siteOf: SiteOf): GradusError {
     if ("aborted" in status)
       return new DeviceError(`${this.runner.name}: the program was stopped before its end`, { why: "a thread died or was told to stop" });
     const check: Check = this.program.checks[status.check]!;
@@ -160,11 +169,11 @@ const addressIn =
   (b: Buffer): number =>
     slots[b.id]!.address;
 
-const cellSlots = new WeakMap<Variable, Slot>();
+const cellSlots = new WeakMap<Cell, Slot>();
 const freed = new FinalizationRegistry<Slot>((slot) => slot.free());
 
 /** The place of a variable's content in the heap, which lives as long as the variable. */
-function slotOf(cell: Variable, runner: Runner): Slot {
+function slotOf(cell: Cell, runner: Runner): Slot {
   let slot = cellSlots.get(cell);
   if (!slot) {
     slot = new Slot(runner.heap, cell.dtype, sizeOf(cell.shape), `variable ${cell.name}`.trim());

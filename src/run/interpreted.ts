@@ -1,16 +1,14 @@
-/** A traced function on the reference interpreter: the same programs, slow and obviously right. */
-import { arrayOf, type TypedArray } from "../core/dtype.ts";
-import { NonFiniteError } from "../core/errors.ts";
-import type { ArgumentAttributes, Value, VariableAttributes } from "../graph/op.ts";
+/** A program on the reference interpreter: the same programs, slow and obviously right. */
+import { arrayOf } from "../core/dtype.ts";
+import { GradusError, NonFiniteError } from "../core/errors.ts";
+import type { ArgumentAttributes, Value } from "../graph/op.ts";
 import { topological } from "../graph/walk.ts";
 import { evaluate } from "../interpret/evaluate.ts";
-import { HostStorage, type Storage } from "../tensor/context.ts";
-import { Tensor } from "../tensor/tensor.ts";
-import type { Variable } from "../tensor/variable.ts";
-import type { ExecutableSpec, Feed } from "./executable.ts";
-import { elementsOf } from "./slots.ts";
+import { type ExecutableSpec, type Feed, numbersOf, type Runnable, type SiteOf } from "./executable.ts";
+import { holderOf } from "./holder.ts";
+import { HostStorage, type Storage } from "./storage.ts";
 
-export class InterpretedProgram {
+export class InterpretedProgram implements Runnable {
   private readonly spec: ExecutableSpec;
   private readonly leaves: readonly Value[];
 
@@ -20,17 +18,17 @@ export class InterpretedProgram {
     this.leaves = topological(roots).filter((v) => v.op.kind === "leaf");
   }
 
-  run(feeds: readonly Feed[]): Storage[] {
+  run(feeds: readonly Feed[], siteOf: SiteOf = (site) => site): Storage[] {
     const { outputs, assignments, guards } = this.spec;
     const inputs = new Map<Value, ArrayLike<number>>();
     for (const leaf of this.leaves) {
-      if (leaf.op.kind !== "leaf") continue;
-      if (leaf.op.source === "argument") inputs.set(leaf, numbersOf(feeds[(leaf.attributes as ArgumentAttributes).index]!));
-      if (leaf.op.source === "variable")
-        inputs.set(leaf, elementsOf(((leaf.attributes as VariableAttributes).cell as Variable).content().storage!));
+      const holder = holderOf(leaf);
+      if (holder) inputs.set(leaf, holder.content().storage!.peek());
+      else if (leaf.op.kind === "leaf" && leaf.op.source === "argument")
+        inputs.set(leaf, numbersOf(feeds[(leaf.attributes as ArgumentAttributes).index]!));
     }
     const values = [...outputs, ...assignments.map((a) => a.value), ...guards.map((g) => g.value)];
-    const results = evaluate(values, inputs, { round: true }).map((numbers, i) => {
+    const results = atSite(siteOf, () => evaluate(values, inputs, { round: true })).map((numbers, i) => {
       const array = arrayOf(values[i]!.dtype, numbers.length);
       array.set(numbers);
       return array;
@@ -40,8 +38,7 @@ export class InterpretedProgram {
       throw new NonFiniteError(`${label} is not a finite number`, { help: "no variable was changed by this step", site: value.site });
     });
     assignments.forEach(({ cell }, i) => {
-      const storage = new HostStorage(results[outputs.length + i]!);
-      cell.assign(new Tensor({ shape: cell.shape, dtype: cell.dtype }, { storage }));
+      cell.hold(new HostStorage(results[outputs.length + i]!));
     });
     return results.slice(0, outputs.length).map((array) => new HostStorage(array));
   }
@@ -49,5 +46,11 @@ export class InterpretedProgram {
   dispose(): void {}
 }
 
-/** The elements of what a program is fed with, wherever they are. */
-export const numbersOf = (feed: Feed): TypedArray => (ArrayBuffer.isView(feed) ? (feed as TypedArray) : elementsOf(feed as Storage));
+/** What `f` gives; an error names the line that its site stands for. */
+function atSite<T>(siteOf: SiteOf, f: () => T): T {
+  try {
+    return f();
+  } catch (error) {
+    throw error instanceof GradusError ? error.with(error.what, siteOf(error.site)) : error;
+  }
+}

@@ -2,16 +2,15 @@
 import { GraphError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { ConstantAttributes, Value } from "../graph/op.ts";
-import { holderOf, realisedStorage, type Tap, tapsOf } from "../tensor/context.ts";
-import type { Tensor } from "../tensor/tensor.ts";
 import type { Feed } from "./executable.ts";
+import { type Holder, holderOf, realisedStorage, type Tap, tapsOf } from "./holder.ts";
 import { assignedIn, type Step, stepOf } from "./pending.ts";
 
 export class OpenGraph {
   /** Tensors that get a result each: those asked for, and cells' contents on the way. */
-  readonly kept: Tensor[] = [];
+  readonly kept: Holder[] = [];
   /** Cells' contents by how many of them, one reading the other, lie below each. */
-  readonly layers: Tensor[][] = [];
+  readonly layers: Holder[][] = [];
   /** Whether more is computed than what was asked for needs. */
   hasMore = false;
   readonly taps: { readonly taps: readonly Tap[]; readonly shape: readonly number[]; readonly value: Value }[] = [];
@@ -19,13 +18,13 @@ export class OpenGraph {
   readonly order: Value[] = [];
   private readonly seen = new Set<Value>();
   private readonly feeds = new Map<Value, Feed>();
-  private readonly keeping = new Set<Tensor>();
+  private readonly keeping = new Set<Holder>();
   private readonly layerOf = new Map<Value, number>();
   private readonly steps = new Set<Step>();
   private readonly along: boolean;
 
   /** `along`: with what cells get from the same work. */
-  constructor(tensors: readonly Tensor[], { along = false }: { along?: boolean } = {}) {
+  constructor(tensors: readonly Holder[], { along = false }: { along?: boolean } = {}) {
     this.along = along;
     for (const x of tensors) this.keep(x);
     // Contents of cells that were met are kept too: the list grows while it is walked.
@@ -52,7 +51,7 @@ export class OpenGraph {
     return v.op.kind === "custom" ? v.inputs.slice(0, 1) : v.inputs;
   }
 
-  private keep(x: Tensor): void {
+  private keep(x: Holder): void {
     if (this.keeping.has(x)) return;
     this.keeping.add(x);
     this.kept.push(x);

@@ -9,10 +9,10 @@ import { withSite } from "../core/site.ts";
 import { encode, identityOf } from "../graph/key.ts";
 import { apply, type OpBase, type Value } from "../graph/op.ts";
 import { argument } from "../ops/index.ts";
-import type { Storage } from "../tensor/context.ts";
-import { holderOf } from "../tensor/context.ts";
-import type { Executable, Feed } from "./executable.ts";
+import type { Feed, Runnable } from "./executable.ts";
+import { holderOf } from "./holder.ts";
 import type { OpenGraph } from "./open-graph.ts";
+import type { Storage } from "./storage.ts";
 
 /** Graphs of up to this many values are one program: an ordinary step, whose values are then planned, fused and shared as a whole. */
 const MOST_WHOLE = 16_000;
@@ -23,7 +23,7 @@ const PART = 1000;
 export type Results = ReadonlyMap<Value, Storage>;
 
 /** Runs the parts of a graph one after another, with `programFor` to get a program for each; answers what its roots are. */
-export function runParts(graph: OpenGraph, programFor: (part: Part) => Executable): Results {
+export function runParts(graph: OpenGraph, programFor: (part: Part) => Runnable): Results {
   const roots = new Set(graph.roots());
   const order = graph.order.length > MOST_WHOLE ? inOrderOfMaking(graph.order) : graph.order;
   const lastUse = lastUses(graph, order);
@@ -167,7 +167,7 @@ export class Part {
   }
 
   /** Runs a program of this structure; an error about an index names the line of this graph. */
-  run(program: Executable): Storage[] {
+  run(program: Runnable): Storage[] {
     return program.run(this.feeds, (site) => (site instanceof Position ? this.members[site.at]!.site : site));
   }
 }

@@ -4,9 +4,8 @@
  */
 import type { Value } from "../graph/op.ts";
 import { stopGradient } from "../ops/index.ts";
-import { currentTrace, holderOf, realisedStorage, theRuntime } from "../tensor/context.ts";
-import { Tensor } from "../tensor/tensor.ts";
-import type { Variable } from "../tensor/variable.ts";
+import { type Cell, type Holder, holderOf, realisedStorage } from "./holder.ts";
+import type { Storage } from "./storage.ts";
 
 /** Assignments that may wait on each other before a reading computes them: a loop that nobody looks at holds this many steps, not all. */
 export const MOST_WAITING = 8;
@@ -14,7 +13,7 @@ export const MOST_WAITING = 8;
 /** Computations that hang together, with the cells that get something from them. Two that turn out to be one are merged. */
 export class Step {
   private into: Step | undefined;
-  cells = new Set<WeakRef<Variable>>();
+  cells = new Set<WeakRef<Cell>>();
 
   root(): Step {
     if (!this.into) return this;
@@ -100,27 +99,27 @@ function above(below: readonly Place[], v: Value, from: readonly Value[]): Place
   };
 }
 
+/** What a tensor is made of: a node, its elements, or what computes them where whoever reads it is to see a leaf. */
+export type Source = { readonly node: Value } | { readonly storage: Storage } | { readonly recipe: Value };
+
 /**
  * The tensor as cells hold it: without the history of its gradients, and a leaf for whatever reads it. Only on placeholders, for which numbers are
  * put in later, it stays what it is.
  */
-export function heldCopy(x: Tensor): Tensor {
-  if (x.isHeld && !x.isTracked) return x;
+export function heldCopy(x: Holder): Source {
   const node = x.ownNode();
-  const type = { shape: x.shape, dtype: x.dtype };
   const storage = x.storage ?? realisedStorage(node);
-  if (storage) return new Tensor(type, { storage });
-  return placeOf(node).computable ? new Tensor(type, { recipe: node }) : new Tensor(stopGradient(node));
+  if (storage) return { storage };
+  return placeOf(node).computable ? { recipe: node } : { node: stopGradient(node) };
 }
 
 /** The tensor as a constant for gradients. One step of it is graph; what is detached again and again, as a state is, is held instead. */
-export function detached(x: Tensor): Tensor {
-  if (x.storage || placeOf(x.ownNode()).depth > 0) return heldCopy(x);
-  return new Tensor(stopGradient(x.ownNode()));
+export function detached(x: Holder): Source {
+  return x.storage || placeOf(x.ownNode()).depth > 0 ? heldCopy(x) : { node: stopGradient(x.ownNode()) };
 }
 
 /** Notes that the cell is to hold this; answers how the cell is pointed to. */
-export function noteAssigned(cell: Variable, content: Tensor, known: WeakRef<Variable> | undefined): WeakRef<Variable> {
+export function noteAssigned(cell: Cell, content: Holder, known: WeakRef<Cell> | undefined): WeakRef<Cell> {
   const self = known ?? new WeakRef(cell);
   placeOf(content.recipe()).step.root().cells.add(self);
   return self;
@@ -130,24 +129,17 @@ export function noteAssigned(cell: Variable, content: Tensor, known: WeakRef<Var
 export const stepOf = (v: Value): Step | undefined => places.get(v)?.step.root();
 
 /** What cells are to hold that comes from this step: worth computing along with any of it, because the work is the same. */
-export function* assignedIn(step: Step): Iterable<Tensor> {
+export function* assignedIn(step: Step): Iterable<Holder> {
   for (const known of step.cells) {
     const content = known.deref()?.pending;
     if (content && stepOf(content.recipe()) === step) yield content;
   }
 }
 
-/**
- * Computes a content that is about to be read if many assignments wait behind it. That changes no value, only when it is computed: without it a
- * loop that never asks for a number would hold all its steps. An error waits for whoever asks for the numbers.
- */
-export function computeIfDeep(content: Tensor): void {
-  if (currentTrace() || (places.get(content.recipe())?.depth ?? 0) < MOST_WAITING) return;
-  try {
-    theRuntime().realiseNow([content]);
-  } catch {
-    // It is told again to whoever asks; readings need not try again.
-    const value = content.recipe();
-    places.set(value, { ...placeOf(value), depth: 0 });
-  }
+/** How many assignments wait below a value. */
+export const depthOf = (value: Value): number => places.get(value)?.depth ?? 0;
+
+/** From now on nothing counts as waiting below it. */
+export function forgetDepth(value: Value): void {
+  places.set(value, { ...placeOf(value), depth: 0 });
 }

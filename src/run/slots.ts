@@ -1,7 +1,7 @@
 /** Places in the heap that programs read and write, and the tensors whose numbers lie there for the time being. */
 import { arrayOf, bytesOf, type DType, type TypedArray, viewOf } from "../core/dtype.ts";
 import type { Heap } from "../runtime/heap.ts";
-import type { Storage } from "../tensor/context.ts";
+import type { Storage } from "./storage.ts";
 
 /** A stretch of the heap that a program or a variable owns. What lies there is valid until somebody writes: `evict` first. */
 export class Slot {
@@ -69,7 +69,6 @@ export class SlotStorage implements Storage {
     return this.array;
   }
 
-  /** The elements wherever they are, to be copied at once. */
   peek(): TypedArray {
     return this.slot ? this.slot.elements : this.array!;
   }
@@ -78,36 +77,4 @@ export class SlotStorage implements Storage {
     this.read();
     this.slot = undefined;
   }
-}
-
-/** The outcome of a call that failed: whoever reads it is told. */
-export class FailedStorage implements Storage {
-  readonly failure: Failure;
-
-  constructor(failure: Failure) {
-    this.failure = failure;
-  }
-
-  read(): Promise<TypedArray> {
-    return Promise.reject(this.tell());
-  }
-
-  /** The error, which from now on counts as heard. */
-  tell(): Error {
-    this.failure.told = true;
-    return this.failure.error;
-  }
-}
-
-/** An error of a call, and whether somebody has heard of it. */
-export interface Failure {
-  readonly error: Error;
-  told: boolean;
-}
-
-/** The elements of a computed tensor, at once, wherever they are: not to be kept. Throws the error of a failed call. */
-export function elementsOf(storage: Storage): TypedArray {
-  if (storage instanceof SlotStorage) return storage.peek();
-  if (storage instanceof FailedStorage) throw storage.tell();
-  return storage.read() as TypedArray;
 }

@@ -1,19 +1,19 @@
 /** Python's brackets. */
+import { describe } from "../core/describe.ts";
 import { ArgumentError, DTypeError, outOfRange, ShapeError, show } from "../core/errors.ts";
 import { broadcastShapes, showShape, stridesOf } from "../core/shape.ts";
-import { atUserLine, calledAs } from "../core/site.ts";
 import type { Value } from "../graph/op.ts";
 import * as ops from "../ops/index.ts";
-import { Tensor } from "../tensor/tensor.ts";
-import type { Index } from "../tensor/tensor-types.ts";
-import { describe } from "../tensor/tree.ts";
-import { derived, positions, stretch } from "./elementwise.ts";
+import { positions, stretch } from "./elementwise.ts";
+
+/** One thing between the brackets: a position, slices as text, or int32 positions. */
+export type Index = number | string | Value;
 
 /** What one axis, or a place between two, is asked for. */
 type Item =
   | { readonly kind: "position"; readonly at: number }
   | { readonly kind: "slice"; readonly start: number | undefined; readonly stop: number | undefined; readonly step: number }
-  | { readonly kind: "rows"; readonly where: Tensor }
+  | { readonly kind: "rows"; readonly where: Value }
   | { readonly kind: "new" }
   | { readonly kind: "rest" };
 
@@ -23,30 +23,28 @@ const WHOLE: Item = { kind: "slice", start: undefined, stop: undefined, step: 1 
  * x[index…]: numbers take one element of an axis and drop it; "a:b:c" slices, with several entries between commas; "..." is as many whole axes as are
  * missing; "None" is a new axis of size 1; int32 tensors pick rows, several of them together. As in NumPy their axes stand where the first
  * tensor does, or in front of all others where the tensors do not stand side by side. (A number is no tensor: it drops its axis first, as in PyTorch.)
+ * Errors about positions that are outside name `label`.
  */
-export function at(x: Tensor, index: readonly Index[]): Tensor {
-  return atUserLine(() => {
-    const v = x.node();
-    const items = completed(index.flatMap(parse), v);
-    const sliced = ops.slice(v, slices(v, items));
-    // Axes that were picked at one position are dropped, new ones put in; those with rows stay whole for the gather.
-    let axis = 0;
-    const shape: number[] = [];
-    const rows: { readonly axis: number; readonly where: Tensor }[] = [];
-    for (const item of items) {
-      if (item.kind === "rows") rows.push({ axis: shape.length, where: item.where });
-      if (item.kind === "new") shape.push(1);
-      else if (item.kind !== "position") shape.push(sliced.shape[axis]!);
-      if (item.kind !== "new") axis++;
-    }
-    return derived(pick(ops.reshape(sliced, shape), rows), [x]);
-  });
+export function at(x: Value, index: readonly Index[], label = "at"): Value {
+  const items = completed(index.flatMap(parse), x);
+  const sliced = ops.slice(x, slices(x, items));
+  // Axes that were picked at one position are dropped, new ones put in; those with rows stay whole for the gather.
+  let axis = 0;
+  const shape: number[] = [];
+  const rows: { readonly axis: number; readonly where: Value }[] = [];
+  for (const item of items) {
+    if (item.kind === "rows") rows.push({ axis: shape.length, where: item.where });
+    if (item.kind === "new") shape.push(1);
+    else if (item.kind !== "position") shape.push(sliced.shape[axis]!);
+    if (item.kind !== "new") axis++;
+  }
+  return pick(ops.reshape(sliced, shape), rows, label);
 }
 
 function parse(index: Index): Item[] {
   if (typeof index === "number") return [{ kind: "position", at: index }];
   if (typeof index === "string") return index.split(",").map((text) => parseText(text.trim(), index));
-  if (index instanceof Tensor) {
+  if (typeof index === "object" && index !== null && "op" in index) {
     if (index.dtype === "bool")
       throw new DTypeError("at: a bool tensor is no index", {
         why: "how many it picks is not known before it is computed",
@@ -113,16 +111,17 @@ function sliceOf(item: Item, n: number, axis: number): { start: number; step: nu
  * Rows by number. Several lists of numbers are one list of positions in their axes taken as one; axes that are not side by side are moved to
  * the front for that.
  */
-function pick(x: Value, rows: readonly { readonly axis: number; readonly where: Tensor }[]): Value {
+function pick(x: Value, rows: readonly { readonly axis: number; readonly where: Value }[], label: string): Value {
   if (rows.length === 0) return x;
   const first = rows[0]!.axis;
-  if (rows.length === 1) return ops.gather(x, positions(rows[0]!.where, "at"), { axis: first, label: calledAs("at"), fromEnd: true });
+  if (rows.length === 1) return ops.gather(x, positions(rows[0]!.where, "at"), { axis: first, label, fromEnd: true });
   if (rows.some((r, i) => r.axis !== first + i)) {
     const chosen = rows.map((r) => r.axis);
     const others = x.shape.map((_, axis) => axis).filter((axis) => !chosen.includes(axis));
     return pick(
       ops.transpose(x, [...chosen, ...others]),
       rows.map(({ where }, axis) => ({ axis, where })),
+      label,
     );
   }
   const lists = rows.map((r) => positions(r.where, "at"));
@@ -130,7 +129,7 @@ function pick(x: Value, rows: readonly { readonly axis: number; readonly where: 
   const sizes = x.shape.slice(first, first + rows.length);
   const strides = stridesOf(sizes);
   const terms = lists.map((list, i) => {
-    const inside = ops.bounded(stretch(list, shape), { bound: sizes[i]!, label: calledAs("at"), fromEnd: true });
+    const inside = ops.bounded(stretch(list, shape), { bound: sizes[i]!, label, fromEnd: true });
     return ops.mul(inside, ops.scalarLike(inside, strides[i]!));
   });
   const all = sizes.reduce((a, b) => a * b, 1);
@@ -138,6 +137,6 @@ function pick(x: Value, rows: readonly { readonly axis: number; readonly where: 
   return ops.gather(
     merged,
     terms.reduce((a, b) => ops.add(a, b)),
-    { axis: first, label: "at" },
+    { axis: first, label },
   );
 }

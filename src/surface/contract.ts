@@ -1,32 +1,16 @@
-/** Products of tensors, with batches that broadcast. */
-import { promote } from "../core/dtype.ts";
-import { ArgumentError, DTypeError, ShapeError, show } from "../core/errors.ts";
+/** Products, with batches that broadcast. */
+import { ArgumentError, ShapeError, show } from "../core/errors.ts";
 import { broadcastShapes, type Shape, showShape, sizeOf } from "../core/shape.ts";
-import { atUserLine } from "../core/site.ts";
 import type { Value } from "../graph/op.ts";
 import * as ops from "../ops/index.ts";
-import { Tensor } from "../tensor/tensor.ts";
-import { describe } from "../tensor/tree.ts";
-import { castTo, derived, stretch } from "./elementwise.ts";
-
-function together(list: readonly Tensor[], who: string): Value[] {
-  const values = list.map((x: unknown) => {
-    if (x instanceof Tensor) return x.node();
-    throw new DTypeError(`${who}: ${describe(x)} is not a tensor`, { help: "tensor(…) makes one; mul multiplies by a number" });
-  });
-  if (values.length === 0) throw new ArgumentError(`${who}: there are no tensors`);
-  const dtype = values.map((v) => v.dtype).reduce((a, b) => promote(a, b, who));
-  return values.map((v) => castTo(v, dtype));
-}
+import { promoted, stretch } from "./elementwise.ts";
 
 /** […, n, k] × […, k, m] → […, n, m]; a vector on either side is a row, a column, and its axis is dropped from the result. */
-export function matmul(a: Tensor, b: Tensor): Tensor {
-  return atUserLine(() => {
-    const [x, y] = together([a, b], "matmul") as [Value, Value];
-    if (x.shape.length === 0 || y.shape.length === 0)
-      throw new ShapeError(`matmul: a scalar has no rows: ${showShape(x.shape)} × ${showShape(y.shape)}`, { help: "use mul" });
-    return derived(multiply(x, y), [a, b]);
-  });
+export function matmul(a: Value, b: Value): Value {
+  const [x, y] = promoted([a, b], "matmul") as [Value, Value];
+  if (x.shape.length === 0 || y.shape.length === 0)
+    throw new ShapeError(`matmul: a scalar has no rows: ${showShape(x.shape)} × ${showShape(y.shape)}`, { help: "use mul" });
+  return multiply(x, y);
 }
 
 function multiply(x: Value, y: Value): Value {
@@ -57,25 +41,18 @@ function mismatch(a: Shape, b: Shape, k: number, k2: number): ShapeError {
 }
 
 /** Σᵢ aᵢ bᵢ of two vectors. */
-export function dot(a: Tensor, b: Tensor): Tensor {
-  return atUserLine(() => {
-    const [x, y] = together([a, b], "dot") as [Value, Value];
-    if (x.shape.length !== 1 || y.shape.length !== 1 || x.shape[0] !== y.shape[0])
-      throw new ShapeError(`dot: needs two vectors of one length, not ${showShape(x.shape)} and ${showShape(y.shape)}`, {
-        help: "matmul for matrices, mul(…).sum() for any shape",
-      });
-    return derived(ops.dot(x, y), [a, b]);
-  });
+export function dot(a: Value, b: Value): Value {
+  const [x, y] = promoted([a, b], "dot") as [Value, Value];
+  if (x.shape.length !== 1 || y.shape.length !== 1 || x.shape[0] !== y.shape[0])
+    throw new ShapeError(`dot: needs two vectors of one length, not ${showShape(x.shape)} and ${showShape(y.shape)}`, {
+      help: "matmul for matrices, mul(…).sum() for any shape",
+    });
+  return ops.dot(x, y);
 }
 
-/**
- * Einstein's summation: equal letters are multiplied position by position, letters that the result lacks are summed.
- *
- * @example einsum("bij,bjk->bik", a, b)
- */
-export function einsum(text: string, ...list: readonly Tensor[]): Tensor {
-  return atUserLine(() => {
-    if (typeof text !== "string") throw new ArgumentError(`einsum: ${show(text)} is no text`, { help: 'einsum("ij,jk->ik", a, b)' });
-    return derived(ops.einsum(text, ...together(list, "einsum")), list);
-  });
+/** Einstein's summation: equal letters are multiplied position by position, letters that the result lacks are summed. */
+export function einsum(text: string, values: readonly Value[]): Value {
+  if (typeof text !== "string") throw new ArgumentError(`einsum: ${show(text)} is no text`, { help: 'einsum("ij,jk->ik", a, b)' });
+  if (values.length === 0) throw new ArgumentError("einsum: there are no tensors");
+  return ops.einsum(text, ...promoted(values, "einsum"));
 }

@@ -1,20 +1,15 @@
 /** Shapes changed, axes moved, tensors joined: on top of the strict ops. */
-import { promote } from "../core/dtype.ts";
+import { checkElements } from "../core/elements.ts";
 import { ArgumentError, ShapeError, show } from "../core/errors.ts";
 import { broadcastShapes, checkAxes, checkAxis, checkShape, type Shape, sameShape, showShape, sizeOf } from "../core/shape.ts";
-import { atUserLine, calledAs } from "../core/site.ts";
 import type { Value } from "../graph/op.ts";
 import * as ops from "../ops/index.ts";
-import type { Tensor } from "../tensor/tensor.ts";
-import { castTo, derived, nodeOf, positions, stretch, unary } from "./elementwise.ts";
-import { checkElements } from "./nested.ts";
+import { positions, promoted, stretch } from "./elementwise.ts";
 
 /** One size may be −1: what is left of the elements. */
-export function reshape(x: Tensor, to: Shape): Tensor {
-  return unary(x, (v) => {
-    const shape = fillWild(v.shape, to);
-    return sameShape(shape, v.shape) ? v : ops.reshape(v, shape);
-  });
+export function reshape(v: Value, to: Shape): Value {
+  const shape = fillWild(v.shape, to);
+  return sameShape(shape, v.shape) ? v : ops.reshape(v, shape);
 }
 
 function fillWild(from: Shape, to: Shape): Shape {
@@ -39,27 +34,23 @@ function fillWild(from: Shape, to: Shape): Shape {
 }
 
 /** The last two axes exchanged, or the two given. */
-export function transpose(x: Tensor, i = -2, j = -1): Tensor {
-  return unary(x, (v) => {
-    const [a, b] = [checkAxis(i, v.shape.length, "transpose"), checkAxis(j, v.shape.length, "transpose")];
-    return ops.transpose(
-      v,
-      v.shape.map((_, k) => (k === a ? b : k === b ? a : k)),
-    );
-  });
+export function transpose(v: Value, i = -2, j = -1): Value {
+  const [a, b] = [checkAxis(i, v.shape.length, "transpose"), checkAxis(j, v.shape.length, "transpose")];
+  return ops.transpose(
+    v,
+    v.shape.map((_, k) => (k === a ? b : k === b ? a : k)),
+  );
 }
 
-export function permute(x: Tensor, axes: readonly number[]): Tensor {
-  return unary(x, (v) => {
-    const front = checkAxes(axes, v.shape.length, "permute");
-    if (front.length !== v.shape.length)
-      throw new ShapeError(`permute: ${showShape(v.shape)} has ${v.shape.length} axes, ${front.length} are given`);
-    return ops.transpose(v, front);
-  });
+export function permute(v: Value, axes: readonly number[]): Value {
+  const front = checkAxes(axes, v.shape.length, "permute");
+  if (front.length !== v.shape.length)
+    throw new ShapeError(`permute: ${showShape(v.shape)} has ${v.shape.length} axes, ${front.length} are given`);
+  return ops.transpose(v, front);
 }
 
-export function unsqueeze(x: Tensor, axis: number): Tensor {
-  return unary(x, (v) => ops.reshape(v, v.shape.toSpliced(checkAxis(axis, v.shape.length + 1, "unsqueeze"), 0, 1)));
+export function unsqueeze(v: Value, axis: number): Value {
+  return ops.reshape(v, v.shape.toSpliced(checkAxis(axis, v.shape.length + 1, "unsqueeze"), 0, 1));
 }
 
 /** The axes counted from the front. A scalar counts as [1], as in PyTorch: 0 and −1 are its axis. */
@@ -67,72 +58,62 @@ const namedAxes = (v: Value, axes: number | readonly number[], who: string): num
   checkAxes(typeof axes === "number" ? [axes] : axes, Math.max(1, v.shape.length), who);
 
 /** Drops an axis of size 1, several, or all of them. */
-export function squeeze(x: Tensor, axis?: number | readonly number[]): Tensor {
-  return unary(x, (v) => {
-    if (axis === undefined)
-      return ops.reshape(
-        v,
-        v.shape.filter((d) => d !== 1),
-      );
-    const axes = namedAxes(v, axis, "squeeze");
-    if (v.shape.length === 0) return v;
-    for (const i of axes)
-      if (v.shape[i] !== 1) throw new ShapeError(`squeeze: axis ${i} of ${showShape(v.shape)} has size ${v.shape[i]}, not 1`);
+export function squeeze(v: Value, axis?: number | readonly number[]): Value {
+  if (axis === undefined)
     return ops.reshape(
       v,
-      v.shape.filter((_, i) => !axes.includes(i)),
+      v.shape.filter((d) => d !== 1),
     );
-  });
+  const axes = namedAxes(v, axis, "squeeze");
+  if (v.shape.length === 0) return v;
+  for (const i of axes)
+    if (v.shape[i] !== 1) throw new ShapeError(`squeeze: axis ${i} of ${showShape(v.shape)} has size ${v.shape[i]}, not 1`);
+  return ops.reshape(
+    v,
+    v.shape.filter((_, i) => !axes.includes(i)),
+  );
 }
 
 /** The axes start … end (inclusive) as one. A scalar becomes [1]. */
-export function flatten(x: Tensor, start = 0, end = -1): Tensor {
-  return unary(x, (v) => {
-    const rank = v.shape.length;
-    if (rank === 0) return ops.reshape(v, [1]);
-    const [first, last] = [checkAxis(start, rank, "flatten"), checkAxis(end, rank, "flatten")];
-    if (first > last) throw new ArgumentError(`flatten: axis ${start} comes after axis ${end}`);
-    const middle = sizeOf(v.shape.slice(first, last + 1));
-    return ops.reshape(v, [...v.shape.slice(0, first), middle, ...v.shape.slice(last + 1)]);
-  });
+export function flatten(v: Value, start = 0, end = -1): Value {
+  const rank = v.shape.length;
+  if (rank === 0) return ops.reshape(v, [1]);
+  const [first, last] = [checkAxis(start, rank, "flatten"), checkAxis(end, rank, "flatten")];
+  if (first > last) throw new ArgumentError(`flatten: axis ${start} comes after axis ${end}`);
+  const middle = sizeOf(v.shape.slice(first, last + 1));
+  return ops.reshape(v, [...v.shape.slice(0, first), middle, ...v.shape.slice(last + 1)]);
 }
 
-export function broadcastTo(x: Tensor, shape: Shape): Tensor {
-  return unary(x, (v) => {
-    const to = checkShape(shape, "broadcastTo");
-    if (!sameShape(broadcastShapes(v.shape, to, "broadcastTo"), to))
-      throw new ShapeError(`broadcastTo: ${showShape(v.shape)} does not stretch to ${showShape(to)}`);
-    return stretch(v, to);
-  });
+export function broadcastTo(v: Value, shape: Shape): Value {
+  const to = checkShape(shape, "broadcastTo");
+  if (!sameShape(broadcastShapes(v.shape, to, "broadcastTo"), to))
+    throw new ShapeError(`broadcastTo: ${showShape(v.shape)} does not stretch to ${showShape(to)}`);
+  return stretch(v, to);
 }
 
-export function flip(x: Tensor, axes?: number | readonly number[]): Tensor {
-  return unary(x, (v) => {
-    const all = axes === undefined ? v.shape.map((_, i) => i) : namedAxes(v, axes, "flip");
-    return v.shape.length === 0 ? v : ops.flip(v, all);
-  });
+export function flip(v: Value, axes?: number | readonly number[]): Value {
+  const all = axes === undefined ? v.shape.map((_, i) => i) : namedAxes(v, axes, "flip");
+  return v.shape.length === 0 ? v : ops.flip(v, all);
 }
 
 /** Elements put before and after along the last axes: `widths` are [before, after] of each, aligned at the last; negative ones cut off. */
-export function pad(x: Tensor, widths: readonly (readonly [number, number])[], value = 0): Tensor {
-  return unary(x, (v) => {
-    const rank = v.shape.length;
-    if (!Array.isArray(widths))
-      throw new ArgumentError(`pad: the widths are ${show(widths)}`, { help: "pairs [before, after] of the last axes" });
-    if (widths.length > rank) throw new ShapeError(`pad: ${widths.length} pairs for ${showShape(v.shape)}`);
-    const full = [...Array.from({ length: rank - widths.length }, () => [0, 0] as const), ...widths];
-    for (const pair of full)
-      if (!Array.isArray(pair) || pair.length !== 2 || !pair.every(Number.isSafeInteger))
-        throw new ArgumentError(`pad: ${show(pair)} is not a pair of whole numbers`);
-    checkElements([value], v.dtype, "pad");
-    const cut = cutOff(v, full);
-    if (full.every(([low, high]) => low <= 0 && high <= 0)) return cut;
-    return ops.pad(cut, {
-      low: full.map(([low]) => Math.max(0, low)),
-      high: full.map(([, high]) => Math.max(0, high)),
-      interior: full.map(() => 0),
-      value,
-    });
+export function pad(v: Value, widths: readonly (readonly [number, number])[], value = 0): Value {
+  const rank = v.shape.length;
+  if (!Array.isArray(widths))
+    throw new ArgumentError(`pad: the widths are ${show(widths)}`, { help: "pairs [before, after] of the last axes" });
+  if (widths.length > rank) throw new ShapeError(`pad: ${widths.length} pairs for ${showShape(v.shape)}`);
+  const full = [...Array.from({ length: rank - widths.length }, () => [0, 0] as const), ...widths];
+  for (const pair of full)
+    if (!Array.isArray(pair) || pair.length !== 2 || !pair.every(Number.isSafeInteger))
+      throw new ArgumentError(`pad: ${show(pair)} is not a pair of whole numbers`);
+  checkElements([value], v.dtype, "pad");
+  const cut = cutOff(v, full);
+  if (full.every(([low, high]) => low <= 0 && high <= 0)) return cut;
+  return ops.pad(cut, {
+    low: full.map(([low]) => Math.max(0, low)),
+    high: full.map(([, high]) => Math.max(0, high)),
+    interior: full.map(() => 0),
+    value,
   });
 }
 
@@ -145,94 +126,77 @@ function cutOff(v: Value, widths: readonly (readonly [number, number])[]): Value
 }
 
 /** The whole tensor laid side by side `counts[i]` times along axis i (aligned at the last axis). */
-export function repeat(x: Tensor, counts: readonly number[]): Tensor {
-  return unary(x, (v) => {
-    checkShape(counts, "repeat");
-    const missing = counts.length - v.shape.length;
-    if (missing < 0) throw new ShapeError(`repeat: ${counts.length} counts for ${showShape(v.shape)}`);
-    const shape = [...Array.from({ length: missing }, () => 1), ...v.shape];
-    const twice = ops.broadcastTo(
-      v,
-      shape.flatMap((d, i) => [counts[i]!, d]),
-      v.shape.map((_, i) => 2 * (i + missing) + 1),
-    );
-    return ops.reshape(
-      twice,
-      shape.map((d, i) => d * counts[i]!),
-    );
-  });
+export function repeat(v: Value, counts: readonly number[]): Value {
+  checkShape(counts, "repeat");
+  const missing = counts.length - v.shape.length;
+  if (missing < 0) throw new ShapeError(`repeat: ${counts.length} counts for ${showShape(v.shape)}`);
+  const shape = [...Array.from({ length: missing }, () => 1), ...v.shape];
+  const twice = ops.broadcastTo(
+    v,
+    shape.flatMap((d, i) => [counts[i]!, d]),
+    v.shape.map((_, i) => 2 * (i + missing) + 1),
+  );
+  return ops.reshape(
+    twice,
+    shape.map((d, i) => d * counts[i]!),
+  );
 }
 
 /** All in the widest dtype. */
-function joined(list: readonly Tensor[], who: string): Value[] {
-  if (!Array.isArray(list)) throw new ArgumentError(`${who}: ${show(list)} is no list`, { help: `${who}([a, b], axis)` });
-  const values = list.map((x) => nodeOf(x, who));
+function joined(values: readonly Value[], who: string): Value[] {
   if (values.length === 0) throw new ArgumentError(`${who}: an empty list has no dtype and no shape`);
-  const dtype = values.map((v) => v.dtype).reduce((a, b) => promote(a, b, who));
-  return values.map((v) => castTo(v, dtype));
+  return promoted(values, who);
 }
 
-export function concat(list: readonly Tensor[], axis: number): Tensor {
-  return atUserLine(() => {
-    const values = joined(list, "concat");
-    const at = checkAxis(axis, values[0]!.shape.length, "concat");
-    return derived(values.length === 1 ? values[0]! : ops.concat(values, at), list);
-  });
+/** Side by side along an axis. */
+export function concat(list: readonly Value[], axis: number): Value {
+  const values = joined(list, "concat");
+  const at = checkAxis(axis, values[0]!.shape.length, "concat");
+  return values.length === 1 ? values[0]! : ops.concat(values, at);
 }
 
-export function stack(list: readonly Tensor[], axis = 0): Tensor {
-  return atUserLine(() => {
-    const values = joined(list, "stack");
-    const { shape } = values[0]!;
-    const at = checkAxis(axis, shape.length + 1, "stack");
-    for (const v of values)
-      if (!sameShape(v.shape, shape)) throw new ShapeError(`stack: shapes differ: ${showShape(shape)} and ${showShape(v.shape)}`);
-    const rows = values.map((v) => ops.reshape(v, shape.toSpliced(at, 0, 1)));
-    return derived(rows.length === 1 ? rows[0]! : ops.concat(rows, at), list);
-  });
+/** On top of each other along a new axis. */
+export function stack(list: readonly Value[], axis = 0): Value {
+  const values = joined(list, "stack");
+  const { shape } = values[0]!;
+  const at = checkAxis(axis, shape.length + 1, "stack");
+  for (const v of values)
+    if (!sameShape(v.shape, shape)) throw new ShapeError(`stack: shapes differ: ${showShape(shape)} and ${showShape(v.shape)}`);
+  const rows = values.map((v) => ops.reshape(v, shape.toSpliced(at, 0, 1)));
+  return rows.length === 1 ? rows[0]! : ops.concat(rows, at);
 }
 
 /** Tensors that one call may make: an empty axis divides into any number of parts. */
 const MAX_PARTS = 65_536;
 
 /** Cut along an axis into parts of these sizes, or into this many equal parts. */
-export function split(x: Tensor, parts: number | readonly number[], axis = 0): Tensor[] {
-  return atUserLine(() => {
-    const whole = nodeOf(x, "split");
-    const at = checkAxis(axis, whole.shape.length, "split");
-    const size: number = whole.shape[at]!;
-    if (typeof parts === "number" && (!Number.isInteger(parts) || parts < 1 || size % parts !== 0))
-      throw new ArgumentError(`split: axis ${axis} of ${showShape(x.shape)} does not divide into ${show(parts)} equal parts`);
-    if (typeof parts === "number" && parts > MAX_PARTS)
-      throw new ArgumentError(`split: ${parts} parts`, {
-        why: `at most ${MAX_PARTS} tensors are made at once`,
-        help: "reshape to [parts, …] instead",
-      });
-    const sizes = typeof parts === "number" ? Array.from({ length: parts }, () => size / parts) : checkShape(parts, "split");
-    if (sizes.reduce((a, b) => a + b, 0) !== size)
-      throw new ShapeError(`split: ${showShape(sizes)} does not add up to the ${size} of axis ${axis}`);
-    let start = 0;
-    return sizes.map((part) => {
-      const begin = start;
-      start += part;
-      return unary(x, (v) => ops.sliceAxis(v, at, begin, part));
+export function split(x: Value, parts: number | readonly number[], axis = 0): Value[] {
+  const at = checkAxis(axis, x.shape.length, "split");
+  const size: number = x.shape[at]!;
+  if (typeof parts === "number" && (!Number.isInteger(parts) || parts < 1 || size % parts !== 0))
+    throw new ArgumentError(`split: axis ${axis} of ${showShape(x.shape)} does not divide into ${show(parts)} equal parts`);
+  if (typeof parts === "number" && parts > MAX_PARTS)
+    throw new ArgumentError(`split: ${parts} parts`, {
+      why: `at most ${MAX_PARTS} tensors are made at once`,
+      help: "reshape to [parts, …] instead",
     });
+  const sizes = typeof parts === "number" ? Array.from({ length: parts }, () => size / parts) : checkShape(parts, "split");
+  if (sizes.reduce((a, b) => a + b, 0) !== size)
+    throw new ShapeError(`split: ${showShape(sizes)} does not add up to the ${size} of axis ${axis}`);
+  let start = 0;
+  return sizes.map((part) => {
+    start += part;
+    return ops.sliceAxis(x, at, start - part, part);
   });
 }
 
-/** out[…, i…, …] = x[…, indices[i…], …] along the axis: rows by number. */
-export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
-  return atUserLine(() => {
-    const [v, label] = [x.node(), calledAs("gather")];
-    return derived(ops.gather(v, positions(indices, label), { axis: checkAxis(axis, v.shape.length, label), label }), [x]);
-  });
+/** out[…, i…, …] = x[…, indices[i…], …] along the axis: rows by number. Errors name `label`. */
+export function gather(x: Value, indices: Value, axis = 0, label = "gather"): Value {
+  return ops.gather(x, positions(indices, label), { axis: checkAxis(axis, x.shape.length, label), label });
 }
 
-/** out[…, i, …] = x[…, indices[…, i, …], …]: one position for each element of the result (PyTorch's `gather`). */
-export function takeAlong(x: Tensor, indices: Tensor, axis = -1): Tensor {
-  return atUserLine(() => {
-    const [v, label] = [x.node(), calledAs("takeAlong")];
-    const at = checkAxis(axis, v.shape.length, label);
-    return derived(ops.takeAlong(v, positions(indices, label), at, label), [x]);
-  });
+/** out[…, i, …] = x[…, indices[…, i, …], …]: one position for each element of the result (PyTorch's `gather`). Errors name `label`. */
+export function takeAlong(x: Value, indices: Value, axis = -1, label = "takeAlong"): Value {
+  const at = checkAxis(axis, x.shape.length, label);
+  return ops.takeAlong(x, positions(indices, label), at, label);
 }

@@ -3,12 +3,12 @@ import { isFloat } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, show } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
 import { checkAxes, checkAxis } from "../core/shape.ts";
-import { atUserLine } from "../core/site.ts";
 import type { Value } from "../graph/op.ts";
 import * as ops from "../ops/index.ts";
-import type { Tensor } from "../tensor/tensor.ts";
-import type { Axes } from "../tensor/tensor-types.ts";
-import { castTo, float, unary } from "./elementwise.ts";
+import { castTo, float } from "./elementwise.ts";
+
+/** One axis, several, or all: negative ones count from the end. */
+export type Axes = number | readonly number[] | undefined;
 
 export interface ReduceOptions<K extends boolean = boolean> {
   /** Leaves the axes in, with size 1. */
@@ -37,20 +37,11 @@ const isScalar = (v: Value): boolean => v.shape.length === 0;
 
 const KEEP = ["keepDims"];
 
-function reduce(
-  who: string,
-  x: Tensor,
-  axis: Axes,
-  options: ReduceOptions | undefined,
-  rule: Rule,
-  names: readonly string[] = KEEP,
-): Tensor {
-  return unary(x, (v) => {
-    checkOptions(who, options, names);
-    if (isScalar(v) && axis !== undefined) return ops.reshape(rule(asRow(v), axesOf(asRow(v), axis, who)), []);
-    const axes = axesOf(v, axis, who);
-    return kept(v, rule(v, axes), axes, options);
-  });
+function reduce(who: string, x: Value, axis: Axes, options: ReduceOptions | undefined, rule: Rule, names: readonly string[] = KEEP): Value {
+  checkOptions(who, options, names);
+  if (isScalar(x) && axis !== undefined) return ops.reshape(rule(asRow(x), axesOf(asRow(x), axis, who)), []);
+  const axes = axesOf(x, axis, who);
+  return kept(x, rule(x, axes), axes, options);
 }
 
 /** bool and uint8 are counted in int32. */
@@ -69,15 +60,15 @@ const extreme =
   (x, axes) =>
     castTo(rule(counted(x), axes), x.dtype);
 
-export const sum = (x: Tensor, axis: Axes, o?: ReduceOptions): Tensor => reduce("sum", x, axis, o, (v, axes) => ops.sum(counted(v), axes));
-export const product = (x: Tensor, axis: Axes, o?: ReduceOptions): Tensor =>
+export const sum = (x: Value, axis?: Axes, o?: ReduceOptions): Value => reduce("sum", x, axis, o, (v, axes) => ops.sum(counted(v), axes));
+export const product = (x: Value, axis?: Axes, o?: ReduceOptions): Value =>
   reduce("product", x, axis, o, (v, axes) => ops.product(counted(v), axes));
-export const mean = (x: Tensor, axis: Axes, o?: ReduceOptions): Tensor => reduce("mean", x, axis, o, meanOf);
-export const max = (x: Tensor, axis: Axes, o?: ReduceOptions): Tensor => reduce("max", x, axis, o, extreme(ops.max));
-export const min = (x: Tensor, axis: Axes, o?: ReduceOptions): Tensor => reduce("min", x, axis, o, extreme(ops.min));
-export const any = (x: Tensor, axis: Axes, o?: ReduceOptions): Tensor => reduce("any", x, axis, o, truth(ops.sum, "any"));
-export const all = (x: Tensor, axis: Axes, o?: ReduceOptions): Tensor => reduce("all", x, axis, o, truth(ops.product, "all"));
-export const logSumExp = (x: Tensor, axis: Axes, o?: ReduceOptions): Tensor =>
+export const mean = (x: Value, axis?: Axes, o?: ReduceOptions): Value => reduce("mean", x, axis, o, meanOf);
+export const max = (x: Value, axis?: Axes, o?: ReduceOptions): Value => reduce("max", x, axis, o, extreme(ops.max));
+export const min = (x: Value, axis?: Axes, o?: ReduceOptions): Value => reduce("min", x, axis, o, extreme(ops.min));
+export const any = (x: Value, axis?: Axes, o?: ReduceOptions): Value => reduce("any", x, axis, o, truth(ops.sum, "any"));
+export const all = (x: Value, axis?: Axes, o?: ReduceOptions): Value => reduce("all", x, axis, o, truth(ops.product, "all"));
+export const logSumExp = (x: Value, axis?: Axes, o?: ReduceOptions): Value =>
   reduce("logSumExp", x, axis, o, (v, axes) => float("logSumExp", (f) => ops.logSumExp(f, axes))(v));
 
 function truth(rule: Rule, who: string): Rule {
@@ -123,9 +114,9 @@ function rootOrFlat(x: Value): Value {
   return ops.select(zero, ops.zerosLike(x), ops.sqrt(ops.select(zero, ops.onesLike(x), x)));
 }
 
-export const variance = (x: Tensor, axis: Axes, o?: VarianceOptions): Tensor =>
+export const variance = (x: Value, axis?: Axes, o?: VarianceOptions): Value =>
   reduce("variance", x, axis, o, (v, axes) => float("variance", (f) => varianceOf(f, axes, o?.correction ?? 1))(v), VARIANCE);
-export const std = (x: Tensor, axis: Axes, o?: VarianceOptions): Tensor =>
+export const std = (x: Value, axis?: Axes, o?: VarianceOptions): Value =>
   reduce("std", x, axis, o, (v, axes) => float("std", (f) => rootOrFlat(varianceOf(f, axes, o?.correction ?? 1)))(v), VARIANCE);
 
 export interface NormOptions<K extends boolean = boolean> extends ReduceOptions<K> {
@@ -142,12 +133,12 @@ function normOf(x: Value, axes: readonly number[], p: number): Value {
   return rootOrFlat(ops.sum(ops.square(x), axes));
 }
 
-export const norm = (x: Tensor, axis: Axes, o?: NormOptions): Tensor =>
+export const norm = (x: Value, axis?: Axes, o?: NormOptions): Value =>
   reduce("norm", x, axis, o, (v, axes) => float("norm", (f) => normOf(f, axes, o?.p ?? 2))(v), NORM);
 
-export const argmax = (x: Tensor, axis: Axes, o?: ReduceOptions): Tensor =>
+export const argmax = (x: Value, axis?: Axes, o?: ReduceOptions): Value =>
   reduce("argmax", x, axis, o, (v, axes) => ops.argmax(counted(v), axes));
-export const argmin = (x: Tensor, axis: Axes, o?: ReduceOptions): Tensor =>
+export const argmin = (x: Value, axis?: Axes, o?: ReduceOptions): Value =>
   reduce("argmin", x, axis, o, (v, axes) => ops.argmin(counted(v), axes));
 
 /** Options as they were passed, and what there is. */
@@ -157,16 +148,14 @@ interface Given {
 }
 
 /** A rule that keeps the shape and works along one axis, the last unless said. */
-function along(who: string, x: Tensor, axis: number, rule: (x: Value, axis: number) => Value, given?: Given): Tensor {
-  return unary(x, (v) => {
-    if (given) checkOptions(who, given.options, given.names);
-    if (!isScalar(v)) return rule(v, checkAxis(axis, v.shape.length, who));
-    return ops.reshape(rule(asRow(v), checkAxis(axis, 1, who)), []);
-  });
+function along(who: string, x: Value, axis: number, rule: (x: Value, axis: number) => Value, given?: Given): Value {
+  if (given) checkOptions(who, given.options, given.names);
+  if (!isScalar(x)) return rule(x, checkAxis(axis, x.shape.length, who));
+  return ops.reshape(rule(asRow(x), checkAxis(axis, 1, who)), []);
 }
 
-export const softmax = (x: Tensor, axis = -1): Tensor => along("softmax", x, axis, (v, i) => float("softmax", (f) => ops.softmax(f, i))(v));
-export const logSoftmax = (x: Tensor, axis = -1): Tensor =>
+export const softmax = (x: Value, axis = -1): Value => along("softmax", x, axis, (v, i) => float("softmax", (f) => ops.softmax(f, i))(v));
+export const logSoftmax = (x: Value, axis = -1): Value =>
   along("logSoftmax", x, axis, (v, i) => float("logSoftmax", (f) => ops.logSoftmax(f, i))(v));
 
 export interface CumulateOptions {
@@ -175,7 +164,7 @@ export interface CumulateOptions {
   /** Without the element itself: the first is 0. */
   readonly exclusive?: boolean;
 }
-export const cumsum = (x: Tensor, axis = -1, o: CumulateOptions = {}): Tensor =>
+export const cumsum = (x: Value, axis = -1, o: CumulateOptions = {}): Value =>
   along("cumsum", x, axis, (v, i) => ops.cumsum(counted(v), i, { reverse: o.reverse ?? false, exclusive: o.exclusive ?? false }), {
     options: o,
     names: ["reverse", "exclusive"],
@@ -185,27 +174,23 @@ export interface SortOptions {
   readonly descending?: boolean;
 }
 const SORT = ["descending"];
-export const argsort = (x: Tensor, axis = -1, o: SortOptions = {}): Tensor =>
+export const argsort = (x: Value, axis = -1, o: SortOptions = {}): Value =>
   along("argsort", x, axis, (v, i) => ops.argsort(counted(v), i, { descending: o.descending ?? false }), { options: o, names: SORT });
-export const sort = (x: Tensor, axis = -1, o: SortOptions = {}): Tensor =>
+export const sort = (x: Value, axis = -1, o: SortOptions = {}): Value =>
   along("sort", x, axis, (v, i) => castTo(ops.sort(counted(v), i, { descending: o.descending ?? false }), v.dtype), {
     options: o,
     names: SORT,
   });
 
 /** The k largest along an axis, largest first, and where they stand. */
-export function topK(x: Tensor, k: number, axis = -1): { values: Tensor; indices: Tensor } {
-  return atUserLine(() => {
-    const scalar = x.shape.length === 0;
-    const at = checkAxis(axis, scalar ? 1 : x.shape.length, "topK");
-    const size = scalar ? 1 : x.shape[at]!;
-    if (!Number.isInteger(k) || k < 0 || k > size)
-      throw new ArgumentError(`topK: k is ${show(k)}`, { why: `axis ${axis} has ${size} elements`, help: `a whole number 0 … ${size}` });
-    const first = (v: Value): Value => ops.sliceAxis(scalar ? asRow(v) : v, at, 0, k);
-    const back = (v: Value): Value => (scalar && k === 1 ? ops.reshape(v, []) : v);
-    const order = argsort(x, axis, { descending: true });
-    const indices = unary(order, first);
-    const values = unary(x, (v) => ops.takeAlong(scalar ? asRow(v) : v, indices.node(), at));
-    return { values: unary(values, back), indices: unary(indices, back) };
-  });
+export function topK(x: Value, k: number, axis = -1): { values: Value; indices: Value } {
+  const scalar = isScalar(x);
+  const row = scalar ? asRow(x) : x;
+  const at = checkAxis(axis, row.shape.length, "topK");
+  const size = row.shape[at]!;
+  if (!Number.isInteger(k) || k < 0 || k > size)
+    throw new ArgumentError(`topK: k is ${show(k)}`, { why: `axis ${axis} has ${size} elements`, help: `a whole number 0 … ${size}` });
+  const indices = ops.sliceAxis(ops.argsort(counted(row), at, { descending: true }), at, 0, k);
+  const values = ops.takeAlong(row, indices, at, "topK");
+  return scalar && k === 1 ? { values: ops.reshape(values, []), indices: ops.reshape(indices, []) } : { values, indices };
 }

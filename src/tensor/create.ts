@@ -1,18 +1,21 @@
 /** Tensors from JavaScript's numbers, and from nothing. */
+
+import { describe } from "../core/describe.ts";
 import { arrayOf, bytesOf, checkDType, type DType, type TypedArray } from "../core/dtype.ts";
-import { isElement, notAnElement } from "../core/elements.ts";
+import { checkElements, isElement, notAnElement } from "../core/elements.ts";
 import { ArgumentError, DTypeError, MemoryError, ShapeError } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
 import { checkShape, showShape, sizeOf } from "../core/shape.ts";
 import type { Checked, Known, Nested, Plain, Shape, ShapeOf } from "../core/shape-types.ts";
 import { atUserLine, calledAs } from "../core/site.ts";
 import * as ops from "../ops/index.ts";
-import { castTo, defaultDType, derived, numberValue, positions, stretch } from "../surface/elementwise.ts";
-import { checkElements, shapeOfNested, writeNested } from "../surface/nested.ts";
-import { currentTrace, HostStorage } from "./context.ts";
+import { HostStorage } from "../run/storage.ts";
+import { castTo, positions, stretch } from "../surface/index.ts";
+import { shapeOfNested, writeNested } from "./nested.ts";
+import { defaultDType, nodeOf, numberValue } from "./operand.ts";
 import { Tensor } from "./tensor.ts";
 import type { TensorLike } from "./tensor-types.ts";
-import { describe } from "./tree.ts";
+import { currentTrace } from "./trace.ts";
 
 export interface DTypeOption {
   readonly dtype?: DType;
@@ -205,6 +208,6 @@ export function linspace(start: number, stop: number, count: number, options: DT
 export function oneHot<const C extends number>(x: Tensor, classes: C, options: DTypeOption = {}): Tensor {
   return atUserLine(() => {
     const label = calledAs("oneHot");
-    return derived(ops.oneHot(positions(x, label), classes, dtypeIn(options, "float32", label), label), []);
+    return new Tensor(ops.oneHot(positions(nodeOf(x, label), label), classes, dtypeIn(options, "float32", label), label));
   }, "oneHot");
 }

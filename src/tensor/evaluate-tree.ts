@@ -1,8 +1,9 @@
 import { GraphError } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
 import { takeSite } from "../core/site.ts";
-import { checked } from "../run/engine.ts";
-import { currentTrace, type Device, theRuntime } from "./context.ts";
+import { eagerPrograms } from "../run/eager.ts";
+import { checked, type Device } from "../run/engine.ts";
+import { currentTrace } from "./trace.ts";
 import { flatten, type Like, type Tree, unflatten } from "./tree.ts";
 
 /** Several tensors at once, in one program. The answer is the same tree, computed: variables become the tensors they hold now. */
@@ -19,7 +20,7 @@ async function evaluateTree(tree: Tree, options: { readonly device?: Device }): 
   const { leaves, structure } = flatten(tree, "evaluate");
   const held = leaves.map((leaf) => leaf.content());
   const open = held.filter((x) => !x.storage);
-  if (open.length > 0) await theRuntime().realise(open, options);
+  if (open.length > 0) await eagerPrograms().realise(open, options.device);
   await Promise.all(held.map((x) => x.storage?.read()));
   return unflatten(structure, held);
 }

@@ -1,12 +1,12 @@
 /** Functions where there is no natural receiver, and one alias for each elementwise method. */
+import { ArgumentError, show } from "../core/errors.ts";
 import type { Checked, Concat, Known, Nested, Shape } from "../core/shape-types.ts";
 import { atUserLine } from "../core/site.ts";
-import { einsum as einsumOf, matmul as matmulOf } from "../surface/contract.ts";
-import * as op from "../surface/elementwise.ts";
-import * as maths from "../surface/maths.ts";
-import * as move from "../surface/move.ts";
+import type { Value } from "../graph/op.ts";
+import * as surface from "../surface/index.ts";
 import { asTensor } from "./create.ts";
-import { Tensor } from "./tensor.ts";
+import { nodeOf, operandValue, operandValues } from "./operand.ts";
+import { binary, derived, matmul as matmulOf, power, productOf, split as splitOf, Tensor, unary } from "./tensor.ts";
 import type { Fits, FitsProduct, Joined, Operand, Product } from "./tensor-types.ts";
 
 type Shapes<L> = { [I in keyof L]: L[I] extends Tensor<infer S> ? S : any };
@@ -16,17 +16,24 @@ export function concat<const L extends readonly Tensor[], const A extends number
   list: Checked<Concat<Shapes<L>, A>, L>,
   axis: A,
 ): Tensor<Known<Concat<Shapes<L>, A>>> {
-  return move.concat(list as unknown as readonly Tensor[], axis);
+  return joined("concat", list, (values) => surface.concat(values, axis));
 }
 
 /** On top of each other along a new axis, the first unless said. */
 export function stack(list: readonly Tensor[], axis = 0): Tensor {
-  return move.stack(list, axis);
+  return joined("stack", list, (values) => surface.stack(values, axis));
+}
+
+function joined(who: string, list: unknown, operator: (values: readonly Value[]) => Value): Tensor {
+  return atUserLine(() => {
+    if (!Array.isArray(list)) throw new ArgumentError(`${who}: ${show(list)} is no list`, { help: `${who}([a, b], axis)` });
+    return derived(operator(list.map((x) => nodeOf(x, who))), list);
+  }, who);
 }
 
 /** Parts of these sizes along an axis, or this many equal ones. */
 export function split(x: Tensor, parts: number | readonly number[], axis = 0): Tensor[] {
-  return move.split(x, parts, axis);
+  return splitOf(x, parts, axis);
 }
 
 /**
@@ -34,7 +41,10 @@ export function split(x: Tensor, parts: number | readonly number[], axis = 0): T
  * where(x > 0, √x, 0) has the gradient NaN at 0, where(x > 0, √where(x > 0, x, 1), 0) has 0.
  */
 export function where(condition: Tensor, yes: Operand, no: Operand): Tensor {
-  return op.where(condition, yes, no);
+  return atUserLine(() => {
+    const mask = operandValue(condition, "bool", "where");
+    return derived(surface.where(mask, ...operandValues(yes, no, "where")), [yes, no]);
+  }, "where");
 }
 
 /**
@@ -43,12 +53,12 @@ export function where(condition: Tensor, yes: Operand, no: Operand): Tensor {
  * @example einsum("bij,bjk->bik", a, b)
  */
 export function einsum(text: string, ...list: readonly Tensor[]): Tensor {
-  return einsumOf(text, ...list);
+  return productOf("einsum", list, (values) => surface.einsum(text, values));
 }
 
 /** […, n, k] × […, k, m] → […, n, m]. */
 export function matmul<A extends Tensor, B extends Tensor>(a: A, b: FitsProduct<A, B>): Product<A, B> {
-  return matmulOf(a, b as Tensor) as Product<A, B>;
+  return matmulOf(a, b);
 }
 
 export const operand = (x: unknown, who: string): Tensor =>
@@ -57,67 +67,68 @@ export const operand = (x: unknown, who: string): Tensor =>
 export type Binary = <const A extends Operand, const B extends Operand>(a: A, b: Fits<A, B>) => Joined<A, B>;
 
 /** A number or nested arrays on the left take the dtype of the tensor on the right; with no tensor at all the left becomes one. */
-export const binary =
-  (build: (a: unknown, b: unknown) => Tensor, who: string): Binary =>
+const left = (a: unknown, b: unknown, who: string): unknown => (a instanceof Tensor || b instanceof Tensor ? a : operand(a, who));
+export const joining =
+  (who: string, operator: (a: Value, b: Value) => Value): Binary =>
   (a, b) =>
-    build(a instanceof Tensor || (b as unknown) instanceof Tensor ? a : operand(a, who), b);
+    binary(who, left(a, b, who), b, operator);
 
-export const add: Binary = binary(op.add, "add");
-export const sub: Binary = binary(op.sub, "sub");
-export const mul: Binary = binary(op.mul, "mul");
-export const div: Binary = binary(op.div, "div");
-export const pow: Binary = binary(op.pow, "pow");
-export const maximum: Binary = binary(op.maximum, "maximum");
-export const minimum: Binary = binary(op.minimum, "minimum");
-export const mod: Binary = binary(op.mod, "mod");
-export const floorDiv: Binary = binary(op.floorDiv, "floorDiv");
-export const eq: Binary = binary(op.eq, "eq");
-export const ne: Binary = binary(op.ne, "ne");
-export const lt: Binary = binary(op.lt, "lt");
-export const le: Binary = binary(op.le, "le");
-export const gt: Binary = binary(op.gt, "gt");
-export const ge: Binary = binary(op.ge, "ge");
-export const logicalAnd: Binary = binary(op.logicalAnd, "logicalAnd");
-export const logicalOr: Binary = binary(op.logicalOr, "logicalOr");
-export const logicalXor: Binary = binary(op.logicalXor, "logicalXor");
+export const add: Binary = joining("add", surface.add);
+export const sub: Binary = joining("sub", surface.sub);
+export const mul: Binary = joining("mul", surface.mul);
+export const div: Binary = joining("div", surface.div);
+export const pow: Binary = (a, b) => power(left(a, b, "pow"), b);
+export const maximum: Binary = joining("maximum", surface.maximum);
+export const minimum: Binary = joining("minimum", surface.minimum);
+export const mod: Binary = joining("mod", surface.mod);
+export const floorDiv: Binary = joining("floorDiv", surface.floorDiv);
+export const eq: Binary = joining("eq", surface.eq);
+export const ne: Binary = joining("ne", surface.ne);
+export const lt: Binary = joining("lt", surface.lt);
+export const le: Binary = joining("le", surface.le);
+export const gt: Binary = joining("gt", surface.gt);
+export const ge: Binary = joining("ge", surface.ge);
+export const logicalAnd: Binary = joining("logicalAnd", surface.logicalAnd);
+export const logicalOr: Binary = joining("logicalOr", surface.logicalOr);
+export const logicalXor: Binary = joining("logicalXor", surface.logicalXor);
 
 export type Unary = <S extends Shape>(x: Tensor<S> | number) => Tensor<S>;
 
-const unary =
-  (build: (x: Tensor) => Tensor, who: string): Unary =>
+const mapping =
+  (who: string, operator: (x: Value) => Value): Unary =>
   (x) =>
-    build(operand(x, who));
+    unary(who, operand(x, who), operator);
 
-export const neg: Unary = unary(maths.neg, "neg");
-export const abs: Unary = unary(maths.abs, "abs");
-export const sign: Unary = unary(maths.sign, "sign");
-export const exp: Unary = unary(maths.exp, "exp");
-export const expm1: Unary = unary(maths.expm1, "expm1");
-export const log: Unary = unary(maths.log, "log");
-export const log1p: Unary = unary(maths.log1p, "log1p");
-export const sqrt: Unary = unary(maths.sqrt, "sqrt");
-export const rsqrt: Unary = unary(maths.rsqrt, "rsqrt");
-export const square: Unary = unary(maths.square, "square");
-export const reciprocal: Unary = unary(maths.reciprocal, "reciprocal");
-export const tanh: Unary = unary(maths.tanh, "tanh");
-export const sigmoid: Unary = unary(maths.sigmoid, "sigmoid");
-export const relu: Unary = unary(maths.relu, "relu");
-export const erf: Unary = unary(maths.erf, "erf");
-export const sin: Unary = unary(maths.sin, "sin");
-export const cos: Unary = unary(maths.cos, "cos");
-export const tan: Unary = unary(maths.tan, "tan");
-export const floor: Unary = unary(maths.floor, "floor");
-export const ceil: Unary = unary(maths.ceil, "ceil");
-export const trunc: Unary = unary(maths.trunc, "trunc");
-export const round: Unary = unary(maths.round, "round");
-const notANumber: Unary = unary(maths.isNaN, "isNaN");
-const finite: Unary = unary(maths.isFinite, "isFinite");
+export const neg: Unary = mapping("neg", surface.neg);
+export const abs: Unary = mapping("abs", surface.abs);
+export const sign: Unary = mapping("sign", surface.sign);
+export const exp: Unary = mapping("exp", surface.exp);
+export const expm1: Unary = mapping("expm1", surface.expm1);
+export const log: Unary = mapping("log", surface.log);
+export const log1p: Unary = mapping("log1p", surface.log1p);
+export const sqrt: Unary = mapping("sqrt", surface.sqrt);
+export const rsqrt: Unary = mapping("rsqrt", surface.rsqrt);
+export const square: Unary = mapping("square", surface.square);
+export const reciprocal: Unary = mapping("reciprocal", surface.reciprocal);
+export const tanh: Unary = mapping("tanh", surface.tanh);
+export const sigmoid: Unary = mapping("sigmoid", surface.sigmoid);
+export const relu: Unary = mapping("relu", surface.relu);
+export const erf: Unary = mapping("erf", surface.erf);
+export const sin: Unary = mapping("sin", surface.sin);
+export const cos: Unary = mapping("cos", surface.cos);
+export const tan: Unary = mapping("tan", surface.tan);
+export const floor: Unary = mapping("floor", surface.floor);
+export const ceil: Unary = mapping("ceil", surface.ceil);
+export const trunc: Unary = mapping("trunc", surface.trunc);
+export const round: Unary = mapping("round", surface.round);
+const elementIsNaN: Unary = mapping("isNaN", surface.isNaN);
+const elementIsFinite: Unary = mapping("isFinite", surface.isFinite);
 
-export { finite as isFinite, notANumber as isNaN };
-export const logicalNot: Unary = unary(maths.logicalNot, "logicalNot");
-export const silu: Unary = unary(maths.silu, "silu");
-export const selu: Unary = unary(maths.selu, "selu");
-export const mish: Unary = unary(maths.mish, "mish");
-export const softplus: Unary = unary(maths.softplus, "softplus");
-export const softsign: Unary = unary(maths.softsign, "softsign");
-export const logSigmoid: Unary = unary(maths.logSigmoid, "logSigmoid");
+export { elementIsFinite as isFinite, elementIsNaN as isNaN };
+export const logicalNot: Unary = mapping("logicalNot", surface.logicalNot);
+export const silu: Unary = mapping("silu", surface.silu);
+export const selu: Unary = mapping("selu", surface.selu);
+export const mish: Unary = mapping("mish", surface.mish);
+export const softplus: Unary = mapping("softplus", surface.softplus);
+export const softsign: Unary = mapping("softsign", surface.softsign);
+export const logSigmoid: Unary = mapping("logSigmoid", surface.logSigmoid);

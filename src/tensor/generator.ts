@@ -1,5 +1,6 @@
 import type { DType } from "../core/dtype.ts";
 import { isFloat } from "../core/dtype.ts";
+import { checkElements } from "../core/elements.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../core/errors.ts";
 import { checkShape } from "../core/shape.ts";
 import type { Plain, Shape } from "../core/shape-types.ts";
@@ -7,11 +8,10 @@ import { atUserLine } from "../core/site.ts";
 import type { Value } from "../graph/op.ts";
 import { threefry } from "../kernel/math/meanings.ts";
 import * as ops from "../ops/index.ts";
-import { castTo, derived, stretch } from "../surface/elementwise.ts";
-import { checkElements } from "../surface/nested.ts";
-import { currentTrace, type Draw } from "./context.ts";
+import { castTo, stretch } from "../surface/index.ts";
 import { type DTypeOption, dtypeIn } from "./create.ts";
-import type { Tensor } from "./tensor.ts";
+import { Tensor } from "./tensor.ts";
+import { currentTrace, type KeySource } from "./trace.ts";
 
 /** Everything there is to know about a generator: plain numbers, fit for a checkpoint. */
 export interface GeneratorState {
@@ -33,7 +33,7 @@ const words = (n: number): [low: number, high: number] => [n % WORD, Math.floor(
  * const rng = new Generator(0);
  * const noise = rng.fork("noise").normal([2, 3]);
  */
-export class Generator {
+export class Generator implements KeySource {
   #seed: number;
   #calls = 0;
 
@@ -130,15 +130,15 @@ export class Generator {
       if (!isFloat(dtype)) throw new DTypeError(`${who}: gives float32 or float64, not ${dtype}`);
       for (const x of numbers) checkElements([x], dtype, who);
       const trace = currentTrace();
-      return derived(build(trace ? trace.draw(this) : hostDraw(this), dtype, checked), []);
+      return new Tensor(build(trace ? trace.draw(this) : hostDraw(this), dtype, checked));
     });
   }
 }
 
-type Build = (draw: Draw, dtype: DType, shape: Shape) => Value;
+type Build = (draw: ops.Draw, dtype: DType, shape: Shape) => Value;
 
 /** A draw outside every trace: a call of its own. The key is lifted, so that the next draw is the same program. */
-export function hostDraw(generator: Generator): Draw {
+export function hostDraw(generator: KeySource): ops.Draw {
   const [key0, key1] = generator.nextKey();
   const word = (n: number): Value => ops.scalarConstant(n, "uint32", { lifted: true });
   return { key0: word(key0), key1: word(key1), site: 0 };

@@ -1,10 +1,11 @@
-import { nest } from "../surface/nested.ts";
-import { addTap, currentTrace, type Tap, tapsOf } from "./context.ts";
-import { showTensor } from "./print.ts";
-import type { Tensor } from "./tensor.ts";
+import { addTap, type Tap } from "../run/holder.ts";
+import type { Handle } from "./handle.ts";
+import { nest } from "./nested.ts";
+import { showTensor } from "./show.ts";
+import { currentTrace } from "./trace.ts";
 
 /** Reports a tensor when a program has computed it: text is a label for the console, a function gets the number or the nested arrays. */
-export function tap(x: Tensor, report: string | ((value: unknown) => void)): void {
+export function tap(x: Handle, report: string | ((value: unknown) => void)): void {
   const told: Tap = {
     shape: x.shape,
     dtype: x.dtype,
@@ -19,9 +20,4 @@ export function tap(x: Tensor, report: string | ((value: unknown) => void)): voi
   // What is known already is told at once, but never before the caller goes on.
   else if (x.content().storage) void x.elements("tap").then((elements) => told.report(elements, x.shape));
   else addTap(value, told);
-}
-
-/** Tells everybody who wants to know this value. */
-export function reportTaps(value: Parameters<typeof tapsOf>[0], elements: Parameters<Tap["report"]>[0]): void {
-  for (const told of tapsOf(value)) told.report(elements, told.shape);
 }

@@ -13,7 +13,10 @@ import type {
   ShapeOf,
   Transpose,
 } from "../core/shape-types.ts";
+import type { Axes } from "../surface/index.ts";
 import type { Tensor } from "./tensor.ts";
+
+export type { Axes };
 
 /** What stands beside a tensor in an elementwise operation. Numbers and nested arrays take the tensor's dtype. */
 export type Operand = number | boolean | Tensor | readonly Nested[];
@@ -28,7 +31,6 @@ export type Joined<X, B> = Tensor<Known<Broadcast<OperandShape<X>, OperandShape<
 export type Product<X extends Tensor, B extends Tensor> = Tensor<Known<MatMul<X["shape"], B["shape"]>>>;
 export type FitsProduct<X extends Tensor, B extends Tensor> = Checked<MatMul<X["shape"], B["shape"]>, B>;
 
-export type Axes = number | readonly number[] | undefined;
 export type HasAxes<X extends Tensor, I, K extends boolean, Op extends string> = Checked<Reduce<X["shape"], I, K, Op>, I>;
 export type Reduced<X extends Tensor, I, K extends boolean, Op extends string> = Tensor<Known<Reduce<X["shape"], I, K, Op>>>;
 

@@ -1,30 +1,18 @@
-import { checkDType, type DType, type TypedArray } from "../core/dtype.ts";
-import { GraphError, ShapeError, type Site, show } from "../core/errors.ts";
-import { frozen, type Shape, showShape, sizeOf } from "../core/shape.ts";
-import { atUserLine, takeSite } from "../core/site.ts";
+import { checkDType, type DType } from "../core/dtype.ts";
+import { ArgumentError, GraphError, ShapeError, show } from "../core/errors.ts";
+import { type Shape, showShape } from "../core/shape.ts";
+import { atUserLine, calledAs, takeSite } from "../core/site.ts";
 import type { Type, Value } from "../graph/op.ts";
-import { custom, variable } from "../ops/index.ts";
-import { computeIfDeep, detached } from "../run/pending.ts";
-import { at } from "../surface/at.ts";
-import { dot, matmul } from "../surface/contract.ts";
-import * as op from "../surface/elementwise.ts";
-import * as maths from "../surface/maths.ts";
-import * as move from "../surface/move.ts";
-import { nest } from "../surface/nested.ts";
-import * as reduce from "../surface/reduce.ts";
-import { currentTrace, HostStorage, holderOf, rememberStorage, type Storage, type Trace, theRuntime } from "./context.ts";
-import { printTree } from "./print.ts";
+import { custom } from "../ops/index.ts";
+import { detached, type Source } from "../run/pending.ts";
+import * as surface from "../surface/index.ts";
+import { Handle } from "./handle.ts";
+import { nodeOf, numberValue, operandValues } from "./operand.ts";
+import { write } from "./show.ts";
 import { tap } from "./tap.ts";
 import type * as types from "./tensor-types.ts";
 import type { Axes, Fits, Joined, Operand } from "./tensor-types.ts";
-
-export interface TensorOptions {
-  /** Gradients can be taken through it: it descends from a variable, or `tracked()` says so. */
-  readonly tracked?: boolean;
-  readonly storage?: Storage | undefined;
-  /** What computes it, where what is built on it is to see a leaf: the content of a cell. */
-  readonly recipe?: Value | undefined;
-}
+import { currentTrace } from "./trace.ts";
 
 /**
  * An immutable value with a shape and an element type. Operations build graph and compute nothing; `data`, `array`, `item` and `print` do.
@@ -36,114 +24,14 @@ export interface TensorOptions {
  * const h = tensor([[1, 2], [3, 4]]).matmul(w).add([0, -1]).relu();
  * console.log(await h.array());
  */
-export class Tensor<out S extends Shape = any> {
-  readonly shape: S;
-  readonly dtype: DType;
-  /** True if gradients can be taken through it. */
-  readonly isTracked: boolean;
-  /** The function in which it was made, while that is being traced. */
-  readonly trace: Trace | undefined;
-  /** Its elements, once they were computed: see `keep`. */
-  storage: Storage | undefined;
-  #node: Value | undefined;
-  #recipe: Value | undefined;
-
-  /** From a node of a graph, or, with `storage` or `recipe`, from a type alone. Users call `tensor`, `zeros` …. */
-  constructor(source: Value | Type, options: TensorOptions = {}) {
-    this.shape = frozen(source.shape) as S;
-    this.dtype = source.dtype;
-    this.isTracked = options.tracked ?? false;
-    this.trace = currentTrace();
-    this.storage = options.storage;
-    this.#recipe = options.recipe;
-    this.#node = "op" in source ? source : undefined;
-  }
-
-  // ---- what it is in the graph
-
-  /** Its node: what transformations and drawings work on. In a trace, a tensor made outside is an input. */
-  node(): Value {
-    if (this.trace?.closed) throw leaked(this.trace, this, this.#node?.site);
-    const trace = currentTrace();
-    return trace && !this.trace ? trace.capture(this) : this.ownNode();
-  }
-
-  /** Its node outside any trace. Where only the elements are known, or how to compute them, a leaf that stands for them. */
-  ownNode(): Value {
-    if (this.#recipe) computeIfDeep(this);
-    this.#node ??= variable(this, this);
-    return this.#node;
-  }
-
-  /** True where its node is a leaf, so that nothing of how it is computed can be seen in it. */
-  get isHeld(): boolean {
-    return this.#node === undefined || holderOf(this.#node) === this;
-  }
-
-  /** The value that computes it, while nobody has: behind the leaf of a cell's content, its own node for any other tensor. */
-  recipe(): Value {
-    return this.#recipe ?? this.ownNode();
-  }
-
-  /** The tensor that a cell holds; any other tensor itself. */
-  content(): Tensor<S> {
+export class Tensor<out S extends Shape = any> extends Handle<S> {
+  override content(): Tensor<S> {
     return this;
-  }
-
-  /**
-   * Puts the computed elements in. What has no gradients to take forgets how it was computed, so that `s = s.add(1)` in a loop
-   * does not pile up graph.
-   */
-  keep(storage: Storage): void {
-    if (this.storage) return;
-    this.storage = storage;
-    const computed = this.#recipe ?? this.#node;
-    if (computed) rememberStorage(computed, storage);
-    this.#recipe = undefined;
-    if (!this.isTracked) this.#node = undefined;
-  }
-
-  // ---- its numbers
-
-  /** A copy in row-major order; bool as 0 and 1. Throws at once while a function is being traced. */
-  data(): Promise<TypedArray> {
-    return this.elements("data").then((elements) => elements.slice());
-  }
-
-  /** Nested arrays; a number for shape []. */
-  array(): Promise<any> {
-    return this.elements("array").then((elements) => nest(elements, this.shape, this.dtype));
-  }
-
-  /** The only element; an error for any other size. */
-  item(): Promise<number> {
-    if (sizeOf(this.shape) !== 1)
-      throw new ShapeError(`item: ${showShape(this.shape)} has ${sizeOf(this.shape)} elements, not one`, {
-        help: "array() gives them all, at(i) one of them",
-      });
-    return this.elements("item").then((elements) => elements[0]!);
-  }
-
-  /** The elements themselves: nobody may write to them. */
-  elements(who = "elements"): Promise<TypedArray> {
-    const trace = currentTrace();
-    if (this.trace?.closed) throw leaked(this.trace, this, this.#node?.site);
-    if (trace)
-      throw new GraphError(`${who}: a value is not known while ${trace.name} is tracing`, {
-        help: 'return it and read it outside, or look at it with x.tap("name")',
-        site: takeSite(),
-      });
-    const held = this.content();
-    if (held.storage instanceof HostStorage) return Promise.resolve(held.storage.array);
-    if (held.storage) return Promise.resolve(held.storage.read());
-    return theRuntime()
-      .realise([held])
-      .then(([elements]) => elements!);
   }
 
   /** Writes it to the console, when it is computed. */
   print(label?: string): Promise<void> {
-    return printTree(this, label);
+    return write(this, label, (this as { name?: string }).name);
   }
 
   /** Reports the value whenever a program computes it, inside compile and loops too; returns this tensor. */
@@ -167,214 +55,215 @@ export class Tensor<out S extends Shape = any> {
   /** The same numbers, seen as a constant by every gradient. Outside traces its history ends there, so that a state may be carried in it. */
   detach(): Tensor<S> {
     if (!this.isTracked && !this.trace) return this;
-    return currentTrace() || this.trace ? maths.detach(this).untracked() : atUserLine(() => detached(this.content()) as Tensor<S>);
-  }
-  private untracked(): Tensor<S> {
-    return new Tensor(this.ownNode(), { storage: this.storage });
+    return atUserLine(() => {
+      if (currentTrace() || this.trace) return new Tensor(surface.stopGradient(this.node()));
+      const held = this.content();
+      return held.isHeld && !held.isTracked ? held : from(held, detached(held));
+    });
   }
 
   // ---- elementwise, with broadcasting
 
   add<X extends Tensor, const B extends Operand>(this: X, b: Fits<X, B>): Joined<X, B> {
-    return op.add(this, b);
+    return binary("add", this, b, surface.add);
   }
   sub<X extends Tensor, const B extends Operand>(this: X, b: Fits<X, B>): Joined<X, B> {
-    return op.sub(this, b);
+    return binary("sub", this, b, surface.sub);
   }
   mul<X extends Tensor, const B extends Operand>(this: X, b: Fits<X, B>): Joined<X, B> {
-    return op.mul(this, b);
+    return binary("mul", this, b, surface.mul);
   }
   /** Floats only: see `floorDiv`. */
   div<X extends Tensor, const B extends Operand>(this: X, b: Fits<X, B>): Joined<X, B> {
-    return op.div(this, b);
+    return binary("div", this, b, surface.div);
   }
   pow<X extends Tensor, const B extends Operand>(this: X, b: Fits<X, B>): Joined<X, B> {
-    return op.pow(this, b);
+    return power(this, b);
   }
   /** The larger; NaN where either is, and −0 is less than 0. As in PyTorch, of equals each gets half the gradient. */
   maximum<X extends Tensor, const B extends Operand>(this: X, b: Fits<X, B>): Joined<X, B> {
-    return op.maximum(this, b);
+    return binary("maximum", this, b, surface.maximum);
   }
   /** The smaller; NaN where either is, and −0 is less than 0. As in PyTorch, of equals each gets half the gradient. */
   minimum<X extends Tensor, const B extends Operand>(this: X, b: Fits<X, B>): Joined<X, B> {
-    return op.minimum(this, b);
+    return binary("minimum", this, b, surface.minimum);
   }
   /** The remainder with the sign of the divisor: a − b·⌊a/b⌋, exact for all floats but for one rounding. Integers by 0 give 0. */
   mod<X extends Tensor, const B extends Operand>(this: X, b: Fits<X, B>): Joined<X, B> {
-    return op.mod(this, b);
+    return binary("mod", this, b, surface.mod);
   }
   /** ⌊a/b⌋, exactly (a/b rounded where it has more bits than the mantissa). Integers by 0 give 0. */
   floorDiv<X extends Tensor, const B extends Operand>(this: X, b: Fits<X, B>): Joined<X, B> {
-    return op.floorDiv(this, b);
+    return binary("floorDiv", this, b, surface.floorDiv);
   }
   /** Comparisons give bool tensors. `===` compares handles. */
   eq<X extends Tensor, const B extends Operand>(this: X, b: Fits<X, B>): Joined<X, B> {
-    return op.eq(this, b);
+    return binary("eq", this, b, surface.eq);
   }
   ne<X extends Tensor, const B extends Operand>(this: X, b: Fits<X, B>): Joined<X, B> {
-    return op.ne(this, b);
+    return binary("ne", this, b, surface.ne);
   }
   lt<X extends Tensor, const B extends Operand>(this: X, b: Fits<X, B>): Joined<X, B> {
-    return op.lt(this, b);
+    return binary("lt", this, b, surface.lt);
   }
   le<X extends Tensor, const B extends Operand>(this: X, b: Fits<X, B>): Joined<X, B> {
-    return op.le(this, b);
+    return binary("le", this, b, surface.le);
   }
   gt<X extends Tensor, const B extends Operand>(this: X, b: Fits<X, B>): Joined<X, B> {
-    return op.gt(this, b);
+    return binary("gt", this, b, surface.gt);
   }
   ge<X extends Tensor, const B extends Operand>(this: X, b: Fits<X, B>): Joined<X, B> {
-    return op.ge(this, b);
+    return binary("ge", this, b, surface.ge);
   }
   /** Bools; the bits of integers. */
   logicalAnd<X extends Tensor, const B extends Operand>(this: X, b: Fits<X, B>): Joined<X, B> {
-    return op.logicalAnd(this, b);
+    return binary("logicalAnd", this, b, surface.logicalAnd);
   }
   logicalOr<X extends Tensor, const B extends Operand>(this: X, b: Fits<X, B>): Joined<X, B> {
-    return op.logicalOr(this, b);
+    return binary("logicalOr", this, b, surface.logicalOr);
   }
   logicalXor<X extends Tensor, const B extends Operand>(this: X, b: Fits<X, B>): Joined<X, B> {
-    return op.logicalXor(this, b);
+    return binary("logicalXor", this, b, surface.logicalXor);
   }
 
   // ---- elementwise, alone
   neg(): Tensor<S> {
-    return maths.neg(this);
+    return unary("neg", this, surface.neg);
   }
   abs(): Tensor<S> {
-    return maths.abs(this);
+    return unary("abs", this, surface.abs);
   }
   /** −1, 0 or 1; its gradient is 0. */
   sign(): Tensor<S> {
-    return maths.sign(this);
+    return unary("sign", this, surface.sign);
   }
   exp(): Tensor<S> {
-    return maths.exp(this);
+    return unary("exp", this, surface.exp);
   }
   /** eˣ − 1, exact for small x. */
   expm1(): Tensor<S> {
-    return maths.expm1(this);
+    return unary("expm1", this, surface.expm1);
   }
   /** Natural logarithm. */
   log(): Tensor<S> {
-    return maths.log(this);
+    return unary("log", this, surface.log);
   }
   /** log(1 + x), exact for small x. */
   log1p(): Tensor<S> {
-    return maths.log1p(this);
+    return unary("log1p", this, surface.log1p);
   }
   sqrt(): Tensor<S> {
-    return maths.sqrt(this);
+    return unary("sqrt", this, surface.sqrt);
   }
   /** 1/√x. */
   rsqrt(): Tensor<S> {
-    return maths.rsqrt(this);
+    return unary("rsqrt", this, surface.rsqrt);
   }
   square(): Tensor<S> {
-    return maths.square(this);
+    return unary("square", this, surface.square);
   }
   /** 1/x. */
   reciprocal(): Tensor<S> {
-    return maths.reciprocal(this);
+    return unary("reciprocal", this, surface.reciprocal);
   }
   tanh(): Tensor<S> {
-    return maths.tanh(this);
+    return unary("tanh", this, surface.tanh);
   }
   /** 1 / (1 + e⁻ˣ). */
   sigmoid(): Tensor<S> {
-    return maths.sigmoid(this);
+    return unary("sigmoid", this, surface.sigmoid);
   }
   logSigmoid(): Tensor<S> {
-    return maths.logSigmoid(this);
+    return unary("logSigmoid", this, surface.logSigmoid);
   }
   /** max(x, 0); the gradient at 0 is 0. */
   relu(): Tensor<S> {
-    return maths.relu(this);
+    return unary("relu", this, surface.relu);
   }
   selu(): Tensor<S> {
-    return maths.selu(this);
+    return unary("selu", this, surface.selu);
   }
   /** x · sigmoid(x). */
   silu(): Tensor<S> {
-    return maths.silu(this);
+    return unary("silu", this, surface.silu);
   }
   /** x · tanh(softplus(x)). */
   mish(): Tensor<S> {
-    return maths.mish(this);
+    return unary("mish", this, surface.mish);
   }
   /** log(1 + eˣ). */
   softplus(): Tensor<S> {
-    return maths.softplus(this);
+    return unary("softplus", this, surface.softplus);
   }
   /** x / (1 + |x|). */
   softsign(): Tensor<S> {
-    return maths.softsign(this);
+    return unary("softsign", this, surface.softsign);
   }
   erf(): Tensor<S> {
-    return maths.erf(this);
+    return unary("erf", this, surface.erf);
   }
   sin(): Tensor<S> {
-    return maths.sin(this);
+    return unary("sin", this, surface.sin);
   }
   cos(): Tensor<S> {
-    return maths.cos(this);
+    return unary("cos", this, surface.cos);
   }
   tan(): Tensor<S> {
-    return maths.tan(this);
+    return unary("tan", this, surface.tan);
   }
   floor(): Tensor<S> {
-    return maths.floor(this);
+    return unary("floor", this, surface.floor);
   }
   ceil(): Tensor<S> {
-    return maths.ceil(this);
+    return unary("ceil", this, surface.ceil);
   }
   /** Toward zero. */
   trunc(): Tensor<S> {
-    return maths.trunc(this);
+    return unary("trunc", this, surface.trunc);
   }
   /** To the nearest, halves to the even one. */
   round(): Tensor<S> {
-    return maths.round(this);
+    return unary("round", this, surface.round);
   }
   isNaN(): Tensor<S> {
-    return maths.isNaN(this);
+    return unary("isNaN", this, surface.isNaN);
   }
   isFinite(): Tensor<S> {
-    return maths.isFinite(this);
+    return unary("isFinite", this, surface.isFinite);
   }
   logicalNot(): Tensor<S> {
-    return maths.logicalNot(this);
+    return unary("logicalNot", this, surface.logicalNot);
   }
   /** x where positive, slope · x elsewhere. */
   leakyRelu(slope = 0.01): Tensor<S> {
-    return maths.leakyRelu(this, slope);
+    return unary("leakyRelu", this, surface.leakyRelu, slope);
   }
   /** x where positive, alpha · (eˣ − 1) elsewhere. */
   elu(alpha = 1): Tensor<S> {
-    return maths.elu(this, alpha);
+    return unary("elu", this, surface.elu, alpha);
   }
   /** x · Φ(x), Φ the normal distribution function, or its tanh approximation. */
   gelu(approximate: "none" | "tanh" = "none"): Tensor<S> {
-    return maths.gelu(this, approximate);
+    return unary("gelu", this, surface.gelu, approximate);
   }
   /** Between low and high; the gradient is 0 outside and at NaN, 1 at the ends. */
   clip(low: number, high: number): Tensor<S> {
-    return maths.clip(this, low, high);
+    return unary("clip", this, clip, low, high);
   }
   /** Floats to integers are cut toward zero; anything to bool is x ≠ 0. */
   cast(dtype: DType): Tensor<S> {
-    return maths.cast(this, checkDType(dtype, "cast"));
+    return unary("cast", this, (x) => surface.castTo(x, checkDType(dtype, "cast")));
   }
 
   // ---- products
 
   /** […, n, k] × […, k, m] → […, n, m]; a vector on either side is a row, a column. */
   matmul<X extends Tensor, B extends Tensor>(this: X, b: types.FitsProduct<X, B>): types.Product<X, B> {
-    return matmul(this, b as Tensor);
+    return matmul(this, b);
   }
   /** Σᵢ aᵢ bᵢ of two vectors. */
   dot(b: Tensor): Tensor<[]> {
-    return dot(this, b);
+    return productOf("dot", [this, b], ([x, y]) => surface.dot(x!, y!));
   }
 
   // ---- reductions: all elements, an axis, or several; negative axes count from the end
@@ -383,162 +272,165 @@ export class Tensor<out S extends Shape = any> {
   sum<X extends Tensor, const I extends Axes, const K extends boolean = false>(
     this: X,
     axis: types.HasAxes<X, I, K, "sum">,
-    options?: reduce.ReduceOptions<K>,
+    options?: surface.ReduceOptions<K>,
   ): types.Reduced<X, I, K, "sum">;
-  sum(axis?: Axes, options?: reduce.ReduceOptions): Tensor {
-    return reduce.sum(this, axis, options);
+  sum(axis?: Axes, options?: surface.ReduceOptions): Tensor {
+    return unary("sum", this, surface.sum, axis, options);
   }
   product(): Tensor<[]>;
   product<X extends Tensor, const I extends Axes, const K extends boolean = false>(
     this: X,
     axis: types.HasAxes<X, I, K, "product">,
-    options?: reduce.ReduceOptions<K>,
+    options?: surface.ReduceOptions<K>,
   ): types.Reduced<X, I, K, "product">;
-  product(axis?: Axes, options?: reduce.ReduceOptions): Tensor {
-    return reduce.product(this, axis, options);
+  product(axis?: Axes, options?: surface.ReduceOptions): Tensor {
+    return unary("product", this, surface.product, axis, options);
   }
   /** Floats, or the share of true in a bool tensor. */
   mean(): Tensor<[]>;
   mean<X extends Tensor, const I extends Axes, const K extends boolean = false>(
     this: X,
     axis: types.HasAxes<X, I, K, "mean">,
-    options?: reduce.ReduceOptions<K>,
+    options?: surface.ReduceOptions<K>,
   ): types.Reduced<X, I, K, "mean">;
-  mean(axis?: Axes, options?: reduce.ReduceOptions): Tensor {
-    return reduce.mean(this, axis, options);
+  mean(axis?: Axes, options?: surface.ReduceOptions): Tensor {
+    return unary("mean", this, surface.mean, axis, options);
   }
   /** NaN wins. An empty axis is an error. */
   max(): Tensor<[]>;
   max<X extends Tensor, const I extends Axes, const K extends boolean = false>(
     this: X,
     axis: types.HasAxes<X, I, K, "max">,
-    options?: reduce.ReduceOptions<K>,
+    options?: surface.ReduceOptions<K>,
   ): types.Reduced<X, I, K, "max">;
-  max(axis?: Axes, options?: reduce.ReduceOptions): Tensor {
-    return reduce.max(this, axis, options);
+  max(axis?: Axes, options?: surface.ReduceOptions): Tensor {
+    return unary("max", this, surface.max, axis, options);
   }
   min(): Tensor<[]>;
   min<X extends Tensor, const I extends Axes, const K extends boolean = false>(
     this: X,
     axis: types.HasAxes<X, I, K, "min">,
-    options?: reduce.ReduceOptions<K>,
+    options?: surface.ReduceOptions<K>,
   ): types.Reduced<X, I, K, "min">;
-  min(axis?: Axes, options?: reduce.ReduceOptions): Tensor {
-    return reduce.min(this, axis, options);
+  min(axis?: Axes, options?: surface.ReduceOptions): Tensor {
+    return unary("min", this, surface.min, axis, options);
   }
   /** Whether one is true. */
   any(): Tensor<[]>;
   any<X extends Tensor, const I extends Axes, const K extends boolean = false>(
     this: X,
     axis: types.HasAxes<X, I, K, "any">,
-    options?: reduce.ReduceOptions<K>,
+    options?: surface.ReduceOptions<K>,
   ): types.Reduced<X, I, K, "any">;
-  any(axis?: Axes, options?: reduce.ReduceOptions): Tensor {
-    return reduce.any(this, axis, options);
+  any(axis?: Axes, options?: surface.ReduceOptions): Tensor {
+    return unary("any", this, surface.any, axis, options);
   }
   /** Whether none is false. */
   all(): Tensor<[]>;
   all<X extends Tensor, const I extends Axes, const K extends boolean = false>(
     this: X,
     axis: types.HasAxes<X, I, K, "all">,
-    options?: reduce.ReduceOptions<K>,
+    options?: surface.ReduceOptions<K>,
   ): types.Reduced<X, I, K, "all">;
-  all(axis?: Axes, options?: reduce.ReduceOptions): Tensor {
-    return reduce.all(this, axis, options);
+  all(axis?: Axes, options?: surface.ReduceOptions): Tensor {
+    return unary("all", this, surface.all, axis, options);
   }
   /** log Σ eˣ, never overflowing. */
   logSumExp(): Tensor<[]>;
   logSumExp<X extends Tensor, const I extends Axes, const K extends boolean = false>(
     this: X,
     axis: types.HasAxes<X, I, K, "logSumExp">,
-    options?: reduce.ReduceOptions<K>,
+    options?: surface.ReduceOptions<K>,
   ): types.Reduced<X, I, K, "logSumExp">;
-  logSumExp(axis?: Axes, options?: reduce.ReduceOptions): Tensor {
-    return reduce.logSumExp(this, axis, options);
+  logSumExp(axis?: Axes, options?: surface.ReduceOptions): Tensor {
+    return unary("logSumExp", this, surface.logSumExp, axis, options);
   }
   /** Σ(x − mean)² / (n − correction); correction is 1 unless said, as in PyTorch. */
   variance(): Tensor<[]>;
   variance<X extends Tensor, const I extends Axes, const K extends boolean = false>(
     this: X,
     axis: types.HasAxes<X, I, K, "variance">,
-    options?: reduce.VarianceOptions<K>,
+    options?: surface.VarianceOptions<K>,
   ): types.Reduced<X, I, K, "variance">;
-  variance(axis?: Axes, options?: reduce.VarianceOptions): Tensor {
-    return reduce.variance(this, axis, options);
+  variance(axis?: Axes, options?: surface.VarianceOptions): Tensor {
+    return unary("variance", this, surface.variance, axis, options);
   }
   /** √variance. */
   std(): Tensor<[]>;
   std<X extends Tensor, const I extends Axes, const K extends boolean = false>(
     this: X,
     axis: types.HasAxes<X, I, K, "std">,
-    options?: reduce.VarianceOptions<K>,
+    options?: surface.VarianceOptions<K>,
   ): types.Reduced<X, I, K, "std">;
-  std(axis?: Axes, options?: reduce.VarianceOptions): Tensor {
-    return reduce.std(this, axis, options);
+  std(axis?: Axes, options?: surface.VarianceOptions): Tensor {
+    return unary("std", this, surface.std, axis, options);
   }
   /** √Σx², or Σ|x| with p: 1, max |x| with p: Infinity. */
   norm(): Tensor<[]>;
   norm<X extends Tensor, const I extends Axes, const K extends boolean = false>(
     this: X,
     axis: types.HasAxes<X, I, K, "norm">,
-    options?: reduce.NormOptions<K>,
+    options?: surface.NormOptions<K>,
   ): types.Reduced<X, I, K, "norm">;
-  norm(axis?: Axes, options?: reduce.NormOptions): Tensor {
-    return reduce.norm(this, axis, options);
+  norm(axis?: Axes, options?: surface.NormOptions): Tensor {
+    return unary("norm", this, surface.norm, axis, options);
   }
   /** Where the largest stands, int32: its row-major position along the axis, among several axes or among all elements. The first of equals; a NaN counts as the largest. */
   argmax(): Tensor<[]>;
   argmax<X extends Tensor, const I extends Axes, const K extends boolean = false>(
     this: X,
     axis: types.HasAxes<X, I, K, "argmax">,
-    options?: reduce.ReduceOptions<K>,
+    options?: surface.ReduceOptions<K>,
   ): types.Reduced<X, I, K, "argmax">;
-  argmax(axis?: Axes, options?: reduce.ReduceOptions): Tensor {
-    return reduce.argmax(this, axis, options);
+  argmax(axis?: Axes, options?: surface.ReduceOptions): Tensor {
+    return unary("argmax", this, surface.argmax, axis, options);
   }
   /** Where the smallest stands, as `argmax` says it; a NaN counts as the smallest. */
   argmin(): Tensor<[]>;
   argmin<X extends Tensor, const I extends Axes, const K extends boolean = false>(
     this: X,
     axis: types.HasAxes<X, I, K, "argmin">,
-    options?: reduce.ReduceOptions<K>,
+    options?: surface.ReduceOptions<K>,
   ): types.Reduced<X, I, K, "argmin">;
-  argmin(axis?: Axes, options?: reduce.ReduceOptions): Tensor {
-    return reduce.argmin(this, axis, options);
+  argmin(axis?: Axes, options?: surface.ReduceOptions): Tensor {
+    return unary("argmin", this, surface.argmin, axis, options);
   }
 
   // ---- along an axis, the last unless said
 
   /** eˣ / Σ eˣ, never overflowing. */
   softmax(axis = -1): Tensor<S> {
-    return reduce.softmax(this, axis);
+    return unary("softmax", this, surface.softmax, axis);
   }
   /** x − log Σ eˣ: log of the softmax without its rounding. */
   logSoftmax(axis = -1): Tensor<S> {
-    return reduce.logSoftmax(this, axis);
+    return unary("logSoftmax", this, surface.logSoftmax, axis);
   }
   /** Running sums. */
-  cumsum(axis = -1, options?: reduce.CumulateOptions): Tensor<S> {
-    return reduce.cumsum(this, axis, options);
+  cumsum(axis = -1, options?: surface.CumulateOptions): Tensor<S> {
+    return unary("cumsum", this, surface.cumsum, axis, options);
   }
   /** Stable; NaN counts as the largest. */
-  sort(axis = -1, options?: reduce.SortOptions): Tensor<S> {
-    return reduce.sort(this, axis, options);
+  sort(axis = -1, options?: surface.SortOptions): Tensor<S> {
+    return unary("sort", this, surface.sort, axis, options);
   }
   /** The positions that would sort it, int32. */
-  argsort(axis = -1, options?: reduce.SortOptions): Tensor<S> {
-    return reduce.argsort(this, axis, options);
+  argsort(axis = -1, options?: surface.SortOptions): Tensor<S> {
+    return unary("argsort", this, surface.argsort, axis, options);
   }
   /** The k largest, largest first, and their positions. */
   topK(k: number, axis = -1): { values: Tensor; indices: Tensor } {
-    return reduce.topK(this, k, axis);
+    return atUserLine(() => {
+      const { values, indices } = surface.topK(this.node(), k, axis);
+      return { values: derived(values, [this]), indices: derived(indices, [this]) };
+    }, "topK");
   }
 
   // ---- shape and place
 
   /** The same elements in row-major order; one size may be −1. */
   reshape<const T extends Shape>(to: types.CanReshape<T>): types.Reshaped<T> {
-    return move.reshape(this, to as Shape);
+    return unary("reshape", this, surface.reshape, to as Shape);
   }
   /** The last two axes exchanged, or the two given (not NumPy's reversal of all). */
   transpose<X extends Tensor>(this: X): types.Transposed<X>;
@@ -548,42 +440,42 @@ export class Tensor<out S extends Shape = any> {
     j: J,
   ): types.Transposed<X, I, J>;
   transpose(i?: number, j?: number): Tensor {
-    return move.transpose(this, i, j);
+    return unary("transpose", this, surface.transpose, i, j);
   }
   /** Axes in the order given. */
   permute<X extends Tensor, const P extends Shape>(this: X, axes: types.IsPermutation<X, P>): types.Permuted<X, P> {
-    return move.permute(this, axes as Shape);
+    return unary("permute", this, surface.permute, axes as Shape);
   }
   /** A new axis of size 1. */
   unsqueeze(axis: number): Tensor {
-    return move.unsqueeze(this, axis);
+    return unary("unsqueeze", this, surface.unsqueeze, axis);
   }
   /** Without an axis of size 1, several, or all of them. */
   squeeze(axis?: number | readonly number[]): Tensor {
-    return move.squeeze(this, axis);
+    return unary("squeeze", this, surface.squeeze, axis);
   }
   /** The axes start … end as one: flatten(1) keeps the batch. */
   flatten(start = 0, end = -1): Tensor {
-    return move.flatten(this, start, end);
+    return unary("flatten", this, surface.flatten, start, end);
   }
   broadcastTo<const T extends Shape>(shape: T): types.Sized<T> {
-    return move.broadcastTo(this, shape);
+    return unary("broadcastTo", this, surface.broadcastTo, shape);
   }
   /** The axes backwards; all of them unless said. */
   flip(axes?: number | readonly number[]): Tensor<S> {
-    return move.flip(this, axes);
+    return unary("flip", this, surface.flip, axes);
   }
   /** `widths` are [before, after] of the last axes; negative ones cut off. */
   pad(widths: readonly (readonly [before: number, after: number])[], value = 0): Tensor {
-    return move.pad(this, widths, value);
+    return unary("pad", this, surface.pad, widths, value);
   }
   /** The whole laid side by side `counts[i]` times along axis i. */
   repeat(...counts: readonly number[]): Tensor {
-    return move.repeat(this, counts);
+    return unary("repeat", this, surface.repeat, counts);
   }
   /** Parts of these sizes along an axis, or this many equal ones. */
   split(parts: number | readonly number[], axis = 0): Tensor[] {
-    return move.split(this, parts, axis);
+    return split(this, parts, axis);
   }
   /**
    * Python's brackets: numbers, slices as text, int32 positions. Negative ones count from the end, as in NumPy, those in tensors too.
@@ -592,15 +484,21 @@ export class Tensor<out S extends Shape = any> {
    * x.at(0); x.at("1:"); x.at(":, ::-1"); x.at("...", 2); x.at(rows)
    */
   at(...index: types.Index[]): Tensor {
-    return at(this, index);
+    return unary("at", this, (x) =>
+      surface.at(
+        x,
+        index.map((i) => (i instanceof Tensor ? i.node() : i)),
+        calledAs("at"),
+      ),
+    );
   }
   /** x[…, indices, …]: whole rows of an axis by their numbers, 0 … n − 1; others are an error when it runs (`at` counts negative ones from the end). */
   gather(indices: Tensor, axis = 0): Tensor {
-    return move.gather(this, indices, axis);
+    return unary("gather", this, (x) => surface.gather(x, nodeOf(indices, "gather"), axis, calledAs("gather")));
   }
   /** One position, 0 … n − 1, for each element of the result (PyTorch's `gather`). */
   takeAlong(indices: Tensor, axis = -1): Tensor {
-    return move.takeAlong(this, indices, axis);
+    return unary("takeAlong", this, (x) => surface.takeAlong(x, nodeOf(indices, "takeAlong"), axis, calledAs("takeAlong")));
   }
   /** States a shape the compiler cannot see. Given the sizes too, with −1 for any, it is checked when the graph is built. */
   as<T extends Shape>(): Tensor<T>;
@@ -615,7 +513,7 @@ export class Tensor<out S extends Shape = any> {
 
   // ---- what JavaScript asks of objects: a description, never a value
 
-  toString(): string {
+  override toString(): string {
     return `Tensor(${this.dtype} ${showShape(this.shape)})`;
   }
   toJSON(): string {
@@ -634,11 +532,57 @@ export class Tensor<out S extends Shape = any> {
   }
 }
 
-function leaked(trace: Trace, x: Tensor, built?: Site): GraphError {
-  const where = built?.toString();
-  return new GraphError(`a ${x.dtype} ${showShape(x.shape)} of a function traced by ${trace.name} was used after it`, {
-    why: `it stands for a value inside the program${where ? `, built at ${where},` : ""} and has none outside`,
-    help: "return it from the function",
-    site: takeSite(),
-  });
+/** A tensor for a value made from others: gradients can be taken through it if they can through one of them. */
+export function derived(value: Value, from: readonly unknown[]): Tensor {
+  return new Tensor(value, { tracked: from.some((x) => x instanceof Tensor && x.isTracked) });
+}
+
+/** What holds what a tensor is made of. */
+export function from({ shape, dtype }: Type, source: Source): Tensor {
+  return "node" in source ? new Tensor(source.node) : new Tensor({ shape, dtype }, source);
+}
+
+/** An operator over one tensor, on the line of whoever called; errors name `who`. */
+export function unary<A extends readonly unknown[]>(
+  who: string,
+  x: unknown,
+  operator: (x: Value, ...rest: A) => Value,
+  ...rest: A
+): Tensor {
+  return atUserLine(() => derived(operator(nodeOf(x, who), ...rest), [x]), who);
+}
+
+/** An operator over two operands, of which one may be a number or nested arrays: those take the dtype of the tensor. */
+export function binary(who: string, a: unknown, b: unknown, operator: (a: Value, b: Value) => Value): Tensor {
+  return atUserLine(() => derived(operator(...operandValues(a, b, who)), [a, b]), who);
+}
+
+/** Powers by a whole number up to 64 are products. */
+export function power(a: unknown, b: unknown): Tensor {
+  if (a instanceof Tensor && typeof b === "number" && Number.isInteger(b) && b >= 1 && b <= 64)
+    return unary("pow", a, surface.wholePower, b);
+  return binary("pow", a, b, surface.pow);
+}
+
+/** A product of tensors. */
+export function productOf(who: string, list: readonly unknown[], operator: (values: readonly Value[]) => Value): Tensor {
+  const help = "tensor(…) makes one; mul multiplies by a number";
+  return atUserLine(() => derived(operator(list.map((x) => nodeOf(x, who, help))), list), who);
+}
+
+export const matmul = (a: unknown, b: unknown): Tensor => productOf("matmul", [a, b], ([x, y]) => surface.matmul(x!, y!));
+
+/** Parts of a tensor along an axis. */
+export function split(x: Tensor, parts: number | readonly number[], axis: number): Tensor[] {
+  return atUserLine(() => surface.split(nodeOf(x, "split"), parts, axis).map((part) => derived(part, [x])), "split");
+}
+
+/** An end at infinity is no end, for integers too. */
+function clip(x: Value, low: number, high: number): Value {
+  if (typeof low !== "number" || typeof high !== "number" || !(low <= high))
+    throw new ArgumentError(`clip: ${show(low)} … ${show(high)} is no range`, {
+      help: "clip(low, high), two numbers with low ≤ high; maximum and minimum take tensors",
+    });
+  const end = (n: number, none: number): Value | undefined => (n === none ? undefined : numberValue(n, x.dtype, "clip"));
+  return surface.clip(x, end(low, Number.NEGATIVE_INFINITY), end(high, Number.POSITIVE_INFINITY));
 }

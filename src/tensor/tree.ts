@@ -1,3 +1,4 @@
+import { describe } from "../core/describe.ts";
 import { DTypeError, GraphError } from "../core/errors.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -121,11 +122,4 @@ function rejected(x: unknown, path: string, who: string): Error {
   if (typeof x === "number" || typeof x === "bigint")
     return new DTypeError(`${who}: ${where}a ${typeof x}, not a tensor`, { help: "wrap it, as in tensor(3)" });
   return new GraphError(`${who}: ${where}${what}, not a tensor`, { why: "trees are made of tensors, arrays and plain records" });
-}
-
-/** What a value is, in two words, for messages. */
-export function describe(x: unknown): string {
-  if (x === null || x === undefined) return String(x);
-  if (typeof x === "object") return `a ${x.constructor?.name ?? "foreign object"}`;
-  return typeof x === "function" ? "a function" : `a ${typeof x}`;
 }

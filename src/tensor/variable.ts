@@ -6,12 +6,15 @@ import type { Checked, Known, Nested, Shape, ShapeOf } from "../core/shape-types
 import { atUserLine, takeSite } from "../core/site.ts";
 import type { Type, Value } from "../graph/op.ts";
 import { stopGradient, variable as variableLeaf } from "../ops/index.ts";
-import { computeIfDeep, heldCopy, noteAssigned } from "../run/pending.ts";
-import { elementsOf, type Slot } from "../run/slots.ts";
-import { currentTrace, type Storage } from "./context.ts";
+import { computeIfDeep } from "../run/eager.ts";
+import type { Cell } from "../run/holder.ts";
+import { heldCopy, noteAssigned } from "../run/pending.ts";
+import type { Slot } from "../run/slots.ts";
+import type { Storage } from "../run/storage.ts";
 import { asTensor } from "./create.ts";
-import { Tensor } from "./tensor.ts";
+import { from, Tensor } from "./tensor.ts";
 import type { TensorLike } from "./tensor-types.ts";
+import { currentTrace } from "./trace.ts";
 
 export interface VariableOptions {
   readonly name?: string | undefined;
@@ -34,7 +37,7 @@ export const ownerOf = (value: Value): Variable | undefined => readFrom.get(valu
  * const w = variable([[1, 1], [1, 1]], { name: "W" });
  * w.assign(w.sub(gradients(loss, w).mul(0.1)));
  */
-export class Variable<out S extends Shape = any> extends Tensor<S> {
+export class Variable<out S extends Shape = any> extends Tensor<S> implements Cell {
   readonly name: string;
   readonly trainable: boolean;
   #content: Tensor<S> | undefined;
@@ -44,7 +47,7 @@ export class Variable<out S extends Shape = any> extends Tensor<S> {
   /** Where in the heap the content lies, once a program has had it there. */
   #slot: Slot | undefined;
   /** How others point to it without keeping it. */
-  #self: WeakRef<Variable> | undefined;
+  #self: WeakRef<Cell> | undefined;
   readonly #empty: (() => Error) | undefined;
 
   /** Of a tensor, or, as an empty cell, of a shape and a dtype. */
@@ -120,7 +123,7 @@ export class Variable<out S extends Shape = any> extends Tensor<S> {
   /** Puts the computed content into its place in the heap, if it is not there. */
   moveInto(slot: Slot): void {
     if (this.#slot === slot) return;
-    const elements = elementsOf(this.content().storage!);
+    const elements = this.content().storage!.peek();
     slot.evict();
     slot.write(elements);
     this.#slot = slot;
@@ -131,6 +134,11 @@ export class Variable<out S extends Shape = any> extends Tensor<S> {
     this.#content = undefined;
     this.#leaf = undefined;
     this.#slot = slot;
+  }
+
+  /** A program has computed the new content. */
+  hold(storage: Storage): void {
+    this.#put(new Tensor<S>({ shape: this.shape, dtype: this.dtype }, { storage }));
   }
 
   /** Its name for messages. */
@@ -152,7 +160,7 @@ export class Variable<out S extends Shape = any> extends Tensor<S> {
     if (this.#override) return this.#override.ownNode();
     if (!this.#leaf) {
       const content = this.content();
-      if (!content.storage) computeIfDeep(content);
+      if (!content.storage && !currentTrace()) computeIfDeep(content);
       this.#leaf = variableLeaf(content, this);
       readFrom.set(this.#leaf, this);
     }
@@ -206,7 +214,8 @@ function snapshot(x: Tensor): Tensor {
       why: "it would be a new one at every call, and nobody would hold it",
       help: "make it outside",
     });
-  return heldCopy(x.content());
+  const content = x.content();
+  return content.isHeld && !content.isTracked ? content : from(content, heldCopy(content));
 }
 
 /**

@@ -4,7 +4,7 @@ import { Dropout, inference, init, Linear, mse, Sequential, tanh, training } fro
 import { adagrad, adam, adamW, cosine, exponential, type Optimizer, rmsprop, sgd, warmup } from "gradus/optim";
 import { describe, expect, test } from "vitest";
 import { topological } from "../../src/graph/walk.ts";
-import { theProgramRuntime } from "../../src/run/running.ts";
+import { eagerPrograms } from "../../src/run/eager.ts";
 
 const optimizers: Record<string, (p: readonly Variable[]) => Optimizer> = {
   sgd: (p) => sgd(p, { lr: 0.05 }),
@@ -36,10 +36,10 @@ async function losses(step: Step, steps: number, warm = 20): Promise<{ values: n
   const values: number[] = [];
   let before = 0;
   for (let i = 0; i < steps; i++) {
-    if (i === warm) before = theProgramRuntime().made;
+    if (i === warm) before = eagerPrograms().made;
     values.push(await step().item());
   }
-  return { values, programs: theProgramRuntime().made - before };
+  return { values, programs: eagerPrograms().made - before };
 }
 
 /** The same step with and without `compile`: the same losses, and no new program after the first steps. */
@@ -195,13 +195,13 @@ describe("loops that do not read their loss", () => {
 
   test("need no more programs for 400 steps than for 40", async () => {
     train(20);
-    const before = theProgramRuntime().made;
+    const before = eagerPrograms().made;
     const { step, model } = train(40);
     await model.parameters()[0]!.data();
-    const first = theProgramRuntime().made - before;
+    const first = eagerPrograms().made - before;
     for (let i = 0; i < 400; i++) step();
     await model.parameters()[0]!.data();
-    expect(theProgramRuntime().made - before - first).toBeLessThanOrEqual(3);
+    expect(eagerPrograms().made - before - first).toBeLessThanOrEqual(3);
   });
 
   test("hold the last steps, not all of them", () => {
@@ -230,11 +230,11 @@ describe("loops that do not read their loss", () => {
       for (let i = 0; i < pause; i++) step();
       await model.parameters()[0]!.data();
     }
-    const before = theProgramRuntime().made;
+    const before = eagerPrograms().made;
     for (const pause of [3, 1, 7, 2, 15, 1, 4, 9, 6, 1, 30, 5, 8, 10, 2]) {
       for (let i = 0; i < pause; i++) step();
       await model.parameters()[0]!.data();
     }
-    expect(theProgramRuntime().made - before).toBeLessThanOrEqual(4);
+    expect(eagerPrograms().made - before).toBeLessThanOrEqual(4);
   });
 });

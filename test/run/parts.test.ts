@@ -1,16 +1,16 @@
 /** Graphs outside `compile` that are too long for one program. */
 import { evaluate, gradients, ones, type Tensor, tensor, type Variable, variable } from "gradus";
 import { describe, expect, test } from "vitest";
-import { theProgramRuntime } from "../../src/run/running.ts";
+import { eagerPrograms } from "../../src/run/eager.ts";
 
 /** More operations than one program takes. */
 const LONG = 20_000;
 
 /** What `f` answers, and how many programs that took. */
 async function programs<T>(f: () => Promise<T>): Promise<{ value: T; made: number }> {
-  const before = theProgramRuntime().made;
+  const before = eagerPrograms().made;
   const value = await f();
-  return { value, made: theProgramRuntime().made - before };
+  return { value, made: eagerPrograms().made - before };
 }
 
 /** h ← tanh(h · w + i): numbers that change from turn to turn, and one that all turns read. */

@@ -3,9 +3,8 @@ import { compile, type Device, Generator, type Tensor, type TypedArray, tensor, 
 import { crossEntropy, Dropout, init, Linear, relu, Sequential, training } from "gradus/nn";
 import { adam, sgd } from "gradus/optim";
 import { describe, expect, test } from "vitest";
-import { ProgramRuntime } from "../../src/run/eager.ts";
+import { EagerPrograms, eagerPrograms } from "../../src/run/eager.ts";
 import { theHeap } from "../../src/run/engine.ts";
-import { theProgramRuntime } from "../../src/run/running.ts";
 
 interface Run {
   readonly device?: Device;
@@ -122,10 +121,10 @@ describe("memory", () => {
     round: (i: number) => Promise<unknown>,
   ): Promise<{ programs: number; heap: number; megabytes: number }> {
     for (let i = 0; i < 20; i++) await round(i);
-    const [programs, heap, before] = [theProgramRuntime().made, theHeap().used, process.memoryUsage().rss];
+    const [programs, heap, before] = [eagerPrograms().made, theHeap().used, process.memoryUsage().rss];
     for (let i = 20; i < times; i++) await round(i);
     return {
-      programs: theProgramRuntime().made - programs,
+      programs: eagerPrograms().made - programs,
       heap: theHeap().used - heap,
       megabytes: (process.memoryUsage().rss - before) / 2 ** 20,
     };
@@ -163,7 +162,7 @@ describe("memory", () => {
   });
 
   test("programs of graphs that do not come again are dropped, and their memory with them", () => {
-    const runtime = new ProgramRuntime(4);
+    const runtime = new EagerPrograms(4);
     const evaluate = (length: number): void => {
       let x = zeros([100]).add(1);
       for (let k = 0; k < length; k++) x = x.sin();

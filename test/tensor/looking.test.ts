@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import { einsum, evaluate, gradients, print, ShapeError, stopGradient, tensor, toDot, toText, variable, zeros } from "gradus";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { ownPlaces, userLine } from "../../src/core/site.ts";
-import { showElements } from "../../src/tensor/print.ts";
+import { showElements } from "../../src/tensor/show.ts";
 import { flatten, structureKey, unflatten } from "../../src/tensor/tree.ts";
 
 afterEach(() => {

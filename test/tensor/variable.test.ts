@@ -15,7 +15,7 @@ import {
 } from "gradus";
 import { describe, expect, test } from "vitest";
 import { topological } from "../../src/graph/walk.ts";
-import { holderOf } from "../../src/tensor/context.ts";
+import { type Holder, holderOf } from "../../src/run/holder.ts";
 
 describe("tensors are values", () => {
   test("assigning never changes a tensor built before", async () => {
@@ -208,7 +208,7 @@ describe("contents that nobody has computed", () => {
       last = next;
     }
     let waiting = 0;
-    for (let x: Tensor | undefined = last.content(); x && !x.storage; waiting++)
+    for (let x: Holder | undefined = last.content(); x && !x.storage; waiting++)
       x = topological([x.recipe()])
         .map(holderOf)
         .find((held) => held !== undefined);

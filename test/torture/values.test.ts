@@ -5,8 +5,8 @@ import { compile, concat, full, Generator, ones, type Tensor, tensor, variable, 
 import { crossEntropy, Dropout, init, Linear, Sequential, tanh, training } from "gradus/nn";
 import { adam } from "gradus/optim";
 import { describe, expect, test } from "vitest";
+import { eagerPrograms } from "../../src/run/eager.ts";
 import { theHeap } from "../../src/run/engine.ts";
-import { theProgramRuntime } from "../../src/run/running.ts";
 import { COMPILED, numbers } from "./harness.ts";
 
 const loose = (x: unknown): any => x;
@@ -112,9 +112,9 @@ test("torture 15: after 100,000 operations the heap, the number of programs and 
     for (let i = 0; i < count / 5; i++) await x.mul(i).add(1).relu().sub(i).sum().data();
   };
   await operations(1000);
-  const before = { ...(await liveBytes()), programs: theProgramRuntime().made };
+  const before = { ...(await liveBytes()), programs: eagerPrograms().made };
   await operations(100_000);
-  const after = { ...(await liveBytes()), programs: theProgramRuntime().made };
+  const after = { ...(await liveBytes()), programs: eagerPrograms().made };
   expect(after.heap).toBeLessThanOrEqual(before.heap);
   expect(after.programs).toBe(before.programs);
   expect(after.host - before.host).toBeLessThan(4e6);

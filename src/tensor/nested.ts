@@ -1,6 +1,6 @@
 /** Between nested JavaScript arrays and flat typed ones. */
 import type { DType, TypedArray } from "../core/dtype.ts";
-import { holdsAll, isElement, notAnElement } from "../core/elements.ts";
+import { isElement, notAnElement } from "../core/elements.ts";
 import { ShapeError } from "../core/errors.ts";
 import { MAX_RANK, type Shape, sizeOf } from "../core/shape.ts";
 
@@ -32,13 +32,6 @@ export function writeNested(x: unknown, data: TypedArray, dtype: DType, who: str
     for (let i = 0; i < node.length; i++) visit(node[i], depth + 1, `${path}[${i}]`);
   };
   visit(x, 0, "");
-}
-
-/** Rejects numbers the dtype cannot hold. */
-export function checkElements(data: ArrayLike<unknown>, dtype: DType, who: string): void {
-  if (holdsAll(data, dtype)) return;
-  for (let i = 0; i < data.length; i++)
-    if (!isElement(data[i], dtype)) throw notAnElement(data[i], dtype, who, data.length > 1 ? ` at [${i}]` : "");
 }
 
 /** Flat elements as nested arrays, a number for shape []; bool as booleans. */

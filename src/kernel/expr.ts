@@ -143,6 +143,13 @@ export interface Parameter {
   readonly dtype: DType;
 }
 
+/** How a text tells buffers and checks apart: by their numbers, or by when they are met. */
+export interface Names {
+  buffer(number: number): number;
+  check(number: number): number;
+}
+export const BY_NUMBER: Names = { buffer: (n) => n, check: (n) => n };
+
 export const constant = (value: number, dtype: DType): Const => ({ op: "const", value, dtype });
 export const index = (axis: number): Index => ({ op: "index", axis, dtype: "int32" });
 export const load = (from: Access, dtype: DType): Load => ({ op: "load", from, dtype });
@@ -209,7 +216,7 @@ export const withAccess = (e: Expr, change: (from: Access) => Access): Expr =>
   e.op === "load" || e.op === "loadAt" ? { ...e, from: change(e.from) } : e;
 
 /** Equal text, equal access. */
-export const accessKey = (a: Access): string => `${a.buffer}+${a.offset}:${a.strides.join()}`;
+export const accessKey = (a: Access, names = BY_NUMBER): string => `${names.buffer(a.buffer)}+${a.offset}:${a.strides.join()}`;
 
 /** Every node below these, each once, operands first. */
 export function nodesBelow(roots: Iterable<Expr>): Expr[] {

@@ -1,5 +1,5 @@
 /** Equal expressions become one node, so that a lowering computes each once and makes each address once. */
-import { accessKey, type Expr, operands, rewrite } from "./expr.ts";
+import { accessKey, BY_NUMBER, type Expr, operands, rewrite } from "./expr.ts";
 
 /** Steps of repetitions by their identity: each is made once for an element type. */
 const steps = new WeakMap<Expr, number>();
@@ -12,7 +12,7 @@ function stepNumber(step: Expr): number {
 }
 
 /** What a node is besides its operands. −0 and 0 differ, a NaN is like any other. */
-function ownFacts(e: Expr): string {
+export function ownFacts(e: Expr, names = BY_NUMBER): string {
   switch (e.op) {
     case "const":
       return Object.is(e.value, -0) ? "-0" : String(e.value);
@@ -21,11 +21,11 @@ function ownFacts(e: Expr): string {
     case "accumulator":
       return "";
     case "load":
-      return accessKey(e.from);
+      return accessKey(e.from, names);
     case "loadAt":
-      return `${accessKey(e.from)} ${e.stride}`;
+      return `${accessKey(e.from, names)} ${e.stride}`;
     case "inRange":
-      return `${e.bound} ${e.fromEnd} ${e.check}`;
+      return `${e.bound} ${e.fromEnd} ${names.check(e.check)}`;
     case "reduce":
       return `${e.combine} ${e.over.join(",")}`;
     case "parameter":

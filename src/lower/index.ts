@@ -4,6 +4,7 @@ import type { LoopModule } from "../kernel/loop.ts";
 import type { Buffer, Program } from "../kernel/program.ts";
 import type { Schedule } from "../kernel/schedule.ts";
 import { planMemory } from "./memory.ts";
+import { onceEach } from "./once.ts";
 import { type Call, linkSteps } from "./steps.ts";
 import type { LoweringContext, Target } from "./target.ts";
 
@@ -22,10 +23,11 @@ export function lower<M = LoopModule>(schedule: Schedule, target: Target<M>, { r
   };
   const calls: (Call<M> | "commit")[] = [];
   let threadBytes = 0;
+  const once = onceEach(target);
   schedule.steps.forEach((step, from) => {
     if (step.do === "commit") return calls.push("commit");
     for (const kernel of step.kernels) {
-      const lowered = target.lower(kernel, context);
+      const lowered = once.lower(kernel, context);
       threadBytes = Math.max(threadBytes, lowered.threadBytes);
       for (const call of lowered.calls) calls.push({ label: step.label, ...call, from });
     }

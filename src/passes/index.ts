@@ -68,8 +68,14 @@ export interface OptimiseOptions {
 export function optimise(outputs: readonly Value[], { level = 1, onStage, became }: OptimiseOptions = {}): Value[] {
   let values = [...outputs];
   const shared = new Shared();
+  // Rules that left a graph as it is would do so again.
+  let idle: readonly Rule[] | undefined;
   for (const stage of level === 0 ? REQUIRED : STAGES) {
-    values = rewrite(values, stage.rules, { shared, became });
+    if (stage.rules !== idle) {
+      const before = values;
+      values = rewrite(values, stage.rules, { shared, became });
+      idle = values.every((v, i) => v === before[i]) ? stage.rules : undefined;
+    }
     onStage?.(stage.name, values);
   }
   return values;

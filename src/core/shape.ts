@@ -23,6 +23,7 @@ export function stridesOf(shape: Shape): number[] {
   return strides;
 }
 
+/** Also of sizes and axes that are no shape: whether two lists hold the same numbers. */
 export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((d, i) => d === b[i]);
 
 export const showShape = (shape: Shape): string => `[${shape.join(", ")}]`;

@@ -1,6 +1,6 @@
 import { ArgumentError, ShapeError, show } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
-import { type Shape, showShape } from "../core/shape.ts";
+import { type Shape, showShape, sizeOf } from "../core/shape.ts";
 import { takeSite } from "../core/site.ts";
 import { full, type Generator, type Tensor } from "../index.ts";
 
@@ -107,7 +107,7 @@ function fans(shape: Shape, who: string): Record<Fan, number> {
       why: "they are sizes of the axes 1 and 0",
       help: "use uniform, normal or zeros for vectors",
     });
-  const field = shape.slice(2).reduce((n, d) => n * d, 1);
+  const field = sizeOf(shape.slice(2));
   return { in: shape[1]! * field, out: shape[0]! * field };
 }
 

@@ -3,8 +3,21 @@ import { isFloat } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
 import { inputSlots, slotAxes } from "../graph/form.ts";
 import type { ContractSlot, Value } from "../graph/op.ts";
-import { broadcastOp, broadcastTo, labelled, mul, mulOp, reshape, scalarLike, sum, sumOp, transpose, transposeOp } from "../ops/index.ts";
-import { allAxes, contractionOf, match, reductionOf } from "./match.ts";
+import {
+  axesOf,
+  broadcastOp,
+  broadcastTo,
+  labelled,
+  mul,
+  mulOp,
+  reshape,
+  scalarLike,
+  sum,
+  sumOp,
+  transpose,
+  transposeOp,
+} from "../ops/index.ts";
+import { contractionOf, match, reductionOf } from "./match.ts";
 import type { Rule } from "./rewrite.ts";
 
 /** A value and the label of each of its axes. */
@@ -57,7 +70,7 @@ function repeats({ a, b, out, sizes }: Labels): number {
 
 /** Without its axes of size 1. */
 function dropped({ value, labels }: Labelled, real: (label: number) => boolean): Labelled {
-  const kept = allAxes(labels.length).filter((d) => real(labels[d]!));
+  const kept = axesOf(labels.length).filter((d) => real(labels[d]!));
   return {
     value: reshape(
       value,
@@ -70,7 +83,7 @@ function dropped({ value, labels }: Labelled, real: (label: number) => boolean):
 /** Summed over the labels that nothing else has. */
 function reduced({ value, labels }: Labelled, other: Labelled, out: readonly number[]): Labelled {
   const shared = (label: number): boolean => out.includes(label) || other.labels.includes(label);
-  const own = allAxes(labels.length).filter((d) => !shared(labels[d]!));
+  const own = axesOf(labels.length).filter((d) => !shared(labels[d]!));
   return { value: sum(value, own), labels: labels.filter(shared) };
 }
 
@@ -81,7 +94,7 @@ function contracted(a: Labelled, b: Labelled, out: readonly number[]): Value {
 
 /** With axes for all labels of `to`, in that order; `to` has all of the value's labels. */
 function along({ value, labels }: Labelled, to: readonly number[], sizes: readonly number[]): Value {
-  const order = allAxes(labels.length).sort((i, j) => to.indexOf(labels[i]!) - to.indexOf(labels[j]!));
+  const order = axesOf(labels.length).sort((i, j) => to.indexOf(labels[i]!) - to.indexOf(labels[j]!));
   return broadcastTo(
     transpose(value, order),
     to.map((label) => sizes[label]!),
@@ -94,7 +107,7 @@ function lookThrough({ value, labels }: Labelled, op: typeof transposeOp | typeo
   if (value.op !== op) return null;
   const x = value.inputs[0]!;
   const moved = match(value, transposeOp);
-  if (moved) return { value: x, labels: allAxes(labels.length).map((d) => labels[moved.attributes.permutation.indexOf(d)]!) };
+  if (moved) return { value: x, labels: axesOf(labels.length).map((d) => labels[moved.attributes.permutation.indexOf(d)]!) };
   const { axes } = match(value, broadcastOp)!.attributes;
   return x.shape.includes(1) ? null : { value: x, labels: axes.map((d) => labels[d]!) };
 }
@@ -168,7 +181,7 @@ export const contracts: readonly Rule[] = [
     apply(v, uses) {
       const { x, axes } = reductionOf(v)!;
       if (x.op !== mulOp || !isFloat(v.dtype) || !uses.once(x)) return null;
-      const all = allAxes(x.shape.length);
+      const all = axesOf(x.shape.length);
       const [a, b] = x.inputs.map((value) => lookThrough({ value, labels: all }, broadcastOp));
       if (!a || !b) return null;
       const out = all.filter((d) => !axes.includes(d));

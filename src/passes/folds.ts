@@ -6,6 +6,7 @@
 import { type Elementwise, type IotaAttributes, reapply, type Value } from "../graph/op.ts";
 import {
   add,
+  axesOf,
   broadcastOp,
   broadcastTo,
   type Fold,
@@ -27,7 +28,7 @@ import {
   windows,
   zerosLike,
 } from "../ops/index.ts";
-import { allAxes, filledWith, match } from "./match.ts";
+import { filledWith, match } from "./match.ts";
 import type { Rule } from "./rewrite.ts";
 
 /** Operations that are done once for each window that holds an element. */
@@ -76,7 +77,7 @@ function chainOf(v: Value): { base: Value; folded: Folded[] } | null {
   const list: Value[] = [];
   let base = v;
   for (; base.op === foldOp; base = base.inputs[0]!) list.push(base);
-  let axes: (number | null)[] = allAxes(base.shape.length);
+  let axes: (number | null)[] = axesOf(base.shape.length);
   const folded: Folded[] = [];
   for (const fold of list.reverse()) {
     const { axis: at, size, stride, dilation, length } = fold.attributes as Fold;

@@ -63,9 +63,4 @@ export const isPowerOfTwo = (x: number): boolean => x !== 0 && Math.abs(x) === 2
 /** Sizes at which float32 neither overflows nor loses bits when two such numbers are multiplied. */
 export const isModerate = (x: number): boolean => Math.abs(x) >= 2 ** -40 && Math.abs(x) <= 2 ** 40;
 
-/** Axes 0 … rank − 1. */
-export const allAxes = (rank: number): number[] => Array.from({ length: rank }, (_, i) => i);
-
 export const without = (shape: Shape, axes: readonly number[]): number[] => shape.filter((_, i) => !axes.includes(i));
-
-export const sameNumbers = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a.every((n, i) => n === b[i]);

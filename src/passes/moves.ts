@@ -2,6 +2,7 @@
 import { sameShape, sizeOf } from "../core/shape.ts";
 import { reapply, type Value } from "../graph/op.ts";
 import {
+  axesOf,
   broadcastOp,
   broadcastTo,
   concat,
@@ -16,11 +17,11 @@ import {
   transpose,
   transposeOp,
 } from "../ops/index.ts";
-import { allAxes, match, sameNumbers, scalarUnder } from "./match.ts";
+import { match, scalarUnder } from "./match.ts";
 import type { Rule } from "./rewrite.ts";
 
 /** Axes whose size is not 1. */
-const realAxes = (x: { readonly shape: readonly number[] }): number[] => allAxes(x.shape.length).filter((d) => x.shape[d] !== 1);
+const realAxes = (x: { readonly shape: readonly number[] }): number[] => axesOf(x.shape.length).filter((d) => x.shape[d] !== 1);
 
 const realSizes = (x: { readonly shape: readonly number[] }): number[] => realAxes(x).map((d) => x.shape[d]!);
 
@@ -86,7 +87,7 @@ export const reshapes: readonly Rule[] = [
       const found = match(x, broadcastOp);
       if (!found) return null;
       const places = found.attributes.axes.map((axis) => attributes.permutation.indexOf(axis));
-      const order = allAxes(places.length).sort((i, j) => places[i]! - places[j]!);
+      const order = axesOf(places.length).sort((i, j) => places[i]! - places[j]!);
       return broadcastTo(
         transpose(found.x, order),
         v.shape,
@@ -260,7 +261,7 @@ export const hoists: readonly Rule[] = [
         const found = match(input, broadcastOp);
         if (!found) return null;
         const { axes } = found.attributes;
-        if (base && (!sameShape(base.x.shape, found.x.shape) || !sameNumbers(base.axes, axes))) return null;
+        if (base && (!sameShape(base.x.shape, found.x.shape) || !sameShape(base.axes, axes))) return null;
         base ??= { x: found.x, axes };
       }
       const { shape, axes } = base ? { shape: base.x.shape, axes: base.axes } : { shape: [], axes: [] };

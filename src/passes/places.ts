@@ -1,7 +1,21 @@
 /** Rules for index maps that write. */
 import type { Value } from "../graph/op.ts";
-import { add, addOp, concat, concatOp, pad, padOp, type Slice, scalarLike, slice, sliceOp, windows, windowsOp } from "../ops/index.ts";
-import { allAxes, filledWith, match } from "./match.ts";
+import {
+  add,
+  addOp,
+  axesOf,
+  concat,
+  concatOp,
+  pad,
+  padOp,
+  type Slice,
+  scalarLike,
+  slice,
+  sliceOp,
+  windows,
+  windowsOp,
+} from "../ops/index.ts";
+import { filledWith, match } from "./match.ts";
 import type { Rule } from "./rewrite.ts";
 
 const axisOf = (v: Value): number => (v.attributes as { axis: number }).axis;
@@ -126,7 +140,7 @@ function segmentOf(term: Value): Segment | null {
   const found = match(term, padOp);
   if (found?.attributes.value !== 0) return null;
   const { low, high, interior } = found.attributes;
-  const padded = allAxes(low.length).filter((d) => low[d] !== 0 || high[d] !== 0 || interior[d] !== 0);
+  const padded = axesOf(low.length).filter((d) => low[d] !== 0 || high[d] !== 0 || interior[d] !== 0);
   const axis = padded[0]!;
   if (padded.length !== 1 || interior[axis] !== 0) return null;
   const pieces = isConcatAlong(found.x, axis) ? found.x.inputs : [found.x];

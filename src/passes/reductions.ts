@@ -1,8 +1,20 @@
 /** Rules for reductions. */
-import { sizeOf } from "../core/shape.ts";
+import { sameShape, sizeOf } from "../core/shape.ts";
 import { apply, type Reduce, type Value } from "../graph/op.ts";
-import { broadcastOp, broadcastTo, mul, padOp, reshape, reshapeOp, scalarLike, sumOp, transpose, transposeOp } from "../ops/index.ts";
-import { allAxes, match, reductionOf, sameNumbers, without } from "./match.ts";
+import {
+  axesOf,
+  broadcastOp,
+  broadcastTo,
+  mul,
+  padOp,
+  reshape,
+  reshapeOp,
+  scalarLike,
+  sumOp,
+  transpose,
+  transposeOp,
+} from "../ops/index.ts";
+import { match, reductionOf, without } from "./match.ts";
 import type { Rule } from "./rewrite.ts";
 
 /** v's reduction over other axes of another value; x itself where no axis is left. */
@@ -13,7 +25,7 @@ export function reduceWith(op: Reduce, x: Value, axes: readonly number[]): Value
 const givesElements = (op: Reduce): boolean => op.gives === "element";
 
 /** Axis by axis of a value without `axes`: which axis of the whole it is. */
-const keptAxes = (rank: number, axes: readonly number[]): number[] => allAxes(rank).filter((d) => !axes.includes(d));
+const keptAxes = (rank: number, axes: readonly number[]): number[] => axesOf(rank).filter((d) => !axes.includes(d));
 
 export const reductions: readonly Rule[] = [
   {
@@ -88,7 +100,7 @@ export const reductions: readonly Rule[] = [
       const shaped = match(found.x, reshapeOp);
       // Axes of size 1 are dropped by reshapes like this one.
       return shaped && shaped.x.shape.length > 0 && !shaped.x.shape.includes(1)
-        ? reduceWith(found.op, shaped.x, allAxes(shaped.x.shape.length))
+        ? reduceWith(found.op, shaped.x, axesOf(shaped.x.shape.length))
         : null;
     },
   },
@@ -102,7 +114,7 @@ export const reductions: readonly Rule[] = [
       if (padded?.attributes.value !== 0) return null;
       const kept = keptAxes(x.shape.length, axes);
       if (
-        !sameNumbers(
+        !sameShape(
           kept.map((d) => x.shape[d]!),
           kept.map((d) => padded.x.shape[d]!),
         )

@@ -1,4 +1,5 @@
 /** A kernel while it is made: which values are computed in it, under which views, and what it writes. */
+import { sameShape } from "../core/shape.ts";
 import { inputSlots } from "../graph/form.ts";
 import type { ContractSlot, Form, Move, Value } from "../graph/op.ts";
 import { type Affine, axisForm, constantForm, Domain, type View, viewKey } from "./affine.ts";
@@ -94,7 +95,7 @@ export class Cluster {
     if (v === this.base) return undefined;
     const missing = this.missing(view);
     const sizes = missing.map((a) => this.domain.sizes[a]!);
-    return sameSizes(sizes, reducedSizes(v)) ? missing : undefined;
+    return sameShape(sizes, reducedSizes(v)) ? missing : undefined;
   }
 
   /** How many axes a reduction would add. */
@@ -136,8 +137,6 @@ export class Cluster {
     }
   }
 }
-
-export const sameSizes = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a.every((n, i) => n === b[i]);
 
 /** Sizes of the axes a reduction or contraction sums over. */
 export function reducedSizes(v: Value): number[] {

@@ -1,9 +1,9 @@
 /** Whether a value can be computed in a kernel, and is worth it there. */
-import { sizeOf } from "../core/shape.ts";
+import { sameShape, sizeOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
 import { type View, viewKey } from "./affine.ts";
 import { isCostly, weightOf } from "./classify.ts";
-import { type Cluster, type Demand, reducedSizes, sameSizes } from "./cluster.ts";
+import { type Cluster, type Demand, reducedSizes } from "./cluster.ts";
 import { type Contraction, isHeavy } from "./contraction.ts";
 
 /** Scalar operations a kernel may hold. */
@@ -54,7 +54,7 @@ function canBeBase(v: Value, cluster: Cluster, views: readonly View[], tiled: bo
   if (!tiled) return views.length === 1 && sizeOf(cluster.shape) === sizeOf(v.shape) && cluster.missing(views[0]!).length === 0;
   const { domain, shape } = cluster;
   const unsplit = domain.order.length === shape.length && domain.order.every((a, i) => a === i);
-  return unsplit && sameSizes(shape, v.shape) && views.every((view) => cluster.isIdentity(view));
+  return unsplit && sameShape(shape, v.shape) && views.every((view) => cluster.isIdentity(view));
 }
 
 /** A reduction joins where it is not repeated, or once for each row of what uses it (softmax, norms). */
@@ -69,9 +69,9 @@ function reductionFits(v: Value, cluster: Cluster, view: View): boolean {
   const trailing = axes.slice(axes.length - missing.length);
   if (!missing.every((a, i) => a === trailing[i])) return false;
   const inner = [...domain.inner].filter((a) => axes.includes(a));
-  if (inner.length > 0 && !sameSizes(inner.toSorted(), missing.toSorted())) return false;
+  if (inner.length > 0 && !sameShape(inner.toSorted(), missing.toSorted())) return false;
   const sizes = missing.map((a) => domain.sizes[a]!);
-  if (!sameSizes(sizes, reducedSizes(v))) return false;
+  if (!sameShape(sizes, reducedSizes(v))) return false;
   const length = sizeOf(sizes);
   const rows = sizeOf(axes.slice(0, axes.length - missing.length).map((a) => domain.sizes[a]!));
   return length * 4 <= ROW_BYTES || rows >= 32;

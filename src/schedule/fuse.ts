@@ -5,10 +5,10 @@
  * 2. moves cost nothing and join every cluster that wants them, so do a few cheap operations on one input;
  * 3. anything else is stored: as one more result of a cluster over the same domain if that makes no cycle, or in a cluster of its own.
  */
-import { sizeOf } from "../core/shape.ts";
+import { sameShape, sizeOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
 import { isCostly, isFilled, isLeaf } from "./classify.ts";
-import { Cluster, type Demand, sameSizes } from "./cluster.ts";
+import { Cluster, type Demand } from "./cluster.ts";
 import { type Contraction, isHeavy, planContraction } from "./contraction.ts";
 import { fits } from "./fits.ts";
 
@@ -165,7 +165,7 @@ class Fuser implements Fusion {
   private storeWith(v: Value, demands: readonly Demand[]): boolean {
     if (!this.fusing) return false;
     for (const [cluster, here] of byCluster(demands)) {
-      if (cluster.special || !sameSizes(cluster.shape, v.shape)) continue;
+      if (cluster.special || !sameShape(cluster.shape, v.shape)) continue;
       const asIs = here.every((d) => d.want === "compute" && cluster.isIdentity(d.view));
       if (!asIs || !fits(v, cluster, here, this.contractions)) continue;
       const others = new Set(this.readersOf(v, demands).flatMap((d) => (here.includes(d) ? [] : [d.cluster])));

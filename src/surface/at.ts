@@ -1,7 +1,7 @@
 /** Python's brackets. */
 import { describe } from "../core/describe.ts";
 import { ArgumentError, DTypeError, outOfRange, ShapeError, show } from "../core/errors.ts";
-import { broadcastShapes, showShape, stridesOf } from "../core/shape.ts";
+import { broadcastShapes, showShape, sizeOf, stridesOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
 import * as ops from "../ops/index.ts";
 import { positions, stretch } from "./elementwise.ts";
@@ -132,8 +132,7 @@ function pick(x: Value, rows: readonly { readonly axis: number; readonly where: 
     const inside = ops.bounded(stretch(list, shape), { bound: sizes[i]!, label, fromEnd: true });
     return ops.mul(inside, ops.scalarLike(inside, strides[i]!));
   });
-  const all = sizes.reduce((a, b) => a * b, 1);
-  const merged = ops.reshape(x, x.shape.toSpliced(first, rows.length, all));
+  const merged = ops.reshape(x, x.shape.toSpliced(first, rows.length, sizeOf(sizes)));
   return ops.gather(
     merged,
     terms.reduce((a, b) => ops.add(a, b)),

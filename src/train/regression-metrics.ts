@@ -1,7 +1,7 @@
 /** Scores of predicted numbers. */
 import { type DType, isFloat } from "../core/dtype.ts";
 import { ShapeError } from "../core/errors.ts";
-import { sameShape, showShape } from "../core/shape.ts";
+import { sameShape, showShape, sizeOf } from "../core/shape.ts";
 import { full, type Tensor } from "../index.ts";
 import { checkPair, type Metric, metric } from "./metric.ts";
 
@@ -17,11 +17,7 @@ function alike(who: string, output: Tensor, target: Tensor, dtype?: DType): { y:
   return { y, t: target.cast(y.dtype).reshape(y.shape) };
 }
 
-const elements = (x: Tensor): Tensor =>
-  full(
-    [],
-    (x.shape as number[]).reduce((n, d) => n * d, 1),
-  );
+const elements = (x: Tensor): Tensor => full([], sizeOf(x.shape));
 
 const meanOf = (who: string, f: (difference: Tensor) => Tensor, root = false): Metric & { readonly better: "smaller" } =>
   metric({

@@ -1,4 +1,5 @@
 /** The workloads: the same shapes, initial weights and check values as the peers they are compared with. */
+import { sizeOf } from "../../core/shape.ts";
 import { compile, gradients, hvp, type Tensor, tensor, type Variable, variable, zeros } from "../../index.ts";
 import { crossEntropy, functionalCall, inference, Linear, mse, relu, Sequential } from "../../nn/index.ts";
 import { sgd } from "../../optim/index.ts";
@@ -20,8 +21,7 @@ export function fill(seed: number, count: number, scale = 1): Float32Array<Array
   return out;
 }
 
-const size = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
-const filled = (seed: number, shape: readonly number[], scale = 1): Tensor => tensor(fill(seed, size(shape), scale), shape);
+const filled = (seed: number, shape: readonly number[], scale = 1): Tensor => tensor(fill(seed, sizeOf(shape), scale), shape);
 
 export const labels = (seed: number, count: number, classes: number): Int32Array<ArrayBuffer> =>
   Int32Array.from(fill(seed, count), (v) => Math.min(Math.floor(((v + 1) / 2) * classes), classes - 1));

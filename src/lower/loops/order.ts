@@ -1,4 +1,5 @@
 /** Which axis runs over lanes, which one is cut into blocks, and how much work there is: decided by shape and structure only. */
+import { sizeOf } from "../../core/shape.ts";
 import type { Expr } from "../../kernel/expr.ts";
 import { accessesOf, nodesOf } from "../../kernel/kernel.ts";
 import type { Nest } from "./axes.ts";
@@ -12,7 +13,7 @@ export function chooseLane(nest: Nest, lanes: number): number {
   const reductions = nodesOf(nest).filter((e) => e.op === "reduce");
   const lastOuter = nest.outer.lastIndexOf(true);
   const outerPoints = nest.sizes.reduce((n, d, a) => (nest.outer[a] ? n * d : n), 1);
-  const points = nest.sizes.reduce((n, d) => n * d, 1);
+  const points = sizeOf(nest.sizes);
   const costAlong = (axis: number): number => {
     const full = nest.sizes[axis]! / (Math.ceil(nest.sizes[axis]! / lanes) * lanes) || 1;
     let cost = 0;
@@ -53,7 +54,7 @@ export function chooseParallel(nest: Nest, lane: number): number {
 
 /** Scalar operations of the whole kernel, roughly. */
 export function workOf(nest: Nest): number {
-  const points = nest.sizes.reduce((n, d) => n * d, 1);
+  const points = sizeOf(nest.sizes);
   return points * nodesOf(nest).reduce((sum, e) => sum + weight(e), nest.stores.length);
 }
 

@@ -1,5 +1,7 @@
 /** How a product is cut: which operand is which, the register tile, depth of passes, blocks. By shape and strides only. */
+
 import { bytesOf } from "../../core/dtype.ts";
+import { sizeOf } from "../../core/shape.ts";
 import { type Access, type Expr, rewrite, withAccess } from "../../kernel/expr.ts";
 import { accessesOf, nodesOf, type Operand, type Product } from "../../kernel/kernel.ts";
 import { mergeAxes } from "../../kernel/merge.ts";
@@ -31,13 +33,12 @@ export interface Plan {
   readonly b: { readonly fetch: Fetch; readonly packing: "before" | "inside" | "none" };
 }
 
-const product = (sizes: readonly number[]): number => sizes.reduce((n, d) => n * d, 1);
 const spread = (count: number, most: number): number => Math.ceil(count / Math.ceil(count / Math.max(1, most)));
 
 export function planProduct(p: Product, machine: Machine): Plan {
   const tile = chooseTile(p, machine);
   const tiles = { m: Math.ceil(p.m / tile.rows), n: Math.ceil(p.n / columnsOf(tile)) };
-  const batch = product(p.batch);
+  const batch = sizeOf(p.batch);
   const work = p.m * p.n * p.k * batch;
   const wanted = Math.max(1, Math.min(BLOCKS, Math.floor(work / BLOCK_PRODUCTS)));
   let depth = p.k <= 1.5 * machine.depth ? p.k : spread(p.k, machine.depth);

@@ -2,7 +2,9 @@
  * `product` → packed panels and register tiles: panels of A (and of B, unless the block that uses them makes them), then blocks of C in
  * tiles. A tile's sums stand in thread-private scratch between passes over k, and go from there through the kernel's stores.
  */
+
 import { bytesOf } from "../../core/dtype.ts";
+import { stridesOf } from "../../core/shape.ts";
 import { type Access, type Expr, load, readsBelow, reduce } from "../../kernel/expr.ts";
 import type { Operand, Product, Rows } from "../../kernel/kernel.ts";
 import { type Int, type IntLocal, iadd, idiv, ieq, imin, imul, int, irem, isub, type LoopModule } from "../../kernel/loop.ts";
@@ -32,7 +34,7 @@ export function lowerProduct(kernel: Product, context: LoopContext): Lowered {
 function viaMemory(p: Product, plan: Plan, context: LoopContext): Lowered {
   const sizes = [...p.batch, p.m, p.n];
   const rank = sizes.length;
-  const strides = sizes.map((_, d) => sizes.slice(d + 1).reduce((a, b) => a * b, 1));
+  const strides = stridesOf(sizes);
   const whole = sizes[0]! * strides[0]!;
   const buffer = context.allocate(plan.slices * whole * bytesOf(p.dtype), p.dtype);
   const to: Access = { buffer, offset: 0, strides };

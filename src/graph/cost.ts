@@ -1,7 +1,8 @@
 /** What a graph costs: floating point operations, and bytes of its values. */
 import { bytesOf } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
-import type { Form, Value } from "./op.ts";
+import { bodiesOf } from "./body.ts";
+import type { Form, NestedAttributes, Value } from "./op.ts";
 import { topological } from "./walk.ts";
 
 export interface Cost {
@@ -16,10 +17,17 @@ export function costOf(outputs: readonly Value[]): Cost {
   let flops = 0;
   let bytes = 0;
   for (const v of topological(outputs)) {
-    flops += flopsOf(v);
+    flops += flopsOf(v) + flopsInside(v);
     if (v.op.kind !== "move" && v.op.kind !== "leaf") bytes += sizeOf(v.shape) * bytesOf(v.dtype);
   }
   return { flops, bytes };
+}
+
+/** What bodies cost, as often as they run; what is read from them counts as values do. */
+function flopsInside(v: Value): number {
+  const { op, attributes } = v;
+  if (op.kind !== "nested") return 0;
+  return bodiesOf(v).reduce((n, body, i) => n + op.times(attributes as NestedAttributes, i) * costOf(body.results).flops, 0);
 }
 
 function flopsOf(v: Value): number {

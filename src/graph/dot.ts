@@ -1,7 +1,8 @@
 /** Graphs as pictures, in Graphviz's DOT language. */
 import { showShape } from "../core/shape.ts";
+import { bodiesOf } from "./body.ts";
 import { inputSlots } from "./form.ts";
-import type { ContractSlot, Form, Value } from "./op.ts";
+import type { ContractSlot, Form, ResultAttributes, Value } from "./op.ts";
 import { showAttributes } from "./print.ts";
 import { topological } from "./walk.ts";
 
@@ -20,22 +21,40 @@ export interface DotOptions {
 
 /** One node per value: variables and arguments are boxes, operations ellipses, outputs have a double rim. Data flows upwards. */
 export function toDot(outputs: readonly Value[], options: DotOptions = {}): string {
-  const drawn = drawnValues(outputs, options);
-  const ids = new Map(drawn.map((v, i) => [v, `n${i}`]));
+  const lines = draw(outputs, drawnValues(outputs, options), options, "n");
+  return ["digraph {", "  rankdir=BT;", '  node [fontname="Helvetica", fontsize=11];', ...lines, "}", ""].join("\n");
+}
+
+/** Nodes and arrows; the bodies of a node are boxes of their own beside it. */
+function draw(outputs: readonly Value[], drawn: readonly Value[], options: DotOptions, prefix: string): string[] {
+  const ids = new Map(drawn.map((v, i) => [v, `${prefix}${i}`]));
   const nodes = drawn.map((v) => `  ${ids.get(v)} [${styleOf(v, outputs.includes(v), options)}];`);
   const edges = drawn.flatMap((v) =>
     inputsOf(v, options)
       .filter((x) => ids.has(x))
       .map((x) => `  ${ids.get(x)} -> ${ids.get(v)};`),
   );
-  return ["digraph {", "  rankdir=BT;", '  node [fontname="Helvetica", fontsize=11];', ...nodes, ...edges, "}", ""].join("\n");
+  const bodies = drawn.flatMap((v) =>
+    bodiesOf(v).flatMap(({ parameters, results }, i) => {
+      const inside = topological([...parameters, ...results]);
+      const name = `${ids.get(v)}_${i}_`;
+      return [
+        `  subgraph cluster_${name} {`,
+        `  label=${quote(`${v.op.name}, body ${i}`)};`,
+        ...draw(results, inside, options, name),
+        "  }",
+      ];
+    }),
+  );
+  return [...nodes, ...edges, ...bodies];
 }
 
 /** What an arrow comes from: a square has one. */
 const inputsOf = (v: Value, { collapsed }: DotOptions): readonly Value[] =>
-  collapsed?.get(v)?.inputs ?? (isSquare(v) ? v.inputs.slice(1) : v.inputs);
+  collapsed?.get(v)?.inputs ?? (ofTwins(v) ? v.inputs.slice(1) : v.inputs);
 
-const isSquare = (v: Value): boolean => v.op.name === "mul" && v.inputs[0] === v.inputs[1];
+/** What a node is called because its two inputs are one. */
+const ofTwins = (v: Value): string | undefined => (v.op.kind === "elementwise" && v.inputs[0] === v.inputs[1] ? v.op.ofTwins : undefined);
 
 /** The values that are drawn, inputs before what uses them: node `n0` is the first. */
 export function drawnValues(outputs: readonly Value[], options: DotOptions = {}): Value[] {
@@ -57,7 +76,8 @@ function styleOf(v: Value, output: boolean, { names, colours, collapsed, types =
   const operation =
     leaf && name
       ? ""
-      : (collapsed?.get(v)?.name ?? `${operationOf(v)}${leaf && v.op.name !== "iota" ? ` ${showAttributes(v)}`.trimEnd() : ""}`);
+      : (collapsed?.get(v)?.name ??
+        `${operationOf(v)}${v.op.kind === "leaf" && v.op.source !== "iota" ? ` ${showAttributes(v)}`.trimEnd() : ""}`);
   const label = [name, operation, types && `${v.dtype} ${showShape(v.shape)}`].filter(Boolean).join("\n");
   const colour = colours?.get(v);
   return [
@@ -71,8 +91,8 @@ function styleOf(v: Value, output: boolean, { names, colours, collapsed, types =
 /** The op's name, but for those that are better known by what they are here: the product of two matrices, a square, the gradient that stops. */
 export function operationOf(v: Value): string {
   if (v.op.kind === "contract" && isMatrixProduct(v.attributes as Form)) return "matmul";
-  if (isSquare(v)) return "sqr";
-  return v.op.kind === "custom" && v.inputs.length === 1 ? "stopGradient" : v.op.name;
+  if (v.op.kind === "result") return `${v.inputs[0]!.op.name} ${(v.attributes as ResultAttributes).index}`;
+  return ofTwins(v) ?? (v.op.kind === "custom" && v.inputs.length === 1 ? "stopGradient" : v.op.name);
 }
 
 /** Σₖ a[…, i, k] b[…, k, j], in whatever order the axes stand; i, j and batches may be missing. */

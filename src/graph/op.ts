@@ -32,10 +32,16 @@ export type Binary = readonly [a: Value, b: Value];
 export type Ternary = readonly [a: Value, b: Value, c: Value];
 export type Variadic = readonly Value[];
 
-export interface OpBase<I extends readonly Value[], A> {
+/** What every op says. */
+export interface OpRules<I extends readonly Value[], A> {
   readonly name: string;
+  /** Attributes that the result's type repeats: a print leaves them out. */
+  readonly inType?: readonly string[];
   /** Shape and dtype rule: the only place that rejects bad inputs. */
   infer(inputs: PerInput<I, Type>, attributes: A): Type;
+}
+
+export interface OpBase<I extends readonly Value[], A> extends OpRules<I, A> {
   /** Gradient as new graph, in ops: one value per input with the input's shape and dtype, null where none flows. */
   vjp(dy: Value, inputs: I, out: Value, attributes: A): PerInput<I, Value | null>;
   /**
@@ -48,6 +54,8 @@ export interface OpBase<I extends readonly Value[], A> {
 /** One element of the result from one element of each input. All inputs have the result's shape. */
 export interface Elementwise<I extends readonly Value[] = readonly Value[], A = unknown> extends OpBase<I, A> {
   readonly kind: "elementwise";
+  /** What a drawing calls it where both inputs are one value: a product is a square. */
+  readonly ofTwins?: string;
   /** `dtype` is the result's. The expression is also what the interpreter computes. */
   lower(args: PerInput<I, Expr>, attributes: A, dtype: DType): Expr;
   /** exp, tanh, threefry …: worth storing rather than computing twice. */
@@ -148,10 +156,56 @@ export interface Custom<A = unknown> extends OpBase<Variadic, A> {
   readonly kind: "custom";
 }
 
-/** Where a graph ends: constants, arguments, variables, positions. */
+/**
+ * A graph inside a node: what a loop does in a turn, or a branch. It is closed: it ends in its parameters, in constants and positions, and what
+ * it uses from outside is handed to it. Its values are nobody else's, so that passes may put another body in its place.
+ */
+export interface Body {
+  /** Leaves of source "bound", told apart by their places in this list. */
+  readonly parameters: readonly Value[];
+  readonly results: readonly Value[];
+}
+export interface NestedAttributes {
+  readonly bodies: readonly Body[];
+}
+
+/** Σ seedᵀ · ∂y/∂x for each x: what rules of nested ops apply to their bodies. It is handed in, because it stands above the ops. */
+export type Vjp = (ys: readonly Value[], seeds: readonly Value[], xs: readonly Value[]) => (Value | null)[];
+
+/**
+ * An op whose meaning lies in bodies. Its value is a token of no elements; what it computes is read from the token by number, with ops of kind
+ * "result", so that a node has one result all the same.
+ */
+export interface Nested<A extends NestedAttributes = NestedAttributes> extends OpRules<Variadic, A> {
+  readonly kind: "nested";
+  /** The types of what can be read. */
+  results(attributes: A): readonly Type[];
+  /** How often a body runs at most. */
+  times(attributes: A, body: number): number;
+  /** The elements of all results in float64, for the interpreter. */
+  compute(
+    inputs: readonly Float64Array[],
+    attributes: A,
+    run: (body: Body, inputs: readonly Float64Array[]) => Float64Array[],
+  ): Float64Array[];
+  /** For each input the gradient, or null, from those of the results; `wanted` says which inputs are asked for. */
+  vjp(dys: readonly (Value | null)[], token: Value, wanted: readonly boolean[], vjp: Vjp): (Value | null)[];
+  /** The results over a new leading axis, which the inputs marked in `batched` have. */
+  batch(inputs: readonly Value[], batched: readonly boolean[], token: Value, size: number): Value[];
+}
+
+/** One of the results of a nested op. */
+export interface Result extends OpRules<Unary, ResultAttributes> {
+  readonly kind: "result";
+}
+export interface ResultAttributes extends Type {
+  readonly index: number;
+}
+
+/** Where a graph ends: constants, arguments, variables, positions, and in a body its parameters. */
 export interface Leaf<A = unknown> extends OpBase<readonly [], A> {
   readonly kind: "leaf";
-  readonly source: "constant" | "argument" | "variable" | "iota";
+  readonly source: "constant" | "argument" | "variable" | "iota" | "bound";
 }
 
 /** Attributes of the leaves: each knows its type, and what it stands for. */
@@ -181,19 +235,21 @@ export type Op =
   | Indexed<any, any>
   | Serial<any, any>
   | Custom<any>
+  | Nested<any>
+  | Result
   | Leaf<any>;
 
 let ids = 0;
 
 /** The one place a node is made; the op's `infer` has checked it before it exists. */
-export function apply<I extends readonly Value[]>(op: OpBase<I, undefined>, inputs: I): Value;
-export function apply<I extends readonly Value[], A>(op: OpBase<I, A>, inputs: I, attributes: A): Value;
-export function apply(op: OpBase<any, any>, inputs: readonly Value[], attributes?: unknown): Value {
+export function apply<I extends readonly Value[]>(op: OpRules<I, undefined>, inputs: I): Value;
+export function apply<I extends readonly Value[], A>(op: OpRules<I, A>, inputs: I, attributes: A): Value;
+export function apply(op: OpRules<any, any>, inputs: readonly Value[], attributes?: unknown): Value {
   const { shape, dtype } = inferAt(op, inputs, attributes);
   return Object.freeze({ id: ids++, op: op as Op, inputs, attributes, shape: frozen(shape), dtype, site: currentSite() });
 }
 
-function inferAt(op: OpBase<any, any>, inputs: readonly Value[], attributes: unknown): Type {
+function inferAt(op: OpRules<any, any>, inputs: readonly Value[], attributes: unknown): Type {
   try {
     const type = op.infer(inputs, attributes);
     if (!isPossible(type.shape)) checkShape(type.shape, op.name);
@@ -206,5 +262,5 @@ function inferAt(op: OpBase<any, any>, inputs: readonly Value[], attributes: unk
 /** The same op over other inputs: what passes and transformations rebuild graphs with. */
 export function reapply(v: Value, inputs: readonly Value[]): Value {
   if (inputs.every((x, i) => x === v.inputs[i])) return v;
-  return withSite(v.site, () => apply(v.op as OpBase<any, unknown>, inputs, v.attributes));
+  return withSite(v.site, () => apply(v.op as OpRules<any, unknown>, inputs, v.attributes));
 }

@@ -1,5 +1,6 @@
 /** Graphs as text: one line per value. */
 import { showShape, sizeOf } from "../core/shape.ts";
+import { bodiesOf } from "./body.ts";
 import type { ConstantAttributes, Value } from "./op.ts";
 import { topological } from "./walk.ts";
 
@@ -25,18 +26,28 @@ export function printGraph(outputs: readonly Value[], { first = [], names, part 
     const inputs = v.inputs.map((x) => `%${numbers.get(x)}`);
     const site = v.site?.toString();
     const line = `%${numbers.get(v)} = ${[v.op.name, ...inputs, showAttributes(v)].filter((part) => part !== "").join(" ")} : ${v.dtype} ${showShape(v.shape)}${name && !showAttributes(v).includes(JSON.stringify(name)) ? `   ${name}` : ""}${site ? `   ${site}` : ""}`;
-    return [...heading, line];
+    return [...heading, line, ...printBodies(v)];
   });
   return [...lines, `return ${outputs.map((v) => `%${numbers.get(v)}`).join(" ")}`].join("\n");
 }
+
+/** The bodies of a node, each numbered for itself, its parameters first. */
+const printBodies = (v: Value): string[] =>
+  bodiesOf(v).flatMap(({ parameters, results }, i) => [
+    `  body ${i}`,
+    ...printGraph(results, { first: parameters })
+      .split("\n")
+      .map((line) => `  │ ${line}`),
+  ]);
 
 /** An attribute list such as `{axes: [0, 1]}`; constants by their numbers, as far as they are few. */
 export function showAttributes(v: Value): string {
   if (v.attributes === undefined) return "";
   if (v.op.kind === "leaf") return showLeaf(v);
   if (v.op.kind === "custom") return "";
+  const { op } = v;
   const parts = Object.entries(v.attributes as object).flatMap(([key, value]) =>
-    v.op.kind === "move" && key === "shape" ? [] : [`${key}: ${show(value)}`],
+    op.inType?.includes(key) || value === bodiesOf(v) ? [] : [`${key}: ${show(value)}`],
   );
   return parts.length === 0 ? "" : `{${parts.join(", ")}}`;
 }

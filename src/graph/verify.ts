@@ -2,7 +2,8 @@
 import { isDType } from "../core/dtype.ts";
 import { InternalError } from "../core/errors.ts";
 import { checkShape, sameShape, showShape } from "../core/shape.ts";
-import type { OpBase, Type, Value } from "./op.ts";
+import { bodiesOf } from "./body.ts";
+import type { Body, OpRules, Type, Value } from "./op.ts";
 import { topological } from "./walk.ts";
 
 /** Infers every node again. Errors: an InternalError that names the node. */
@@ -17,8 +18,20 @@ export function verifyGraph(outputs: readonly Value[]): void {
     ids.set(v.id, v);
     if (!isDType(v.dtype)) throw bad(`${String(v.dtype)} is not an element type`);
     checkShape(v.shape, v.op.name);
-    const again: Type = (v.op as OpBase<readonly Value[], unknown>).infer(v.inputs, v.attributes);
+    const again: Type = (v.op as OpRules<readonly Value[], unknown>).infer(v.inputs, v.attributes);
     if (again.dtype !== v.dtype || !sameShape(again.shape, v.shape))
       throw bad(`it is ${v.dtype} ${showShape(v.shape)}, its rule says ${again.dtype} ${showShape(again.shape)}`);
+    for (const body of bodiesOf(v)) verifyBody(body, bad);
+  }
+}
+
+/** A body is a graph of its own that ends in its parameters, in constants and positions. */
+function verifyBody({ parameters, results }: Body, bad: (why: string) => InternalError): void {
+  verifyGraph([...parameters, ...results]);
+  const known = new Set(parameters);
+  if (known.size < parameters.length) throw bad("a body has the same parameter twice");
+  for (const v of topological([...parameters, ...results])) {
+    if (v.op.kind !== "leaf" || v.op.source === "constant" || v.op.source === "iota" || known.has(v)) continue;
+    throw bad(`its body stands on ${v.op.name} ${v.id}, which is not handed to it`);
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import { isFloat } from "../core/dtype.ts";
-import { DTypeError, InternalError, ShapeError } from "../core/errors.ts";
+import { DTypeError, GraphError, InternalError, ShapeError } from "../core/errors.ts";
 import { showShape, sizeOf } from "../core/shape.ts";
 import { apply, type Leaf, type OpBase, type Type, type Value } from "../graph/op.ts";
 import { descendants } from "../graph/walk.ts";
@@ -42,6 +42,11 @@ export function backward(y: Value, xs: readonly Value[], inputs: Inputs = new Ma
 
 /** One node's vector-Jacobian products, as numbers: its rule is built over stand-ins for its inputs, its output and its gradient. */
 function localGradients(node: Value, grad: Numbers, forward: ReadonlyMap<Value, Numbers>): (Numbers | undefined)[] {
+  if (node.op.kind === "result")
+    throw new GraphError(`backward: ${node.inputs[0]!.op.name} has bodies, and numbers are not sent through those`, {
+      help: "gradients(y, xs) differentiates them",
+      site: node.site,
+    });
   const inputs = node.inputs.map(standIn);
   const out = standIn(node);
   const dy = standIn(node);

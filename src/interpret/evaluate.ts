@@ -5,7 +5,7 @@
 import { isFloat, store } from "../core/dtype.ts";
 import { GraphError, outOfRange } from "../core/errors.ts";
 import { showShape, sizeOf } from "../core/shape.ts";
-import type { ConstantAttributes, IotaAttributes, Value } from "../graph/op.ts";
+import type { Body, ConstantAttributes, IotaAttributes, Nested, NestedAttributes, ResultAttributes, Value } from "../graph/op.ts";
 import { topological } from "../graph/walk.ts";
 import { computeIndexed, computeReduce } from "./along.ts";
 import { computeContract } from "./contract.ts";
@@ -58,15 +58,15 @@ export function evaluateAll(outputs: readonly Value[], inputs: Inputs = new Map(
 }
 
 /** One node from the numbers of its inputs. */
-export function evaluateNode(v: Value, args: readonly Numbers[], inputs: Inputs, { round = false }: EvaluateOptions): Numbers {
-  const result = compute(v, args, inputs);
-  if (isFloat(v.dtype) && !(round && v.dtype === "float32")) return result;
-  const { op } = v;
-  if (op.kind === "move" || op.kind === "custom") return result;
+export function evaluateNode(v: Value, args: readonly Numbers[], inputs: Inputs, options: EvaluateOptions): Numbers {
+  const result = compute(v, args, inputs, options);
+  if (isFloat(v.dtype) && !(options.round && v.dtype === "float32")) return result;
+  const { kind } = v.op;
+  if (kind === "move" || kind === "custom" || kind === "nested" || kind === "result") return result;
   return result.map((x) => store(x, v.dtype));
 }
 
-function compute(v: Value, args: readonly Numbers[], inputs: Inputs): Numbers {
+function compute(v: Value, args: readonly Numbers[], inputs: Inputs, options: EvaluateOptions): Numbers {
   switch (v.op.kind) {
     case "leaf":
       return computeLeaf(v, inputs);
@@ -86,7 +86,22 @@ function compute(v: Value, args: readonly Numbers[], inputs: Inputs): Numbers {
       return v.op.compute(args, v, v.attributes);
     case "custom":
       return args[0]!;
+    case "nested":
+      return computeNested(v.op, v.attributes as NestedAttributes, args, options);
+    case "result":
+      return resultsOf.get(args[0]!)![(v.attributes as ResultAttributes).index]!;
   }
+}
+
+/** What the numbers of a token, of which there are none, stand for. */
+const resultsOf = new WeakMap<Numbers, readonly Numbers[]>();
+
+function computeNested(op: Nested, attributes: NestedAttributes, args: readonly Numbers[], options: EvaluateOptions): Numbers {
+  const run = ({ parameters, results }: Body, inputs: readonly Numbers[]): Numbers[] =>
+    evaluate(results, new Map(parameters.map((p, i) => [p, inputs[i]!])), options);
+  const token = new Float64Array(0);
+  resultsOf.set(token, op.compute(args, attributes, run));
+  return token;
 }
 
 function computeLeaf(v: Value, inputs: Inputs): Numbers {

@@ -2,7 +2,7 @@
 import { InternalError, ShapeError } from "../core/errors.ts";
 import { sameShape, showShape } from "../core/shape.ts";
 import { withSite } from "../core/site.ts";
-import type { OpBase, Value } from "../graph/op.ts";
+import type { Nested, NestedAttributes, OpBase, ResultAttributes, Value } from "../graph/op.ts";
 import { topological } from "../graph/walk.ts";
 import { repeat } from "./rules.ts";
 
@@ -15,7 +15,13 @@ import { repeat } from "./rules.ts";
 export function batchGraph(outputs: readonly Value[], inputs: ReadonlyMap<Value, Value>, size: number): Value[] {
   for (const [x, batched] of inputs) checkReplacement(x, batched, size);
   const done = new Map<Value, Value>(inputs);
-  for (const v of topological(outputs)) if (!done.has(v) && v.inputs.some((x) => done.has(x))) done.set(v, batchValue(v, done, size));
+  const results = new Map<Value, readonly Value[]>();
+  for (const v of topological(outputs)) {
+    if (done.has(v) || !v.inputs.some((x) => done.has(x) || results.has(x))) continue;
+    if (v.op.kind === "nested") results.set(v, batchNested(v, v.op, done, size));
+    else if (v.op.kind === "result") done.set(v, results.get(v.inputs[0]!)![(v.attributes as ResultAttributes).index]!);
+    else done.set(v, batchValue(v, done, size));
+  }
   return outputs.map((y) => done.get(y) ?? withSite(y.site, () => repeat(y, size)));
 }
 
@@ -29,6 +35,19 @@ function batchValue(v: Value, done: ReadonlyMap<Value, Value>, size: number): Va
       site: v.site,
     });
   return result;
+}
+
+function batchNested(v: Value, op: Nested, done: ReadonlyMap<Value, Value>, size: number): readonly Value[] {
+  const batched = v.inputs.map((x) => done.has(x));
+  const inputs = v.inputs.map((x) => done.get(x) ?? x);
+  const results = withSite(v.site, () => op.batch(inputs, batched, v, size));
+  op.results(v.attributes as NestedAttributes).forEach((type, i) => {
+    if (!sameShape(results[i]!.shape, [size, ...type.shape]))
+      throw new InternalError(
+        `vmap: result ${i} of ${op.name} is ${showShape(results[i]!.shape)}, not ${showShape([size, ...type.shape])}`,
+      );
+  });
+  return results;
 }
 
 function checkReplacement(x: Value, batched: Value, size: number): void {

@@ -38,6 +38,7 @@ export function mul(a: Value, b: Value): Value {
   return apply(mulOp, [a, b]);
 }
 export const mulOp: Elementwise<Binary> = elementwise({
+  ofTwins: "sqr",
   name: "mul",
   infer: (inputs) => numbers("mul", inputs),
   vjp: (dy, [a, b]) => [mul(dy, b), mul(dy, a)],

@@ -1,5 +1,6 @@
 /** Every primitive, as `addOp`, `subOp` …, and all builders. */
 export * from "./batch.ts";
+export * from "./cond.ts";
 export * from "./contract.ts";
 export * from "./custom.ts";
 export * from "./einsum.ts";
@@ -9,8 +10,10 @@ export * from "./indexed.ts";
 export * from "./leaf.ts";
 export * from "./linear-algebra.ts";
 export * from "./logic.ts";
+export * from "./loop.ts";
 export * from "./maths.ts";
 export * from "./move.ts";
+export { resultOp } from "./nested.ts";
 export * from "./place.ts";
 export * from "./random.ts";
 export * from "./reduce.ts";

@@ -59,6 +59,12 @@ export function variable(cell: object, { shape, dtype }: Type): Value {
 }
 export const variableOp: Leaf<VariableAttributes> = leaf("variable", () => {});
 
+/** A parameter of a body: what is handed to it in its place. */
+export function bound({ shape, dtype }: Type): Value {
+  return apply(boundOp, [], { shape, dtype });
+}
+export const boundOp: Leaf<Type> = leaf("bound", () => {});
+
 /** Each element is its position along the axis: iota([2, 3], 1) = [[0, 1, 2], [0, 1, 2]]. */
 export function iota(shape: Shape, axis: number, dtype: DType = "int32"): Value {
   return apply(iotaOp, [], { shape, axis: checkAxis(axis, shape.length, "iota"), dtype });

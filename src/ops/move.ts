@@ -14,6 +14,7 @@ export function reshape(x: Value, shape: Shape): Value {
 export const reshapeOp: Move<{ readonly shape: Shape }> = {
   kind: "move",
   name: "reshape",
+  inType: ["shape"],
   infer([x], { shape }) {
     if (sizeOf(checkShape(shape, "reshape")) !== sizeOf(x.shape))
       throw new ShapeError(`reshape: ${showShape(x.shape)} to ${showShape(shape)}`, {
@@ -127,6 +128,7 @@ export function broadcastTo(x: Value, shape: Shape, axes?: readonly number[]): V
 export const broadcastOp: Move<Stretch> = {
   kind: "move",
   name: "broadcast",
+  inType: ["shape"],
   infer([x], { shape, axes }) {
     checkShape(shape, "broadcast");
     const fits =

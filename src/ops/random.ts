@@ -23,6 +23,12 @@ export interface Draw {
   readonly site: number;
 }
 
+/** The draw in one turn of a loop: each has another key, made from its number, a uint32 scalar. Turns of turns are told apart by drawing so twice. */
+export function drawInTurn({ key0, key1, site }: Draw, turn: Value): Draw {
+  const word = (word: 0 | 1): Value => threefry(key0, key1, turn, scalarLike(turn, site), { word });
+  return { key0: word(0), key1: word(1), site };
+}
+
 /** 32 random bits per element: word 0 or 1 of what threefry makes of the position. */
 export function randomBits(key0: Value, key1: Value, site: number, shape: Shape, word: 0 | 1 = 0): Value {
   const position = reshape(iota([sizeOf(shape)], 0, "uint32"), shape);

@@ -11,6 +11,7 @@ import { broadcastTo } from "./move.ts";
 export interface ElementwiseRules<I extends readonly Value[], A> {
   readonly name: string;
   readonly costly?: boolean;
+  readonly ofTwins?: string;
   infer(inputs: PerInput<I, Type>, attributes: A): Type;
   /** Missing: no gradient. Asked only for float results; what it says about inputs that are not float is dropped. */
   vjp?(dy: Value, inputs: I, out: Value, attributes: A): PerInput<I, Value | null>;

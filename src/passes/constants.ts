@@ -16,7 +16,7 @@ export const constants: readonly Rule[] = [
     name: "fold",
     doc: "f(1, 2) → the number it gives, for small constants; a broadcast stays one",
     apply(v) {
-      if (v.inputs.length === 0 || v.op.kind === "custom" || sizeOf(v.shape) > MOST_FOLDED) return null;
+      if (v.inputs.length === 0 || v.op.kind === "custom" || v.op.kind === "nested" || sizeOf(v.shape) > MOST_FOLDED) return null;
       return v.op !== broadcastOp && v.inputs.every(isSmallConstant) ? fold(v) : null;
     },
   },

@@ -6,6 +6,7 @@
 import { InternalError } from "../core/errors.ts";
 import { sameShape, showShape } from "../core/shape.ts";
 import { withSite } from "../core/site.ts";
+import { bodiesOf, withBodies } from "../graph/body.ts";
 import { keyOf } from "../graph/key.ts";
 import { type Op, reapply, type Value } from "../graph/op.ts";
 import { topological } from "../graph/walk.ts";
@@ -114,7 +115,7 @@ class Rewriter {
   /** Rebuilds one node over simplified inputs. False if a rule gave something that must be simplified first. */
   private visit(v: Value): boolean {
     const rebuilt = reapply(
-      v,
+      this.inside(v),
       v.inputs.map((x) => this.done.get(x)!),
     );
     const same = this.shared.first(rebuilt);
@@ -134,6 +135,16 @@ class Rewriter {
     // The rule may have made several nodes: they are walked like any others, then v takes what came of the last.
     this.next.set(v, better);
     return false;
+  }
+
+  /** The node with its bodies rewritten, each as a graph of its own. */
+  private inside(v: Value): Value {
+    if (v.op.kind !== "nested") return v;
+    const bodies = bodiesOf(v).map((body) => {
+      const results = rewrite(body.results, this.rules);
+      return results.every((y, i) => y === body.results[i]) ? body : { parameters: body.parameters, results };
+    });
+    return withBodies(v, bodies);
   }
 
   private applyRules(v: Value): Value | null {

@@ -1,6 +1,9 @@
 /** Two traces of one function compared: what differs was read from outside and would be frozen into the program. */
 import { GraphError } from "../core/errors.ts";
-import type { ConstantAttributes, Value, VariableAttributes } from "../graph/op.ts";
+import { bodiesOf } from "../graph/body.ts";
+import { encode } from "../graph/key.ts";
+import type { ConstantAttributes, NestedAttributes, Value, VariableAttributes } from "../graph/op.ts";
+import { showAttributes } from "../graph/print.ts";
 import { topological } from "../graph/walk.ts";
 
 /** The error that names the first difference, by the user's line; undefined where there is none. */
@@ -12,6 +15,10 @@ export function differenceOf(a: readonly Value[], b: readonly Value[]): GraphErr
     const [from, against] = [x.inputs.map((v) => numberA.get(v)), y.inputs.map((v) => numberB.get(v))];
     const what = difference(x, y) ?? (from.join() === against.join() ? undefined : "its inputs differ");
     if (what) return unstable(`${x.op.name}: ${what}`, x);
+    for (const [n, body] of bodiesOf(x).entries()) {
+      const inside = differenceOf(body.results, bodiesOf(y)[n]!.results);
+      if (inside) return inside;
+    }
   }
   if (first.length === second.length) return undefined;
   return unstable(`the graph has ${first.length} operations, then ${second.length}`, (first.at(second.length) ?? second.at(first.length))!);
@@ -20,13 +27,17 @@ export function differenceOf(a: readonly Value[], b: readonly Value[]): GraphErr
 const numbered = (order: readonly Value[]): Map<Value, number> => new Map(order.map((v, i) => [v, i]));
 
 function difference(x: Value, y: Value): string | undefined {
-  if (x.op.name !== y.op.name) return `then ${y.op.name}`;
+  if (x.op !== y.op) return `then ${y.op.name}`;
   if (x.dtype !== y.dtype || x.shape.join() !== y.shape.join()) return `${x.dtype} [${x.shape}], then ${y.dtype} [${y.shape}]`;
   if (x.op.kind === "custom") return undefined;
   if (x.op.kind === "leaf") return leafDifference(x, y);
-  const [p, q] = [JSON.stringify(x.attributes), JSON.stringify(y.attributes)];
-  return p === q ? undefined : `${p}, then ${q}`;
+  const [p, q] = [x, y].map((v) => encode(withoutBodies(v)));
+  return p === q ? undefined : `${showAttributes(x)}, then ${showAttributes(y)}`;
 }
+
+/** The attributes of a node but for its bodies, which are compared as graphs. */
+const withoutBodies = (v: Value): unknown =>
+  v.op.kind === "nested" ? { ...(v.attributes as NestedAttributes), bodies: undefined } : v.attributes;
 
 function leafDifference(x: Value, y: Value): string | undefined {
   if (x.op.kind === "leaf" && x.op.source === "variable") {

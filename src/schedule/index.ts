@@ -3,7 +3,7 @@
  * variable.
  */
 import { bytesOf, type DType, type TypedArray } from "../core/dtype.ts";
-import type { Site } from "../core/errors.ts";
+import { GraphError, type Site } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { ArgumentAttributes, ConstantAttributes, Value, VariableAttributes } from "../graph/op.ts";
 import { topological } from "../graph/walk.ts";
@@ -45,8 +45,19 @@ export interface Scheduled extends Schedule {
   readonly contractions: ReadonlyMap<Value, Contraction>;
 }
 
+/** @throws GraphError where a value is given by bodies: only the interpreter runs them. */
 export function schedule(input: ScheduleInput): Scheduled {
   return new Scheduler(input).run();
+}
+
+function refuseBodies(values: readonly Value[]): void {
+  const nested = values.find((v) => v.op.kind === "nested");
+  if (!nested) return;
+  throw new GraphError(`${nested.op.name}: is not compiled yet`, {
+    why: "no kernels are made of bodies; the reference interpreter runs them",
+    help: 'compile(f, { device: "interpreter" })',
+    site: nested.site,
+  });
 }
 
 /** What is checked while a value is computed. */
@@ -79,6 +90,7 @@ class Scheduler {
     const { outputs, assignments, guards = [], optimize = 1 } = this.input;
     const roots = [...outputs, ...assignments.map((a) => a.value), ...guards.map((g) => g.value)];
     const values = topological(roots);
+    refuseBodies(values);
     const fusion = fuse(values, new Set(roots), optimize > 0);
     for (const v of values) if (v.op.kind === "leaf") this.addLeaf(v);
     for (const v of fusion.home.keys()) this.memory.set(v, this.addBuffer(v.dtype, sizeOf(v.shape), "scratch"));

@@ -6,7 +6,7 @@ import { isFloat } from "../core/dtype.ts";
 import { DTypeError, GraphError, ShapeError } from "../core/errors.ts";
 import { sameShape, showShape } from "../core/shape.ts";
 import { withSite } from "../core/site.ts";
-import type { OpBase, Value } from "../graph/op.ts";
+import type { Nested, NestedAttributes, OpBase, ResultAttributes, Value } from "../graph/op.ts";
 import { descendants, topological } from "../graph/walk.ts";
 import { add, onesLike } from "../ops/index.ts";
 
@@ -50,7 +50,7 @@ export function vjp(ys: readonly Value[], seeds: readonly Value[], xs: readonly 
 function prune(ys: readonly Value[], xs: readonly Value[]): Value[] {
   const order = topological(ys);
   const reached = descendants(xs, order);
-  return order.filter((v) => reached.has(v) && isFloat(v.dtype));
+  return order.filter((v) => reached.has(v) && (isFloat(v.dtype) || v.op.kind === "nested"));
 }
 
 /** The book's `grad_table`, memoised: one entry per node of G', so a shared node is differentiated once. */
@@ -58,6 +58,8 @@ class GradTable {
   private readonly nodes: ReadonlySet<Value>;
   /** G⁽ⁱ⁾ summed so far over the consumers that are done. */
   private readonly sums = new Map<Value, Value>();
+  /** The same for the results of a nested op, by number: they are consumers of its token. */
+  private readonly results = new Map<Value, readonly (Value | null)[]>();
 
   constructor(pruned: readonly Value[]) {
     this.nodes = new Set(pruned);
@@ -75,13 +77,31 @@ class GradTable {
 
   /** op.bprop of a node C: what its gradient D sends to each of get_inputs(C). An input that C uses twice gets both parts. */
   build(consumer: Value): void {
-    const gradient = this.grad(consumer);
-    if (!gradient || !consumer.inputs.some((x) => this.nodes.has(x))) return;
-    const op = consumer.op as OpBase<readonly Value[], unknown>;
-    withSite(consumer.site, () => op.vjp(gradient, consumer.inputs, consumer, consumer.attributes)).forEach((part, i) => {
+    if (!consumer.inputs.some((x) => this.nodes.has(x))) return;
+    withSite(consumer.site, () => this.parts(consumer)).forEach((part, i) => {
       const input = consumer.inputs[i]!;
       if (part && this.nodes.has(input)) this.contribute(input, part);
     });
+  }
+
+  private parts(consumer: Value): readonly (Value | null)[] {
+    const { op, inputs, attributes } = consumer;
+    if (op.kind === "nested") {
+      const dys = this.results.get(consumer);
+      const wanted = inputs.map((x) => this.nodes.has(x));
+      return dys ? op.vjp(dys, consumer, wanted, vjp) : [];
+    }
+    const gradient = this.grad(consumer);
+    if (!gradient) return [];
+    if (op.kind !== "result") return (op as OpBase<readonly Value[], unknown>).vjp(gradient, inputs, consumer, attributes);
+    this.contributeResult(inputs[0]!, (attributes as ResultAttributes).index, gradient);
+    return [];
+  }
+
+  private contributeResult(token: Value, index: number, part: Value): void {
+    const known = this.results.get(token) ?? (token.op as Nested).results(token.attributes as NestedAttributes).map(() => null);
+    const sum = known[index];
+    this.results.set(token, known.with(index, sum ? add(sum, part) : part));
   }
 }
 

@@ -314,7 +314,101 @@ export const samples = {
     sample("along the first axis", [], () => o.iota([3, 4], 0)),
     sample("along the last axis", [], () => o.iota([3, 4], 1, "float32")),
   ],
-} satisfies Record<OpName, Sample[]>;
+} satisfies Record<Exclude<OpName, Nested>, Sample[]>;
+
+/** What only the interpreter computes. */
+type Nested = "cond" | "loop" | "result" | "bound";
+const sumOf = (x: Value): Value => o.sum(x, [...x.shape.keys()]);
+const positive = (x: Value): Value => o.lt(o.scalarConstant(0, x.dtype), sumOf(x));
+
+/** h ← tanh(x W + h), the states kept: a recurrent network. */
+const recurrent = (x: Value, w: Value, h: Value, reverse = false): o.LoopResults =>
+  o.loop(
+    [h],
+    [x],
+    ([state], [input]) => {
+      const next = o.tanh(o.add(o.einsum("i,ij->j", input!, w), state!));
+      return { carry: [next], kept: [o.mul(next, next)] };
+    },
+    { length: x.shape[0]!, reverse },
+  );
+const power = (x: Value, length: number): Value => o.loop([x], [], ([y]) => ({ carry: [o.mul(y!, x)] }), { length }).final[0]!;
+
+const nested: Record<Nested, Sample[]> = {
+  cond: [
+    sample(
+      "on a sum",
+      [float([3]), float([3])],
+      (x, y) =>
+        o.cond(
+          positive(x),
+          () => [o.mul(x, y)],
+          () => [o.sin(o.add(x, y))],
+        )[0]!,
+    ),
+    sample("inside a branch", [float([2]), float([2])], (x, y) => {
+      const inner = (): Value[] =>
+        o.cond(
+          positive(y),
+          () => [o.mul(x, y)],
+          () => [o.mul(x, x)],
+        );
+      return o.cond(positive(x), inner, () => [y])[0]!;
+    }),
+    sample(
+      "of which one branch is constant",
+      [float([3])],
+      (x) =>
+        o.cond(
+          positive(x),
+          () => [o.square(x)],
+          () => [o.zerosLike(x)],
+        )[0]!,
+    ),
+  ],
+  loop: [
+    sample("that multiplies", [float([3])], (x) => power(x, 3)),
+    sample("of one turn", [float([3])], (x) => power(x, 1)),
+    sample("of no turn", [float([3])], (x) => power(x, 0)),
+    sample("through time", [float([4, 2]), float([2, 3]), float([3])], (x, w, h) => recurrent(x, w, h).final[0]!),
+    sample("backwards through time", [float([4, 2]), float([2, 3]), float([3])], (x, w, h) => recurrent(x, w, h, true).final[0]!),
+    sample("with a branch in each turn", [float([4, 2]), float([2])], (x, h) => {
+      const step = (state: Value, input: Value): Value =>
+        o.cond(
+          positive(input),
+          () => [o.mul(state, input)],
+          () => [o.add(state, o.sin(input))],
+        )[0]!;
+      return o.loop([h], [x], ([state], [input]) => ({ carry: [step(state!, input!)] }), { length: 4 }).final[0]!;
+    }),
+    sample("with a loop in each turn", [float([3, 2]), float([2])], (x, h) => {
+      const inner = (state: Value, input: Value): Value =>
+        o.loop([state], [], ([y]) => ({ carry: [o.tanh(o.mul(y!, input))] }), { length: 2 }).final[0]!;
+      return o.loop([h], [x], ([state], [input]) => ({ carry: [o.add(inner(state!, input!), h)] }), { length: 3 }).final[0]!;
+    }),
+    sample("that carries integers too", [float([3, 2])], (x) => {
+      const zero = o.scalarConstant(0, "int32");
+      const turn = ([n, y]: readonly Value[], [input]: readonly Value[]): o.Turn => ({
+        carry: [o.add(n!, o.onesLike(n!)), o.add(y!, o.mul(o.square(input!), o.broadcastTo(o.cast(n!, x.dtype), [2], [])))],
+      });
+      return o.loop([zero, o.filled(0, [2], x.dtype)], [x], turn, { length: 3 }).final[1]!;
+    }),
+  ],
+  result: [
+    sample("that a loop keeps", [float([4, 2]), float([2, 3]), float([3])], (x, w, h) => recurrent(x, w, h).kept[0]!),
+    sample("that a loop keeps, and its final one", [float([4, 2]), float([2, 3]), float([3])], (x, w, h) => {
+      const { final, kept } = recurrent(x, w, h, true);
+      return o.mul(o.broadcastTo(sumOf(kept[0]!), [3], []), final[0]!);
+    }),
+  ],
+  bound: [
+    sample(
+      "of a turn",
+      [float([3, 2])],
+      (x) => o.loop([], [x], (_, [input]) => ({ carry: [], kept: [o.square(input!)] }), { length: 3 }).kept[0]!,
+    ),
+  ],
+};
 
 /** Compositions that have no entry of their own, tested in the same way. */
 export const compositions: Record<string, Sample[]> = {
@@ -350,10 +444,16 @@ export const compositions: Record<string, Sample[]> = {
 };
 
 /** All samples with what they are called. */
-export const allSamples: readonly { readonly op: string; readonly title: string; readonly sample: Sample }[] = Object.entries({
-  ...samples,
-  ...compositions,
-}).flatMap(([op, list]) => list.map((each: Sample) => ({ op, title: `${op} ${each.title}`, sample: each })));
+interface Listed {
+  readonly op: string;
+  readonly title: string;
+  readonly sample: Sample;
+}
+const listed = (of: Record<string, readonly Sample[]>): Listed[] =>
+  Object.entries(of).flatMap(([op, list]) => list.map((each) => ({ op, title: `${op} ${each.title}`, sample: each })));
+
+export const allSamples: readonly Listed[] = listed({ ...samples, ...compositions });
+export const nestedSamples: readonly Listed[] = listed(nested);
 
 /** A sample's graph with "float" inputs of the dtype, and numbers for its inputs. */
 export function realise(of: Sample, dtype: DType, seed = 1): { y: Value; xs: Value[]; inputs: Map<Value, Float64Array> } {

@@ -28,6 +28,7 @@ export * from "./tensor/functions.ts";
 export { Generator, type GeneratorState } from "./tensor/generator.ts";
 export type { TensorOptions } from "./tensor/handle.ts";
 export * from "./tensor/mathematics.ts";
+export * from "./tensor/places.ts";
 export { print } from "./tensor/print.ts";
 export { Tensor } from "./tensor/tensor.ts";
 export type { Index, Operand, OperandShape, TensorLike } from "./tensor/tensor-types.ts";

@@ -1,10 +1,9 @@
 /** Shapes changed, axes moved, tensors joined: on top of the strict ops. */
-import { checkElements } from "../core/elements.ts";
 import { ArgumentError, ShapeError, show } from "../core/errors.ts";
 import { broadcastShapes, checkAxes, checkAxis, checkShape, type Shape, sameShape, showShape, sizeOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
 import * as ops from "../ops/index.ts";
-import { positions, promoted, stretch } from "./elementwise.ts";
+import { promoted, stretch } from "./elementwise.ts";
 
 /** One size may be −1: what is left of the elements. */
 export function reshape(v: Value, to: Shape): Value {
@@ -96,35 +95,6 @@ export function flip(v: Value, axes?: number | readonly number[]): Value {
   return v.shape.length === 0 ? v : ops.flip(v, all);
 }
 
-/** Elements put before and after along the last axes: `widths` are [before, after] of each, aligned at the last; negative ones cut off. */
-export function pad(v: Value, widths: readonly (readonly [number, number])[], value = 0): Value {
-  const rank = v.shape.length;
-  if (!Array.isArray(widths))
-    throw new ArgumentError(`pad: the widths are ${show(widths)}`, { help: "pairs [before, after] of the last axes" });
-  if (widths.length > rank) throw new ShapeError(`pad: ${widths.length} pairs for ${showShape(v.shape)}`);
-  const full = [...Array.from({ length: rank - widths.length }, () => [0, 0] as const), ...widths];
-  for (const pair of full)
-    if (!Array.isArray(pair) || pair.length !== 2 || !pair.every(Number.isSafeInteger))
-      throw new ArgumentError(`pad: ${show(pair)} is not a pair of whole numbers`);
-  checkElements([value], v.dtype, "pad");
-  const cut = cutOff(v, full);
-  if (full.every(([low, high]) => low <= 0 && high <= 0)) return cut;
-  return ops.pad(cut, {
-    low: full.map(([low]) => Math.max(0, low)),
-    high: full.map(([, high]) => Math.max(0, high)),
-    interior: full.map(() => 0),
-    value,
-  });
-}
-
-function cutOff(v: Value, widths: readonly (readonly [number, number])[]): Value {
-  if (widths.every(([low, high]) => low >= 0 && high >= 0)) return v;
-  const starts = widths.map(([low]) => Math.max(0, -low));
-  const sizes = widths.map(([, high], i) => v.shape[i]! - starts[i]! - Math.max(0, -high));
-  if (sizes.some((d) => d < 0)) throw new ShapeError(`pad: ${JSON.stringify(widths)} cuts more than ${showShape(v.shape)} has`);
-  return ops.slice(v, { starts, steps: starts.map(() => 1), sizes });
-}
-
 /** The whole tensor laid side by side `counts[i]` times along axis i (aligned at the last axis). */
 export function repeat(v: Value, counts: readonly number[]): Value {
   checkShape(counts, "repeat");
@@ -190,13 +160,12 @@ export function split(x: Value, parts: number | readonly number[], axis = 0): Va
   });
 }
 
-/** out[…, i…, …] = x[…, indices[i…], …] along the axis: rows by number. Errors name `label`. */
-export function gather(x: Value, indices: Value, axis = 0, label = "gather"): Value {
-  return ops.gather(x, positions(indices, label), { axis: checkAxis(axis, x.shape.length, label), label });
-}
-
-/** out[…, i, …] = x[…, indices[…, i, …], …]: one position for each element of the result (PyTorch's `gather`). Errors name `label`. */
-export function takeAlong(x: Value, indices: Value, axis = -1, label = "takeAlong"): Value {
-  const at = checkAxis(axis, x.shape.length, label);
-  return ops.takeAlong(x, positions(indices, label), at, label);
+/** At most `parts` parts of one size along an axis, the last of which may be smaller: 5 elements in 4 parts are 2, 2, 1. */
+export function chunk(x: Value, parts: number, axis = 0): Value[] {
+  if (!Number.isSafeInteger(parts) || parts < 1) throw new ArgumentError(`chunk: ${show(parts)} parts`, { help: "a whole number ≥ 1" });
+  const size: number = x.shape[checkAxis(axis, x.shape.length, "chunk")]!;
+  if (size === 0) return split(x, parts, axis);
+  const step = Math.ceil(size / parts);
+  const sizes = Array.from({ length: Math.ceil(size / step) }, (_, i) => Math.min(step, size - i * step));
+  return split(x, sizes, axis);
 }

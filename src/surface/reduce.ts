@@ -161,14 +161,18 @@ export const logSoftmax = (x: Value, axis = -1): Value =>
 export interface CumulateOptions {
   /** From the end to the front. */
   readonly reverse?: boolean;
-  /** Without the element itself: the first is 0. */
+  /** Without the element itself: the first is 0, of products 1. */
   readonly exclusive?: boolean;
 }
-export const cumsum = (x: Value, axis = -1, o: CumulateOptions = {}): Value =>
-  along("cumsum", x, axis, (v, i) => ops.cumsum(counted(v), i, { reverse: o.reverse ?? false, exclusive: o.exclusive ?? false }), {
-    options: o,
-    names: ["reverse", "exclusive"],
-  });
+const cumulative =
+  (who: string, rule: typeof ops.cumsum) =>
+  (x: Value, axis = -1, o: CumulateOptions = {}): Value =>
+    along(who, x, axis, (v, i) => rule(counted(v), i, { reverse: o.reverse ?? false, exclusive: o.exclusive ?? false }), {
+      options: o,
+      names: ["reverse", "exclusive"],
+    });
+export const cumsum = cumulative("cumsum", ops.cumsum);
+export const cumprod = cumulative("cumprod", ops.cumprod);
 
 export interface SortOptions {
   readonly descending?: boolean;

@@ -410,6 +410,10 @@ export class Tensor<out S extends Shape = any> extends Handle<S> {
   cumsum(axis = -1, options?: surface.CumulateOptions): Tensor<S> {
     return unary("cumsum", this, surface.cumsum, axis, options);
   }
+  /** Running products; their gradient is right where elements are 0, too. */
+  cumprod(axis = -1, options?: surface.CumulateOptions): Tensor<S> {
+    return unary("cumprod", this, surface.cumprod, axis, options);
+  }
   /** Stable; NaN counts as the largest. */
   sort(axis = -1, options?: surface.SortOptions): Tensor<S> {
     return unary("sort", this, surface.sort, axis, options);

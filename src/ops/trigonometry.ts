@@ -70,8 +70,9 @@ export const atan2Op: Elementwise<Binary> = elementwise({
   infer: (inputs) => floats("atan2", inputs),
   vjp(dy, [y, x]) {
     const length = oneAtZero(hypot(y, x));
-    const share = div(dy, length);
-    return [mul(share, div(x, length)), neg(mul(share, div(y, length)))];
+    // A length may be so small that its inverse is infinite, and 0 · ∞ is NaN: it divides last.
+    const along = (side: Value): Value => div(mul(dy, div(side, length)), length);
+    return [along(x), neg(along(y))];
   },
   lower: (args) => call(functions.atan2, args),
 });

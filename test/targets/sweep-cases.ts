@@ -30,6 +30,11 @@ const ROUNDED: Bound = { ulp: 0.5 };
 const near = (ulp: number, floor?: number): Bound => (floor === undefined ? { ulp } : { ulp, floor });
 const surface = (f: (x: Tensor) => Tensor) => (x: Value) => f(new Tensor(x)).node();
 
+const RANGE = {
+  float32: { least: -149, normal: 2 ** -126, most: 127, largest: 3.4028234663852886e38 },
+  float64: { least: -1074, normal: 2 ** -1022, most: 1023, largest: Number.MAX_VALUE },
+};
+
 /** Where squares are finite. */
 const SQUARES = { float32: 2 ** 63, float64: 2 ** 511 };
 
@@ -56,7 +61,7 @@ export const UNARY: readonly SweepCase[] = [
   { name: "cosh", build: o.cosh, value: near(4), slope: near(4) },
   { name: "asinh", build: o.asinh, value: near(4), slope: near(3) },
   { name: "acosh", build: o.acosh, value: near(4), slope: near(3) },
-  { name: "atanh", build: o.atanh, value: near(4), slope: near(3) },
+  { name: "atanh", build: o.atanh, value: near(4), slope: near(3), inside: ([x]) => Math.abs(x!) <= 1 },
   { name: "floor", build: o.floor, value: EXACT },
   { name: "ceil", build: o.ceil, value: EXACT },
   { name: "trunc", build: o.trunc, value: EXACT },
@@ -123,7 +128,7 @@ export const BINARY: readonly SweepCase[] = [
     early: 2 ** 24,
     inside: ([a, b], dtype) => dtype === "float64" || (Math.fround(b! - 1) === b! - 1 && (a === 0 || Math.abs(a!) ** (b! - 1) < 3e38)),
   },
-  { name: "hypot", build: o.hypot, value: near(3), slope: near(4) },
+  { name: "hypot", build: o.hypot, value: near(3), slope: near(4), inside: ([a, b], dtype) => Math.hypot(a!, b!) <= RANGE[dtype].largest },
   { name: "atan2", build: o.atan2, value: near(4), slope: near(6) },
   { name: "xlogy", build: o.xlogy, value: near(4), slope: near(4) },
   { name: "eq", build: o.eq, value: EXACT },
@@ -152,11 +157,6 @@ function neighbour(x: number, dtype: FloatType, by: number): number {
   words.setBigInt64(0, words.getBigInt64(0) + BigInt(by));
   return words.getFloat64(0);
 }
-
-const RANGE = {
-  float32: { least: -149, normal: 2 ** -126, most: 127, largest: 3.4028234663852886e38 },
-  float64: { least: -1074, normal: 2 ** -1022, most: 1023, largest: Number.MAX_VALUE },
-};
 
 /** Both signs of: nothing, every power of two with a number beside it, special numbers and their neighbours, both ends; and NaN. */
 export function numbersOf(dtype: FloatType): number[] {

@@ -48,6 +48,9 @@ export function float(who: string, rule: Unary, right = `x.cast("float32").${who
   };
 }
 
+/** The same of what is a function and no method. */
+export const free = (who: string, rule: Unary): Unary => float(who, rule, `${who}(x.cast("float32"))`);
+
 /** Comparisons compute in int32 where the operands are bool or uint8. */
 const comparing = (who: string, rule: Binary): Binary =>
   joining(who, (a, b) => {
@@ -72,6 +75,10 @@ export const pow = joining("pow", (x, y) => float("pow", (x) => ops.pow(x, y))(x
 export const maximum = joining("maximum", ops.maximum);
 export const minimum = joining("minimum", ops.minimum);
 export const mod = joining("mod", ops.mod);
+export const fmod = joining("fmod", ops.fmod);
+export const hypot = joining("hypot", ops.hypot);
+export const atan2 = joining("atan2", ops.atan2);
+export const xlogy = joining("xlogy", ops.xlogy);
 export const floorDiv = joining("floorDiv", ops.floorDiv);
 export const eq = comparing("eq", ops.eq);
 export const ne = comparing("ne", ops.ne);

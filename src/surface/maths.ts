@@ -4,7 +4,7 @@ import { checkElements } from "../core/elements.ts";
 import { ArgumentError, show } from "../core/errors.ts";
 import type { Value } from "../graph/op.ts";
 import * as ops from "../ops/index.ts";
-import { float, stretch, type Unary } from "./elementwise.ts";
+import { float, free, stretch, type Unary } from "./elementwise.ts";
 
 /** Integers stay as they are: they are whole and finite already. */
 const onFloatsElse =
@@ -29,6 +29,15 @@ export const erf = float("erf", ops.erf);
 export const sin = float("sin", ops.sin);
 export const cos = float("cos", ops.cos);
 export const tan = float("tan", (x) => ops.div(ops.sin(x), ops.cos(x)));
+export const log2 = free("log2", ops.log2);
+export const asin = free("asin", ops.asin);
+export const acos = free("acos", ops.acos);
+export const atan = free("atan", ops.atan);
+export const sinh = free("sinh", ops.sinh);
+export const cosh = free("cosh", ops.cosh);
+export const asinh = free("asinh", ops.asinh);
+export const acosh = free("acosh", ops.acosh);
+export const atanh = free("atanh", ops.atanh);
 export const floor = onFloatsElse(ops.floor, same);
 export const ceil = onFloatsElse(ops.ceil, same);
 export const trunc = onFloatsElse(ops.trunc, same);
@@ -62,7 +71,7 @@ export const softsign = float("softsign", (x) =>
 export const silu = float("silu", (x) => ops.mul(x, ops.sigmoid(x)));
 export const mish = float("mish", (x) => ops.mul(x, ops.tanh(softplusOf(x))));
 
-function number(x: number, { dtype }: Value, who: string): number {
+export function number(x: number, { dtype }: Value, who: string): number {
   if (typeof x !== "number") throw new ArgumentError(`${who} is ${show(x)}`, { help: "a number" });
   checkElements([x], dtype, who);
   return x;

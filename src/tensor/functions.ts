@@ -1,13 +1,13 @@
 /** Functions where there is no natural receiver, and one alias for each elementwise method. */
 import { ArgumentError, show } from "../core/errors.ts";
-import type { Checked, Concat, Known, Nested, Shape } from "../core/shape-types.ts";
+import type { Checked, Concat, Known } from "../core/shape-types.ts";
 import { atUserLine } from "../core/site.ts";
 import type { Value } from "../graph/op.ts";
 import * as surface from "../surface/index.ts";
-import { asTensor } from "./create.ts";
+import { type Binary, joining, leftOperand, mapping, type Unary } from "./elementwise.ts";
 import { nodeOf, operandValue, operandValues } from "./operand.ts";
-import { binary, derived, matmul as matmulOf, power, productOf, split as splitOf, Tensor, unary } from "./tensor.ts";
-import type { Fits, FitsProduct, Joined, Operand, Product } from "./tensor-types.ts";
+import { derived, matmul as matmulOf, power, productOf, split as splitOf, type Tensor } from "./tensor.ts";
+import type { FitsProduct, Operand, Product } from "./tensor-types.ts";
 
 type Shapes<L> = { [I in keyof L]: L[I] extends Tensor<infer S> ? S : any };
 
@@ -61,23 +61,11 @@ export function matmul<A extends Tensor, B extends Tensor>(a: A, b: FitsProduct<
   return matmulOf(a, b);
 }
 
-export const operand = (x: unknown, who: string): Tensor =>
-  x instanceof Tensor ? x : atUserLine(() => asTensor(x as number | readonly Nested[], undefined, who));
-
-export type Binary = <const A extends Operand, const B extends Operand>(a: A, b: Fits<A, B>) => Joined<A, B>;
-
-/** A number or nested arrays on the left take the dtype of the tensor on the right; with no tensor at all the left becomes one. */
-const left = (a: unknown, b: unknown, who: string): unknown => (a instanceof Tensor || b instanceof Tensor ? a : operand(a, who));
-export const joining =
-  (who: string, operator: (a: Value, b: Value) => Value): Binary =>
-  (a, b) =>
-    binary(who, left(a, b, who), b, operator);
-
 export const add: Binary = joining("add", surface.add);
 export const sub: Binary = joining("sub", surface.sub);
 export const mul: Binary = joining("mul", surface.mul);
 export const div: Binary = joining("div", surface.div);
-export const pow: Binary = (a, b) => power(left(a, b, "pow"), b);
+export const pow: Binary = (a, b) => power(leftOperand(a, b, "pow"), b);
 export const maximum: Binary = joining("maximum", surface.maximum);
 export const minimum: Binary = joining("minimum", surface.minimum);
 export const mod: Binary = joining("mod", surface.mod);
@@ -91,13 +79,6 @@ export const ge: Binary = joining("ge", surface.ge);
 export const logicalAnd: Binary = joining("logicalAnd", surface.logicalAnd);
 export const logicalOr: Binary = joining("logicalOr", surface.logicalOr);
 export const logicalXor: Binary = joining("logicalXor", surface.logicalXor);
-
-export type Unary = <S extends Shape>(x: Tensor<S> | number) => Tensor<S>;
-
-const mapping =
-  (who: string, operator: (x: Value) => Value): Unary =>
-  (x) =>
-    unary(who, operand(x, who), operator);
 
 export const neg: Unary = mapping("neg", surface.neg);
 export const abs: Unary = mapping("abs", surface.abs);

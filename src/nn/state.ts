@@ -151,7 +151,7 @@ interface MatchOptions extends LoadOptions {
 export function matchState(who: string, cells: Cells, state: Readonly<Record<string, Tensor>>, options: MatchOptions = {}): Match {
   const { strict = true, rounded = false } = options;
   const values = new Map<Variable, Tensor>();
-  const misfits: string[] = [];
+  const misfits: Misfit[] = [];
   const unexpected: string[] = [];
   for (const [name, value] of Object.entries(state)) {
     const path = resolvePath(cells, name);
@@ -171,17 +171,17 @@ export function matchState(who: string, cells: Cells, state: Readonly<Record<str
   return { values, missing, unexpected };
 }
 
-function doesNotFit(who: string, cells: Cells, { misfits, missing, unexpected }: LoadReport & { misfits: readonly string[] }): FormatError {
+function doesNotFit(who: string, cells: Cells, { misfits, missing, unexpected }: LoadReport & { misfits: readonly Misfit[] }): FormatError {
   // What is there but does not fit is not missing too.
-  const there = new Set(misfits.map((problem) => problem.split(" ")[1]));
+  const there = new Set(misfits.map(({ name }) => resolvePath(cells, name)));
   const problems = [
     ...unexpected.map((name) => `unexpected: ${name}`),
-    ...misfits,
+    ...misfits.map(({ of, name, is }) => `${of}: ${name} is ${is}`),
     ...missing.filter((path) => !there.has(path)).map((path) => `missing: ${path} ${showShape(cells.named.get(path)!.shape)}`),
   ];
   const help = [
-    ...(misfits.some((problem) => problem.startsWith("dtype")) ? ['cast what has another dtype, as in state.step.cast("float32")'] : []),
-    ...(misfits.some((problem) => problem.startsWith("shape")) ? ["build the model with the sizes of the state"] : []),
+    ...(misfits.some(({ of }) => of === "dtype") ? ['cast what has another dtype, as in state.step.cast("float32")'] : []),
+    ...(misfits.some(({ of }) => of === "shape") ? ["build the model with the sizes of the state"] : []),
     ...(misfits.length === 0 ? ["load what stateDict() of the same model gave, or pass { strict: false } to take the names that fit"] : []),
   ];
   return new FormatError(`${who}: ${problems.length} ${problems.length === 1 ? "entry does" : "entries do"} not fit; nothing was changed`, {
@@ -206,11 +206,19 @@ export function nothingFits(who: string, cells: Cells, unexpected: readonly stri
   });
 }
 
-function misfit(name: string, cell: Variable, value: unknown, rounded: boolean): string | undefined {
-  if (!(value instanceof Tensor)) return `no tensor: ${name} is ${typeof value}`;
-  if (!sameShape(cell.shape, value.shape)) return `shape: ${name} is ${showShape(value.shape)}, should be ${showShape(cell.shape)}`;
+/** What is there under a name but does not fit: for which reason, and what it is. */
+interface Misfit {
+  readonly of: "no tensor" | "shape" | "dtype";
+  readonly name: string;
+  readonly is: string;
+}
+
+function misfit(name: string, cell: Variable, value: unknown, rounded: boolean): Misfit | undefined {
+  if (!(value instanceof Tensor)) return { of: "no tensor", name, is: typeof value };
+  if (!sameShape(cell.shape, value.shape))
+    return { of: "shape", name, is: `${showShape(value.shape)}, should be ${showShape(cell.shape)}` };
   if (cell.dtype !== value.dtype && !(rounded && isFloat(cell.dtype) && isFloat(value.dtype)))
-    return `dtype: ${name} is ${value.dtype}, should be ${cell.dtype}`;
+    return { of: "dtype", name, is: `${value.dtype}, should be ${cell.dtype}` };
   return undefined;
 }
 

@@ -112,6 +112,13 @@ describe("stateDict and loadStateDict", () => {
     expect(await model.stateDict()["0.weight"]!.array()).toEqual(before);
   });
 
+  test("what does not fit is not missing too, whatever it is called", () => {
+    const model = init(new (class extends Module { readonly parts = new Map([["first layer", new Linear(1, 2)]]); forward = (x: Tensor) => x; })(), 0); // biome-ignore format: a model
+    const state = { ...model.stateDict(), "parts.first layer.bias": zeros([3]) };
+    expect(() => model.loadStateDict(state)).toThrow(/1 entry does not fit/);
+    expect(() => model.loadStateDict(state)).not.toThrow(/missing/);
+  });
+
   test("strict: false takes the names that fit, and still refuses other shapes", async () => {
     const model = init(new Linear(2, 1), 0);
     const left = model.loadStateDict({ bias: tensor([7]), other: zeros([1]) }, { strict: false });

@@ -27,6 +27,7 @@ export { evaluate } from "./tensor/evaluate-tree.ts";
 export * from "./tensor/functions.ts";
 export { Generator, type GeneratorState } from "./tensor/generator.ts";
 export type { TensorOptions } from "./tensor/handle.ts";
+export * from "./tensor/linear-algebra.ts";
 export * from "./tensor/mathematics.ts";
 export * from "./tensor/places.ts";
 export { print } from "./tensor/print.ts";

@@ -7,6 +7,7 @@ export * from "./at.ts";
 export * from "./contract.ts";
 export * from "./elementwise.ts";
 export * from "./indexed.ts";
+export * from "./linear-algebra.ts";
 export * from "./mask.ts";
 export * from "./maths.ts";
 export * from "./move.ts";

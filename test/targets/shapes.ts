@@ -247,6 +247,26 @@ const FAMILIES: Record<string, Family> = {
         o.cast(sign, "float64"),
       ];
     }),
+  // No larger: the interpreter takes n³ steps as well.
+  "factors and solutions": (f, size) => {
+    const n = Math.min(size, 67);
+    const [x, batch] = [f.tensor([n, n]), f.tensor([3, n, n], "float64")];
+    const away = (v: Value): Value => o.add(o.mul(v, o.scalarLike(v, n ** -0.5)), o.mul(o.identityLike(v), o.scalarLike(v, 3)));
+    const square = o.mul(o.matmul(batch, o.matrixTranspose(batch)), o.scalarLike(batch, 1 / n));
+    const l = o.cholesky(o.add(square, o.identityLike(square)));
+    const upper = { upper: true, transpose: false, unit: false, label: "solve" };
+    return [
+      o.solve(o.flip(away(x), [0]), f.tensor([n, 5])),
+      o.inverseOf(o.flip(away(x), [1])),
+      o.logdet(away(batch)),
+      l,
+      o.triangularSolve(l, f.tensor([3, n, 37], "float64"), { ...upper, upper: false, transpose: true }),
+      o.triangularSolve(away(x), f.tensor([n, 150]), upper),
+    ];
+  },
+  // Of equally large pivots the first is taken: all in the first column are 1 or −1.
+  "pivots that are equal": (f, n) =>
+    n > 17 ? [] : [o.lu(o.concat([f.tensor([n, 1], "float32", (i) => (i % 3 === 0 ? 1 : -1)), f.tensor([n, n - 1])], 1))],
   positions: (f, n) =>
     along(f, n, (x, axis) => [o.add(o.iota(x.shape, axis, "float32"), x), o.lt(o.iota(x.shape, axis), o.iota(x.shape, (axis + 1) % 3))]),
 };

@@ -5,55 +5,18 @@ import { clock, duration, type Output, showAll, showScore, sparkline, thousands 
 /** Reports a training: a bar on a terminal, lines in a pipe, JSON lines for machines. */
 export function reportTraining(output: Output): TrainEvents & { curve(): string } {
   let plan: TrainPlan | undefined;
-  let began = 0;
-  let seen = 0;
-  let timed = 0;
-  let training = 0;
-  let stepped: number | undefined;
-  let epochBegan = 0;
+  let pace = new Pace();
   let drawn = 0;
   const losses: number[] = [];
-
-  /** Examples a second while training; what evaluation and the first step took is left out. */
-  const rate = (now: number): number => {
-    const [steps, time] = timed > 0 ? [timed, training] : [seen, now - began];
-    return ((steps * plan!.batchSize) / Math.max(1, time)) * 1000;
-  };
-  const draw = (progress: Progress, now: number): string => {
-    const { epochs, batchesPerEpoch, startStep } = plan!;
-    const total = epochs * batchesPerEpoch;
-    const done = progress.step / total;
-    const left = ((now - began) / Math.max(1, progress.step - startStep)) * (total - progress.step);
-    const head = `epoch ${progress.epoch}/${epochs}`;
-    const scores = [showScore("loss", progress.loss), ...Object.entries(progress.metrics).map(([name, value]) => showScore(name, value))];
-    const tail = [`${thousands(rate(now))} examples/s`, `ETA ${clock(left / 1000)}`];
-    const percent = `${Math.floor(100 * done)} %`;
-    const whole = [percent, ...scores, ...tail].join("  ");
-    if (!output.live) return `${head}  ${whole}`;
-    // Where the terminal is narrow the speed goes first, then the bar gets shorter, then scores go, the last one first.
-    // Two columns are left for the ^C of who interrupts.
-    const room = (facts: string): number => output.columns - head.length - facts.length - 7;
-    const ways = [whole, ...scores.map((_, i) => [percent, ...scores.slice(0, scores.length - i), tail[1]].join("  "))];
-    ways.push(`${percent}  ${scores[0]}`, percent);
-    const facts = ways.find((way, i) => room(way) >= (i === 0 ? 8 : -2)) ?? percent;
-    const width = Math.min(24, room(facts));
-    return [head, ...(width >= 3 ? [bar(done, width, output)] : []), facts].join("  ");
-  };
   const smooth = smoother();
-
+  const rate = (now: number): number => pace.stepsPerSecond(now) * plan!.batchSize;
   return {
     data: () => output.redraw("preparing the data …"),
     plan: (p) => {
       plan = p;
-      began = epochBegan = performance.now();
+      pace = new Pace();
       output.event("plan", { ...p });
-      const times = `${p.epochs} ${p.epochs === 1 ? "epoch" : "epochs"} of ${p.batchesPerEpoch} ${p.batchesPerEpoch === 1 ? "batch" : "batches"} of ${p.batchSize}`;
-      const kept = p.validationExamples > 0 ? ` and ${thousands(p.validationExamples)} for validation` : "";
-      const what = `${output.colour.bold(p.name)}: ${thousands(p.parameters)} parameters, ${thousands(p.trainExamples)} examples${kept}, ${times}`;
-      output.line(wrap(what, output.columns, "  "));
-      output.line(output.colour.dim(labelled("run folder:", p.path, output.columns)));
-      if (p.epochs === 0) output.line(wrap("0 epochs train nothing: the model is saved and scored as it is", output.columns, "  "));
-      if (p.startStep > 0) output.line(output.colour.dim(`going on after step ${p.startStep}`));
+      sayPlan(p, output);
     },
     download: ({ file, received, total }) => {
       const size = `${(received / 1e6).toFixed(1)}${total ? ` of ${(total / 1e6).toFixed(1)}` : ""} MB`;
@@ -62,49 +25,28 @@ export function reportTraining(output: Output): TrainEvents & { curve(): string 
       else if (received === total) output.line(`downloaded ${file}, ${size}`);
     },
     step: (progress) => {
-      seen++;
       losses.push(progress.loss);
       if (losses.length > 4000) halve(losses);
       const shown = smooth(progress);
       const now = performance.now();
-      if (stepped !== undefined) {
-        timed++;
-        training += now - stepped;
-      }
-      stepped = now;
+      pace.step(now);
       if (now - drawn < (output.live ? 80 : 10_000)) return;
-      if (drawn === 0 && !output.live) return void (drawn = now);
+      const isFirst = drawn === 0;
       drawn = now;
-      if (output.live) output.redraw(draw(shown, now));
-      else output.line(draw(shown, now));
-      output.event("step", { ...progress, examplesPerSecond: Math.round(rate(now)) });
+      if (isFirst && !output.live) return;
+      const speed = { examples: rate(now), secondsLeft: pace.secondsLeft(now, progress.step, plan!) };
+      if (output.live) output.redraw(drawnLine(shown, plan!, speed, output));
+      else output.line(plainLine(shown, plan!, speed));
+      output.event("step", { ...progress, examplesPerSecond: Math.round(speed.examples) });
     },
     epoch: (progress) => {
       const now = performance.now();
-      const seconds = (now - epochBegan) / 1000;
-      epochBegan = now;
-      stepped = undefined;
-      const { epoch, loss, metrics, validation } = progress;
-      output.event("epoch", {
-        epoch,
-        step: progress.step,
-        loss,
-        ...metrics,
-        [plan!.checkedOn]: validation,
-        seconds,
-        examplesPerSecond: Math.round(rate(now)),
-      });
-      const head = `epoch ${String(epoch).padStart(String(plan!.epochs).length)}/${plan!.epochs}`;
-      const checked = validation ? [`${plan!.checkedOn}: ${showAll(validation)}`] : [];
-      const times = [`${duration(seconds)}, ${thousands(rate(now))} examples/s`, duration(seconds)].map(output.colour.dim);
-      const all = [head, showAll({ loss, ...metrics }), ...checked];
-      // A line that wraps is hard to read: where there is little room, what the bar has shown before goes.
-      const few = [head, showScore("loss", loss), ...checked, times[1]!];
-      const ways = [...times.map((time) => [...all, time]), few].map((facts) => facts.join("  "));
-      const room = output.columns - 1;
-      output.line(
-        widthOf(ways[2]!) <= room ? firstThatFits(ways, room) : flow([head, showScore("loss", loss), times[1]!, ...checked], room),
-      );
+      const seconds = pace.epoch(now);
+      const examplesPerSecond = rate(now);
+      const { epoch, step, loss, metrics, validation } = progress;
+      const scores = { epoch, step, loss, ...metrics, [plan!.checkedOn]: validation };
+      output.event("epoch", { ...scores, seconds, examplesPerSecond: Math.round(examplesPerSecond) });
+      sayEpoch(progress, plan!, { seconds, examplesPerSecond }, output);
     },
     damaged: ({ path, reason }) => output.warn(`warning: ${path} is damaged and was passed over (${reason})`),
     say: (line) => {
@@ -113,6 +55,106 @@ export function reportTraining(output: Output): TrainEvents & { curve(): string 
     },
     curve: () => sparkline(losses, Math.min(60, output.columns - 6)),
   };
+}
+
+/** How fast a training goes. */
+class Pace {
+  private readonly began = performance.now();
+  private epochBegan = this.began;
+  private seen = 0;
+  /** The time of the steps that came right after another: what evaluation and the first step took is left out. */
+  private timed = { steps: 0, milliseconds: 0 };
+  /** When the last step ended, if nothing has come between. */
+  private stepped: number | undefined;
+
+  step(now: number): void {
+    this.seen++;
+    if (this.stepped !== undefined) {
+      this.timed.steps++;
+      this.timed.milliseconds += now - this.stepped;
+    }
+    this.stepped = now;
+  }
+
+  /** How many seconds the epoch took that ends now. */
+  epoch(now: number): number {
+    const seconds = (now - this.epochBegan) / 1000;
+    this.epochBegan = now;
+    this.stepped = undefined;
+    return seconds;
+  }
+
+  stepsPerSecond(now: number): number {
+    const { steps, milliseconds } = this.timed.steps > 0 ? this.timed : { steps: this.seen, milliseconds: now - this.began };
+    return (steps / Math.max(1, milliseconds)) * 1000;
+  }
+
+  secondsLeft(now: number, step: number, { epochs, batchesPerEpoch, startStep }: TrainPlan): number {
+    return ((now - this.began) / 1000 / Math.max(1, step - startStep)) * (epochs * batchesPerEpoch - step);
+  }
+}
+
+function sayPlan(p: TrainPlan, output: Output): void {
+  const { bold, dim } = output.colour;
+  const times = `${p.epochs} ${p.epochs === 1 ? "epoch" : "epochs"} of ${p.batchesPerEpoch} ${p.batchesPerEpoch === 1 ? "batch" : "batches"} of ${p.batchSize}`;
+  const kept = p.validationExamples > 0 ? ` and ${thousands(p.validationExamples)} for validation` : "";
+  const what = `${bold(p.name)}: ${thousands(p.parameters)} parameters, ${thousands(p.trainExamples)} examples${kept}, ${times}`;
+  output.line(wrap(what, output.columns, "  "));
+  output.line(dim(labelled("run folder:", p.path, output.columns)));
+  if (p.epochs === 0) output.line(wrap("0 epochs train nothing: the model is saved and scored as it is", output.columns, "  "));
+  if (p.startStep > 0) output.line(dim(`going on after step ${p.startStep}`));
+}
+
+interface Speed {
+  /** A second. */
+  readonly examples: number;
+  readonly secondsLeft: number;
+}
+
+/** What is told of a training between two epochs. */
+function factsOf({ epoch, step, loss, metrics }: Progress, { epochs, batchesPerEpoch }: TrainPlan, { examples, secondsLeft }: Speed) {
+  const share = step / (epochs * batchesPerEpoch);
+  return {
+    share,
+    head: `epoch ${epoch}/${epochs}`,
+    percent: `${Math.floor(100 * share)} %`,
+    scores: Object.entries({ loss, ...metrics }).map(([name, value]) => showScore(name, value)),
+    tail: [`${thousands(examples)} examples/s`, `ETA ${clock(secondsLeft)}`],
+  };
+}
+
+function plainLine(progress: Progress, plan: TrainPlan, speed: Speed): string {
+  const { head, percent, scores, tail } = factsOf(progress, plan, speed);
+  return [head, percent, ...scores, ...tail].join("  ");
+}
+
+/** Where the terminal is narrow the speed goes first, then the bar gets shorter, then scores go, the last one first. */
+function drawnLine(progress: Progress, plan: TrainPlan, speed: Speed, output: Output): string {
+  const { share, head, percent, scores, tail } = factsOf(progress, plan, speed);
+  // Two columns are left for the ^C of who interrupts.
+  const room = (facts: string): number => output.columns - head.length - facts.length - 7;
+  const ways = [[...scores, ...tail], ...scores.map((_, i) => [...scores.slice(0, scores.length - i), tail[1]]), [scores[0]], []];
+  const lines = ways.map((facts) => [percent, ...facts].join("  "));
+  const facts = lines.find((line, i) => room(line) >= (i === 0 ? 8 : -2)) ?? percent;
+  const width = Math.min(24, room(facts));
+  return [head, ...(width >= 3 ? [bar(share, width, output)] : []), facts].join("  ");
+}
+
+function sayEpoch(
+  { epoch, loss, metrics, validation }: Progress,
+  { epochs, checkedOn }: TrainPlan,
+  { seconds, examplesPerSecond }: { seconds: number; examplesPerSecond: number },
+  output: Output,
+): void {
+  const head = `epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}`;
+  const checked = validation ? [`${checkedOn}: ${showAll(validation)}`] : [];
+  const times = [`${duration(seconds)}, ${thousands(examplesPerSecond)} examples/s`, duration(seconds)].map(output.colour.dim);
+  const all = [head, showAll({ loss, ...metrics }), ...checked];
+  // A line that wraps is hard to read: where there is little room, what the bar has shown before goes.
+  const few = [head, showScore("loss", loss), ...checked, times[1]!];
+  const ways = [...times.map((time) => [...all, time]), few].map((facts) => facts.join("  "));
+  const room = output.columns - 1;
+  output.line(widthOf(ways[2]!) <= room ? firstThatFits(ways, room) : flow([head, showScore("loss", loss), times[1]!, ...checked], room));
 }
 
 /** ━━━━━━────── */

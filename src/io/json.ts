@@ -36,13 +36,7 @@ export function parseJson(text: string, who: string, depth = 32): Json {
 
   function object(level: number): Json {
     const entries = new Map<string, Json>();
-    at++;
-    blank();
-    if (text[at] === "}") {
-      at++;
-      return entries;
-    }
-    for (;;) {
+    list("}", () => {
       blank();
       if (text[at] !== '"') fail("expected a key");
       const key = string();
@@ -50,30 +44,28 @@ export function parseJson(text: string, who: string, depth = 32): Json {
       blank();
       take(":");
       entries.set(key, value(level + 1));
-      blank();
-      if (text[at] === ",") at++;
-      else break;
-    }
-    take("}");
+    });
     return entries;
   }
 
   function array(level: number): Json {
     const items: Json[] = [];
+    list("]", () => items.push(value(level + 1)));
+    return items;
+  }
+
+  /** Items with commas between, from one bracket to the other. */
+  function list(end: string, item: () => void): void {
     at++;
     blank();
-    if (text[at] === "]") {
-      at++;
-      return items;
+    if (text[at] !== end) {
+      item();
+      for (blank(); text[at] === ","; blank()) {
+        at++;
+        item();
+      }
     }
-    for (;;) {
-      items.push(value(level + 1));
-      blank();
-      if (text[at] === ",") at++;
-      else break;
-    }
-    take("]");
-    return items;
+    take(end);
   }
 
   function string(): string {

@@ -4,7 +4,7 @@ import { checkElements } from "../core/elements.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../core/errors.ts";
 import { checkShape } from "../core/shape.ts";
 import type { Plain, Shape } from "../core/shape-types.ts";
-import { atUserLine } from "../core/site.ts";
+import { atUserLine, takeSite } from "../core/site.ts";
 import type { Value } from "../graph/op.ts";
 import { threefry } from "../kernel/math/meanings.ts";
 import * as ops from "../ops/index.ts";
@@ -21,6 +21,8 @@ export interface GeneratorState {
 }
 
 const WORD = 2 ** 32;
+/** Generators that one call may make. */
+const MOST_STREAMS = 65_536;
 
 /** The low and the high word of a whole number below 2⁵³. */
 const words = (n: number): [low: number, high: number] => [n % WORD, Math.floor(n / WORD)];
@@ -70,6 +72,19 @@ export class Generator implements KeySource {
     const { seed, calls } = this.state;
     this.#calls++;
     return calls === 0 ? new Generator(seed) : this.fork(`branch ${calls}`);
+  }
+
+  /**
+   * Independent streams, one for each of `count` tasks, in order: the first two of three are the two of two. Takes a call, so that the next split gives others.
+   *
+   * @throws ArgumentError for a count that is none
+   * @example const [weights, noise] = rng.split(2) as [Generator, Generator];
+   */
+  split(count: number): Generator[] {
+    if (!Number.isInteger(count) || count < 0 || count > MOST_STREAMS)
+      throw new ArgumentError(`split: ${String(count)} generators`, { help: `a whole number 0 … ${MOST_STREAMS}`, site: takeSite() });
+    const call = this.#calls++;
+    return Array.from({ length: count }, (_, i) => this.fork(`split ${call}.${i}`));
   }
 
   /** The key of the next call: two uint32. Consumes a call. */

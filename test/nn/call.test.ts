@@ -91,6 +91,13 @@ describe("a layer that takes two tensors and gets one says so", () => {
   });
 });
 
+test("called by hand with the mode for its second tensor, its operation says what it got, at the line in forward", () => {
+  const call = init(new Bilinear(), 0) as unknown as { forward(x: Tensor, mode: Mode): Tensor };
+  expect(() => call.forward(zeros([2, 3]), inference)).toThrow(
+    /^mul: the object \{"training":false\} is not a tensor {3}at call\.test\.ts:2\d\n/,
+  );
+});
+
 test("summary shows a layer of two tensors, of two dtypes, and runs it once", () => {
   let calls = 0;
   class Pair extends Module {

@@ -1,4 +1,4 @@
-import { Generator, type Tensor, tensor, zeros } from "gradus";
+import { compile, Generator, type Tensor, tensor, zeros } from "gradus";
 import { describe, expect, test } from "vitest";
 
 const rows = async (x: Tensor): Promise<any> => x.array();
@@ -41,6 +41,33 @@ describe("generators", () => {
     expect(await rows(rng.fork("other").uniform([2]))).not.toEqual(before);
     expect(rng.fork("a").fork("b").state.seed).not.toBe(rng.fork("b").fork("a").state.seed);
     expect(Number.isSafeInteger(rng.fork("").state.seed)).toBe(true);
+  });
+
+  test("a split gives independent streams that depend on seed, call and place, and takes a call", async () => {
+    const rng = new Generator(3);
+    const streams = rng.split(3);
+    expect(rng.state).toEqual({ seed: 3, calls: 1 });
+    const seeds = (list: Generator[]): number[] => list.map(({ state }) => state.seed);
+    expect(seeds(new Generator(3).split(3))).toEqual(seeds(streams));
+    expect(seeds(new Generator(3).split(2))).toEqual(seeds(streams.slice(0, 2)));
+    const others = [...rng.split(3), rng.fork("0"), rng.branch(), ...new Generator(4).split(3), rng];
+    expect(new Set(seeds([...streams, ...others])).size).toBe(streams.length + others.length);
+    // Neighbours know nothing of each other: 64 streams of 256 numbers correlate as chance does, √(1/256).
+    const draws: number[][] = await Promise.all(rng.split(64).map((r) => rows(r.normal([256]))));
+    const worst = Math.max(...draws.slice(1).map((x, i) => Math.abs(x.reduce((sum, v, k) => sum + v * draws[i]![k]!, 0) / 256)));
+    expect(worst).toBeLessThan(4.5 / 16);
+    expect(rng.split(0)).toEqual([]);
+    for (const count of [-1, 0.5, Number.NaN, 1e9, "2" as never])
+      expect(() => rng.split(count)).toThrow(/^split: .* generators {3}at random\.test\.ts/);
+  });
+
+  test("split streams move on at each call of a compiled function", async () => {
+    const rng = new Generator(3);
+    const draw = compile(() => rng.split(2).map((r) => r.uniform([2])));
+    const [first, second] = [await Promise.all(draw().map(rows)), await Promise.all(draw().map(rows))];
+    expect(first[0]).not.toEqual(first[1]);
+    expect(second).not.toEqual(first);
+    expect(first[0]).toEqual(await rows(new Generator(3).split(2)[0]!.uniform([2])));
   });
 
   test("what is no seed is an error", () => {

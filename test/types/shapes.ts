@@ -1,5 +1,5 @@
 /** What the types of shapes accept and refuse: checked by the compiler, never run. */
-import { concat, maximum, type Tensor, tensor, type Variable, variable, zeros } from "gradus";
+import { concat, maskedFill, maximum, scatterAdd, type Tensor, tensor, tril, triu, type Variable, variable, zeros } from "gradus";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 declare function is<S>(): <T>(
@@ -29,6 +29,13 @@ is<[28, 28]>()(tensor(new Float32Array(784), [28, 28]));
 is<[number]>()(tensor(new Float32Array(784)));
 // @ts-expect-error the rows have different lengths
 tensor([[1, 2], [3]]);
+
+// Functions that keep the shape.
+is<[2, 2]>()(tril(m));
+is<[number, 784]>()(triu(batch, 1));
+is<[2, 2]>()(maskedFill(m, m.gt(0), 0));
+is<[2, 2]>()(scatterAdd(m, tensor([0], { dtype: "int32" }), 1));
+is<[2, 2]>()(m.cumprod());
 
 // Broadcasting.
 is<[2, 2]>()(m.add(1));

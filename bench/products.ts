@@ -5,10 +5,10 @@
  */
 import { type Expr, load, scalar } from "../src/kernel/expr.ts";
 import type { Operand, Product, Store } from "../src/kernel/kernel.ts";
-import type { Device } from "../src/runtime/device.ts";
 import { Heap } from "../src/runtime/heap.ts";
 import { openNative } from "../src/runtime/native.ts";
-import { WasmDevice } from "../src/runtime/wasm-device.ts";
+import type { Runner } from "../src/runtime/runner.ts";
+import { WasmRunner } from "../src/runtime/wasm-runner.ts";
 import { type Contents, loadKernel } from "../test/kernel/product-harness.ts";
 
 type Epilogue = "none" | "bias" | "sgd";
@@ -52,7 +52,7 @@ function kernelOf([m, n, k, forms, epilogue = "none", batch = 0]: Shape): { kern
   return { kernel, contents: [numbers(copies * m * k), numbers(copies * n * k), numbers(copies * m * n), numbers(m * n)] };
 }
 
-function gflops(device: Device, shape: Shape): number {
+function gflops(device: Runner, shape: Shape): number {
   const { kernel, contents } = kernelOf(shape);
   const loaded = loadKernel(device, kernel, contents);
   const flops = 2 * kernel.m * kernel.n * kernel.k * Math.max(1, shape[5] ?? 0);
@@ -71,8 +71,8 @@ function gflops(device: Device, shape: Shape): number {
 }
 
 const [filter = "", threads = "1", only = ""] = process.argv.slice(2);
-const devices: Device[] = [];
-if (only !== "native") devices.push(new WasmDevice({ heap: new Heap(), threads: Number(threads) }));
+const devices: Runner[] = [];
+if (only !== "native") devices.push(new WasmRunner({ heap: new Heap(), threads: Number(threads) }));
 if (only !== "wasm") {
   const opened = openNative(new Heap(), Number(threads));
   if ("runner" in opened) devices.push(opened.runner);

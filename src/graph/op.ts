@@ -46,7 +46,7 @@ export interface OpBase<I extends readonly Value[], A> extends OpRules<I, A> {
   vjp(dy: Value, inputs: I, out: Value, attributes: A): PerInput<I, Value | null>;
   /**
    * The op over a new leading axis of `size`: inputs marked in `batched` have it as axis 0, the result must have it too. At least one is marked.
-   * Elementwise ops have a default (`batchElementwise`), so have others by kind where it is always the same.
+   * Of an elementwise op all inputs have it.
    */
   batch(inputs: I, batched: PerInput<I, boolean>, attributes: A, size: number): Value;
 }

@@ -2,7 +2,9 @@ import type { FileHandle } from "node:fs/promises";
 import { FormatError } from "../core/errors.ts";
 import { needModule } from "../core/host.ts";
 import { codeOf, reason } from "./failures.ts";
-import type { Links } from "./read.ts";
+
+/** Whether the last part of a path may be a symbolic link: a file that the user names may, one that stands in a stranger's folder may not. */
+export type Links = "follow" | "refuse";
 
 /**
  * Opens a regular file, and nothing else: a device or a pipe may never end, a link may lead anywhere. What was opened is what is looked at.

@@ -2,10 +2,7 @@ import type { FileHandle } from "node:fs/promises";
 import { FormatError } from "../core/errors.ts";
 import { needModule } from "../core/host.ts";
 import { codeOf, reason } from "./failures.ts";
-import { openRegular } from "./open.ts";
-
-/** Whether the last part of a path may be a symbolic link: a file that the user names may, one that stands in a stranger's folder may not. */
-export type Links = "follow" | "refuse";
+import { type Links, openRegular } from "./open.ts";
 
 /** Largest file that is read whole. */
 export const MAX_FILE = 2 ** 31 - 1;

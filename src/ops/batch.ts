@@ -2,9 +2,9 @@
 import { InternalError, ShapeError } from "../core/errors.ts";
 import { sameShape, showShape } from "../core/shape.ts";
 import { withSite } from "../core/site.ts";
-import type { Nested, NestedAttributes, OpBase, ResultAttributes, Value } from "../graph/op.ts";
+import type { Nested, NestedAttributes, OpBase, PerInput, ResultAttributes, Value } from "../graph/op.ts";
 import { topological } from "../graph/walk.ts";
-import { repeat } from "./rules.ts";
+import { broadcastTo } from "./move.ts";
 
 /**
  * The outputs over a new leading axis of `size`: each key of `inputs` is replaced by a value that has that axis as axis 0, and so have all
@@ -29,7 +29,10 @@ function batchValue(v: Value, done: ReadonlyMap<Value, Value>, size: number): Va
   const op = v.op as OpBase<readonly Value[], unknown>;
   const batched = v.inputs.map((x) => done.has(x));
   const inputs = v.inputs.map((x) => done.get(x) ?? x);
-  const result = withSite(v.site, () => op.batch(inputs, batched, v.attributes, size));
+  const result = withSite(v.site, () => {
+    const ready = v.op.kind === "elementwise" ? batchAll(inputs, batched, size) : inputs;
+    return op.batch(ready, batched, v.attributes, size);
+  });
   if (!sameShape(result.shape, [size, ...v.shape]) || result.dtype !== v.dtype)
     throw new InternalError(`vmap: ${op.name} batched to ${showShape(result.shape)}, not ${showShape([size, ...v.shape])}`, {
       site: v.site,
@@ -56,4 +59,18 @@ function checkReplacement(x: Value, batched: Value, size: number): void {
     why: `the mapped axis of ${size} comes first`,
     site: x.site,
   });
+}
+
+/** Every input with the new leading axis: those without it are repeated along it. */
+export function batchAll<I extends readonly Value[]>(inputs: I, batched: PerInput<I, boolean>, size: number): I {
+  return inputs.map((x, i) => ((batched as readonly boolean[])[i] ? x : repeat(x, size))) as readonly Value[] as I;
+}
+
+/** x repeated along a new leading axis: [2, 3] → [size, 2, 3]. */
+export function repeat(x: Value, size: number): Value {
+  return broadcastTo(
+    x,
+    [size, ...x.shape],
+    x.shape.map((_, i) => i + 1),
+  );
 }

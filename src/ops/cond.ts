@@ -3,12 +3,11 @@ import { isFloat } from "../core/dtype.ts";
 import { ArgumentError, DTypeError } from "../core/errors.ts";
 import { showShape } from "../core/shape.ts";
 import { apply, type Body, type Nested, type NestedAttributes, type Value } from "../graph/op.ts";
-import { batchGraph } from "./batch.ts";
+import { batchAll, batchGraph } from "./batch.ts";
 import { bound, zerosLike } from "./leaf.ts";
 import { select } from "./logic.ts";
 import { broadcastTo } from "./move.ts";
 import { checkSame, closed, now, results, TOKEN, typeOf } from "./nested.ts";
-import { batchAll } from "./rules.ts";
 
 /**
  * What `yes` gives where the bool `predicate`, one number, is true, else what `no` gives; the other is not computed. Both give the same types.

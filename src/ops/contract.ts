@@ -5,8 +5,6 @@ import { inputSlots, SLOTS, slotShape } from "../graph/form.ts";
 import { apply, type Binary, type Contract, type ContractSlot, type Form, type Type, type Value } from "../graph/op.ts";
 import { checkCount, numbers } from "./rules.ts";
 
-export { plainForm, withoutWindows } from "./convolution.ts";
-
 /** T(x, w, y) = Σ x · w · y with two slots given: the third. Inputs in the order x, w, y. */
 export function contract(form: Form, a: Value, b: Value): Value {
   return apply(contractOp, [a, b], form);

@@ -3,10 +3,9 @@
 import { DTypeError, ShapeError } from "../core/errors.ts";
 import { sameShape, showShape } from "../core/shape.ts";
 import { apply, type Custom, type Type, type Value } from "../graph/op.ts";
-import { batchGraph } from "./batch.ts";
+import { batchGraph, repeat } from "./batch.ts";
 import { argument } from "./leaf.ts";
 import { sum } from "./reduce.ts";
-import { repeat } from "./rules.ts";
 
 /** Gradients of `xs` from the gradient and the value of y; null where none flows. */
 export type Backward = (dy: Value, y: Value, ...xs: Value[]) => readonly (Value | null)[];

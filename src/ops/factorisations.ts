@@ -5,13 +5,14 @@ import { apply, type Binary, type Serial, type Type, type Unary, type Value } fr
 import { cholesky as choleskyTemplate } from "../lower/templates/cholesky.ts";
 import { lu as luTemplate } from "../lower/templates/lu.ts";
 import { type TriangularAttributes, triangular } from "../lower/templates/triangular.ts";
+import { batchAll } from "./batch.ts";
 import { matmul } from "./contract.ts";
 import { add, mul, neg } from "./elementwise.ts";
 import { gather } from "./indexed.ts";
 import { iota, onesLike, scalarLike, zerosLike } from "./leaf.ts";
 import { cast, eq, le, lt, select } from "./logic.ts";
 import { moveAxis, reshape, sliceAxis, transpose } from "./move.ts";
-import { axesOf, batchAll, floats } from "./rules.ts";
+import { axesOf, floats } from "./rules.ts";
 import { argsort } from "./serial.ts";
 
 /** […, n, m] → […, m, n]. */

@@ -2,6 +2,7 @@
 export * from "./batch.ts";
 export * from "./cond.ts";
 export * from "./contract.ts";
+export * from "./convolution.ts";
 export * from "./custom.ts";
 export * from "./einsum.ts";
 export * from "./elementwise.ts";

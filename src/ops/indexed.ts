@@ -4,10 +4,11 @@ import { DTypeError, type IndexCheck, ShapeError } from "../core/errors.ts";
 import { checkAxis, type Shape, sameShape, showShape } from "../core/shape.ts";
 import { apply, type Binary, type Indexed, type IndexedAttributes, type Ternary, type Type, type Value } from "../graph/op.ts";
 import { scatterAdd as scatterAddTemplate } from "../lower/templates/scatter-add.ts";
+import { batchAll } from "./batch.ts";
 import { iota, zerosLike } from "./leaf.ts";
 import { type Bounded, bounded, boundedOp, cast, eq } from "./logic.ts";
 import { broadcastTo, inverse, moveAxis, transpose } from "./move.ts";
-import { axesOf, batchAll, checkCount } from "./rules.ts";
+import { axesOf, checkCount } from "./rules.ts";
 
 export interface GatherOptions {
   /** Leading axes that x and the indices have in common. */

@@ -5,12 +5,12 @@ import { showShape, sizeOf } from "../core/shape.ts";
 import { substitute } from "../graph/body.ts";
 import { apply, type Body, type Elementwise, type Nested, type NestedAttributes, type Value, type Vjp } from "../graph/op.ts";
 import { descendants, topological } from "../graph/walk.ts";
-import { batchGraph } from "./batch.ts";
+import { batchGraph, repeat } from "./batch.ts";
 import { add } from "./elementwise.ts";
 import { bound, zerosLike } from "./leaf.ts";
 import { moveAxis } from "./move.ts";
 import { checkSame, closed, now, result, TOKEN, typeOf } from "./nested.ts";
-import { checkCount, repeat } from "./rules.ts";
+import { checkCount } from "./rules.ts";
 
 export interface LoopAttributes extends NestedAttributes {
   readonly length: number;

@@ -2,9 +2,10 @@
 import { ShapeError } from "../core/errors.ts";
 import { checkAxis, showShape } from "../core/shape.ts";
 import { apply, type Place, type Unary, type Value, type Variadic } from "../graph/op.ts";
+import { batchAll } from "./batch.ts";
 import { zerosLike } from "./leaf.ts";
 import { slice, sliceAxis, type Windows, windows } from "./move.ts";
-import { batchAll, checkCount, sameTypes } from "./rules.ts";
+import { checkCount, sameTypes } from "./rules.ts";
 
 export interface Pad {
   readonly low: readonly number[];

@@ -5,7 +5,6 @@ import { ArgumentError, DTypeError, ShapeError } from "../core/errors.ts";
 import { sameShape, showShape } from "../core/shape.ts";
 import { apply, type Elementwise, type PerInput, type Type, type Unary, type Value } from "../graph/op.ts";
 import { call, type Expr, type ScalarFunction } from "../kernel/expr.ts";
-import { broadcastTo } from "./move.ts";
 
 /** What an elementwise op says for itself; the rest follows from its kind. */
 export interface ElementwiseRules<I extends readonly Value[], A> {
@@ -31,9 +30,8 @@ export function elementwise<I extends readonly Value[], A>(rules: ElementwiseRul
         Value | null
       >;
     },
-    batch(inputs, batched, attributes, size) {
-      return batchElementwise(op, inputs, batched as readonly boolean[], attributes, size);
-    },
+    // All inputs have the new axis already.
+    batch: (inputs, _, attributes) => apply(op as Elementwise<readonly Value[], A>, inputs, attributes),
   };
   return op;
 }
@@ -54,31 +52,6 @@ export function floatOperation(name: string, gradient: Gradient, lower: (x: Expr
     vjp: (dy, [x], y) => [gradient(dy, x, y)],
     lower: ([x]) => lower(x),
   });
-}
-
-/** Every input with the new leading axis: those without it are repeated along it. */
-export function batchAll<I extends readonly Value[]>(inputs: I, batched: PerInput<I, boolean>, size: number): I {
-  return inputs.map((x, i) => ((batched as readonly boolean[])[i] ? x : repeat(x, size))) as readonly Value[] as I;
-}
-
-/** The default of elementwise ops: the same op, all inputs batched. */
-export function batchElementwise(
-  op: Elementwise<any, any>,
-  inputs: readonly Value[],
-  batched: readonly boolean[],
-  attributes: unknown,
-  size: number,
-): Value {
-  return apply(op, batchAll(inputs, batched, size), attributes);
-}
-
-/** x repeated along a new leading axis: [2, 3] → [size, 2, 3]. */
-export function repeat(x: Value, size: number): Value {
-  return broadcastTo(
-    x,
-    [size, ...x.shape],
-    x.shape.map((_, i) => i + 1),
-  );
 }
 
 /** The inputs' common type. Errors: shapes or dtypes that differ. */

@@ -8,7 +8,7 @@ import { printGraph } from "../graph/print.ts";
 import { printLoops, printMemory, printProgram } from "../kernel/print.ts";
 import { optimise } from "../passes/index.ts";
 import { Executable, type ExecutableSpec, type Plan, planOf } from "../run/executable.ts";
-import type { Device } from "../runtime/device.ts";
+import type { Runner } from "../runtime/runner.ts";
 import { sourceOf } from "../runtime/source.ts";
 import { type Compiled, compiledFrom, type FeedOf } from "./compile.ts";
 import { gradientsIn, nameValues, Parts, type StepPart } from "./step-parts.ts";
@@ -123,7 +123,7 @@ function codesOf({ scheduled, program }: Plan, v: Value): number[] {
 }
 
 /** The costs of the forward pass, of that with the gradients, and of the whole, each optimised by itself; from them what each part adds. */
-function costsOf(spec: ExecutableSpec, parts: Parts, runner: Device | undefined): StepCosts {
+function costsOf(spec: ExecutableSpec, parts: Parts, runner: Runner | undefined): StepCosts {
   const whole = [...spec.outputs, ...spec.assignments.map((a) => a.value)];
   const forward = parts.forwardRoots.length > 0 ? parts.forwardRoots : whole;
   const flops = (roots: readonly Value[]): number => costOf(optimise(roots)).flops;
@@ -137,7 +137,7 @@ function costsOf(spec: ExecutableSpec, parts: Parts, runner: Device | undefined)
 }
 
 /** The memory that a program of these values alone has planned. */
-function planned(outputs: readonly Value[], runner: Device | undefined): number {
+function planned(outputs: readonly Value[], runner: Runner | undefined): number {
   if (!runner) return costOf(outputs).bytes;
   const { program } = planOf({ outputs, assignments: [], guards: [] }, runner.target);
   return program.buffers.reduce((n, b) => (b.place === "scratch" || b.place === "variable" ? n : n + b.bytes), program.scratchBytes);

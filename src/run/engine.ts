@@ -4,10 +4,10 @@ import { environment } from "../core/host.ts";
 import { checkOptions } from "../core/options.ts";
 import { takeSite } from "../core/site.ts";
 import { warnOnce } from "../core/warn.ts";
-import type { Device as Runner } from "../runtime/device.ts";
 import { Heap } from "../runtime/heap.ts";
-import { type OpenedNative, openNative } from "../runtime/native.ts";
-import { WasmDevice } from "../runtime/wasm-device.ts";
+import { openNative } from "../runtime/native.ts";
+import type { OpenedNative, Runner } from "../runtime/runner.ts";
+import { WasmRunner } from "../runtime/wasm-runner.ts";
 
 /** What programs run on, by name. */
 export type Device = "auto" | "wasm" | "native" | "interpreter";
@@ -84,7 +84,7 @@ export function runnerFor(device: Exclude<Device, "interpreter">, threads = chos
     if (device === "native") throw missing!.error();
     if (!missing!.quiet) warnOfWasm(missing!.error());
   }
-  return known(`wasm ${threads ?? ""}`, () => new WasmDevice({ heap: theHeap(), threads }));
+  return known(`wasm ${threads ?? ""}`, () => new WasmRunner({ heap: theHeap(), threads }));
 }
 
 /**

@@ -7,7 +7,7 @@ import type { Buffer, Check, Program } from "../kernel/program.ts";
 import { lower } from "../lower/index.ts";
 import type { Target } from "../lower/target.ts";
 import { optimise } from "../passes/index.ts";
-import type { LoadedProgram, Device as Runner, Status } from "../runtime/device.ts";
+import type { LoadedProgram, Runner, Status } from "../runtime/runner.ts";
 import { type Scheduled, schedule } from "../schedule/index.ts";
 import type { Cell } from "./holder.ts";
 import { Slot } from "./slots.ts";

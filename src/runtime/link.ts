@@ -26,8 +26,8 @@
  */
 import { InternalError } from "../core/errors.ts";
 import type { Argument, Buffer, Program, Step } from "../kernel/program.ts";
-import type { Status } from "./device.ts";
 import type { Heap } from "./heap.ts";
+import type { Status } from "./runner.ts";
 
 export const HEADER_WORDS = 16;
 export const RECORD_WORDS = 8;

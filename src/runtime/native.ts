@@ -3,18 +3,14 @@ import { DeviceError, GradusError } from "../core/errors.ts";
 import { nodeModule } from "../core/host.ts";
 import type { Heap } from "./heap.ts";
 import { isQuiet } from "./native-compiler.ts";
-import { NativeDevice } from "./native-device.ts";
+import { NativeRunner } from "./native-runner.ts";
 import { openNative as withoutNode } from "./no-native.ts";
-
-/** The device, or why there is none and the error for whoever asked for it by name. `quiet`: nothing is wrong, there just is no compiler. */
-export type OpenedNative =
-  | { readonly runner: NativeDevice }
-  | { readonly reason: string; readonly quiet: boolean; readonly error: () => DeviceError };
+import type { OpenedNative } from "./runner.ts";
 
 export function openNative(heap: Heap, threads?: number): OpenedNative {
   if (!nodeModule("node:fs")) return withoutNode(heap, threads);
   try {
-    return { runner: new NativeDevice({ heap, threads }) };
+    return { runner: new NativeRunner({ heap, threads }) };
   } catch (error) {
     const refused = error instanceof GradusError ? error : denied(error);
     if (!(refused instanceof DeviceError)) throw refused;

@@ -1,7 +1,7 @@
 /** What a run trains on, what scores its epochs, and what is kept for the end. */
 import type { Dataset, Labelled } from "../data/index.ts";
 import { Generator } from "../index.ts";
-import type { RunInfo } from "./run-folder.ts";
+import type { RunInfo } from "./stored.ts";
 
 /** The share of the training data that is held out for validation, unless said. */
 export const USUAL_VALIDATION = 0.1;

@@ -6,8 +6,9 @@ import { naming } from "./naming.ts";
 import type { Options } from "./options.ts";
 import { placeOf, prepare } from "./prepare.ts";
 import type { Recipe } from "./recipe.ts";
-import { type RunInfo, readCheckpoint, readInfo } from "./run-folder.ts";
+import { readCheckpoint, readInfo } from "./run-folder.ts";
 import { type Scores, score, type Trainable } from "./score.ts";
+import type { RunInfo } from "./stored.ts";
 import { loadGroup } from "./training-state.ts";
 
 /** A run to use: its model with the parameters it ended with (the best ones, after early stopping). */

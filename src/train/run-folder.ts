@@ -1,6 +1,5 @@
 import { ArgumentError, FormatError } from "../core/errors.ts";
 import { needModule } from "../core/host.ts";
-import type { Device } from "../index.ts";
 import {
   type Checkpoint,
   CheckpointFolder,
@@ -19,33 +18,7 @@ import {
   writeAtomically,
 } from "../io/index.ts";
 import { RunLog } from "./run-log.ts";
-
-/** What `run.json` holds: configuration, versions, machine, outcome. */
-export interface RunInfo {
-  /** Of this file. */
-  readonly version: 1;
-  readonly gradus: string;
-  readonly recipe: string;
-  readonly options: Record<string, number | string | boolean>;
-  readonly seed: number;
-  readonly epochs: number;
-  readonly batchSize: number;
-  /** The share of the training data held out for validation. */
-  readonly validation: number;
-  /** What scores the epochs. Where it is missing: the validation part, or the test set if there is none. */
-  readonly checkedOn?: "validation" | "test" | "nothing" | undefined;
-  readonly patience: number | null;
-  readonly nonFinite?: "stop" | "skip" | undefined;
-  readonly data: string | null;
-  readonly device: Device;
-  readonly threads: number | null;
-  readonly machine: Record<string, unknown>;
-  readonly started: string;
-  readonly finished: string | null;
-  readonly status: "running" | "done" | "stopped early" | "interrupted" | "failed";
-  readonly seconds: number;
-  readonly scores: Record<string, number | null>;
-}
+import type { RunInfo } from "./stored.ts";
 
 type Warn = (line: string) => void;
 

@@ -1,19 +1,6 @@
 import { LogFile, writeAtomically } from "../io/index.ts";
+import type { LoggedStep, LogNote } from "./stored.ts";
 import type { Progress } from "./training-state.ts";
-
-/** What a checkpoint says of `metrics.jsonl`: its bytes, and the steps since its last line: how many, and the sum of their losses. */
-export interface LogNote {
-  readonly bytes: number;
-  readonly count: number;
-  readonly loss: number;
-}
-
-/** A step with its loss and its learning rate, which logs once had not. */
-export interface LoggedStep {
-  readonly step: number;
-  readonly loss: number;
-  readonly lr?: number | undefined;
-}
 
 /** The line of an epoch. */
 export const epochLine = ({ epoch, step, loss, metrics, validation }: Progress, checkedOn: string): Record<string, unknown> => ({

@@ -4,7 +4,7 @@ import type { Device } from "../index.ts";
 import type { Damaged } from "../io/index.ts";
 import type { CheckedOn } from "./held-out.ts";
 import type { Recipe } from "./recipe.ts";
-import type { RunInfo } from "./run-folder.ts";
+import type { RunInfo } from "./stored.ts";
 import type { Progress } from "./training-state.ts";
 
 /** What a training and a search are both told. */

@@ -8,9 +8,10 @@ import { USUAL_VALIDATION } from "./held-out.ts";
 import { describeMachine } from "./machine.ts";
 import type { Options } from "./options.ts";
 import { completeOptions, placeOf } from "./prepare.ts";
-import { isUnbegun, RunFolder, type RunInfo, readInfo } from "./run-folder.ts";
+import { isUnbegun, RunFolder, readInfo } from "./run-folder.ts";
 import { lengthOf, type Result, TRAIN_SETTINGS, type TrainEvents, type TrainOutcome, type TrainSettings } from "./run-types.ts";
 import { placement, type Trainable } from "./score.ts";
+import type { RunInfo } from "./stored.ts";
 import { isStop } from "./trainer.ts";
 import { storeAll } from "./training-state.ts";
 

@@ -1,8 +1,7 @@
 /** What the files of a run must hold. Loaded when one is read: zod takes longer to load than all of gradus, and few programs read runs. */
 import { z } from "zod";
 import { FormatError } from "../core/errors.ts";
-import type { RunInfo } from "./run-folder.ts";
-import type { LoggedStep, LogNote } from "./run-log.ts";
+import type { LoggedStep, LogNote, RunInfo } from "./stored.ts";
 import type { Position } from "./training-state.ts";
 
 /** Of `run.json`. */

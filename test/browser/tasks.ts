@@ -5,8 +5,8 @@ import { HostRandom } from "../../src/data/random.ts";
 import { compile, describe, Generator, gradients, type HostDescription, type Tensor, tensor, variable } from "../../src/index.ts";
 import { crossEntropy, Dropout, init, Linear, relu, Sequential } from "../../src/nn/index.ts";
 import { adam } from "../../src/optim/index.ts";
-import { WasmDevice } from "../../src/runtime/wasm-device.ts";
 import { hasRelaxedSimd } from "../../src/runtime/wasm-features.ts";
+import { WasmRunner } from "../../src/runtime/wasm-runner.ts";
 import { accuracy } from "../../src/train/classification-metrics.ts";
 import { fit as train } from "../../src/train/trainer.ts";
 import { deviceSuite } from "../runtime/device-suite.ts";
@@ -14,7 +14,7 @@ import { sampleSuite } from "../targets/suite.ts";
 import { type Outcome, runCollected } from "./collector.ts";
 
 /** Counts a device's runs, and those on all its threads. */
-function count(device: WasmDevice): { runs: number; together: number } {
+function count(device: WasmRunner): { runs: number; together: number } {
   const counts = { runs: 0, together: 0 };
   const load = device.load.bind(device);
   device.load = (...args) => {
@@ -47,7 +47,7 @@ export interface Conformance extends Outcome {
 /** The suite that all targets run, on `threads` threads; `slow` leaves out what differs little. */
 async function conformance({ threads, relaxed, slow }: { threads: number; relaxed: boolean; slow: boolean }): Promise<Conformance> {
   const start = performance.now();
-  const device = new WasmDevice({ threads, relaxed });
+  const device = new WasmRunner({ threads, relaxed });
   await device.ready();
   sampleSuite({ name: "WebAssembly", threads: threads > 1 ? "all" : "one", levels: [1], slow, open: () => device });
   const counts = count(device);
@@ -57,7 +57,7 @@ async function conformance({ threads, relaxed, slow }: { threads: number; relaxe
 
 /** What every device must do. */
 async function devices(): Promise<Outcome> {
-  deviceSuite("WebAssembly", (threads) => new WasmDevice({ threads }));
+  deviceSuite("WebAssembly", (threads) => new WasmRunner({ threads }));
   return runCollected();
 }
 
@@ -105,7 +105,7 @@ async function digits({
 
 /** What this place has. */
 async function environment(): Promise<{ isolated: boolean; shared: boolean; relaxed: boolean; threads: number; native: string }> {
-  const device = new WasmDevice();
+  const device = new WasmRunner();
   await device.ready();
   const threads = device.threads;
   device.close();

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { arrayOf, bytesOf, type DType, viewOf } from "../../src/core/dtype.ts";
 import { call, load } from "../../src/kernel/expr.ts";
-import type { Device } from "../../src/runtime/device.ts";
 import { nativeAvailable } from "../../src/runtime/native-compiler.ts";
-import { NativeDevice } from "../../src/runtime/native-device.ts";
-import { WasmDevice } from "../../src/runtime/wasm-device.ts";
+import { NativeRunner } from "../../src/runtime/native-runner.ts";
+import type { Runner } from "../../src/runtime/runner.ts";
+import { WasmRunner } from "../../src/runtime/wasm-runner.ts";
 import { ACCURACY, FUNCTIONS, type FunctionName, loadMath, ulps } from "./math-fixtures.ts";
 
 /** out[i] = op(inputs[0][i], …) on a device. */
-function map(device: Device, op: FunctionName, dtype: DType, inputs: readonly (readonly number[])[]): number[] {
+function map(device: Runner, op: FunctionName, dtype: DType, inputs: readonly (readonly number[])[]): number[] {
   const length = inputs[0]!.length;
   const bytes = length * bytesOf(dtype);
   const ids = [...inputs.keys(), inputs.length];
@@ -50,15 +50,15 @@ function map(device: Device, op: FunctionName, dtype: DType, inputs: readonly (r
 }
 
 const native = nativeAvailable();
-const DEVICES: [string, () => Device, boolean][] = [
-  ["WebAssembly", () => new WasmDevice({ threads: 1 }), true],
-  ["WebAssembly without fma", () => new WasmDevice({ threads: 1, relaxed: false }), true],
-  ["native", () => new NativeDevice({ threads: 1 }), native.available],
+const DEVICES: [string, () => Runner, boolean][] = [
+  ["WebAssembly", () => new WasmRunner({ threads: 1 }), true],
+  ["WebAssembly without fma", () => new WasmRunner({ threads: 1, relaxed: false }), true],
+  ["native", () => new NativeRunner({ threads: 1 }), native.available],
 ];
 
 for (const [name, create, available] of DEVICES)
   describe.runIf(available)(`scalar functions on ${name}`, () => {
-    let device: Device;
+    let device: Runner;
     beforeAll(() => {
       device = create();
     });

@@ -3,7 +3,7 @@ import { bytesOf, type DType, type TypedArray, viewOf } from "../../src/core/dty
 import type { Kernel } from "../../src/kernel/kernel.ts";
 import type { Buffer, Code, Step } from "../../src/kernel/program.ts";
 import { productAsRows } from "../../src/lower/loops/product-rows.ts";
-import type { Device } from "../../src/runtime/device.ts";
+import type { Runner } from "../../src/runtime/runner.ts";
 
 export interface Contents {
   readonly dtype: DType;
@@ -19,7 +19,7 @@ export interface LoadedKernel {
 }
 
 /** The kernel's buffers are numbered as in `contents`. */
-export function loadKernel(device: Device, kernel: Kernel, contents: readonly Contents[], optimised = true): LoadedKernel {
+export function loadKernel(device: Runner, kernel: Kernel, contents: readonly Contents[], optimised = true): LoadedKernel {
   const buffers: Buffer[] = contents.map(({ dtype, data }, id) => ({ id, dtype, bytes: data.length * bytesOf(dtype), place: "argument" }));
   const context = {
     dtypeOf: (b: number): DType => buffers[b]!.dtype,
@@ -56,7 +56,7 @@ export function loadKernel(device: Device, kernel: Kernel, contents: readonly Co
 }
 
 /** Results of buffer `result` after one run. */
-export function runKernel(device: Device, kernel: Kernel, contents: readonly Contents[], result: number, optimised = true): number[] {
+export function runKernel(device: Runner, kernel: Kernel, contents: readonly Contents[], result: number, optimised = true): number[] {
   const loaded = loadKernel(device, kernel, contents, optimised);
   try {
     loaded.run();

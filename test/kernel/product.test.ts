@@ -2,19 +2,19 @@ import { afterAll, describe, expect, test } from "vitest";
 import { call, cast, compare, type Expr, index, load, scalar, select } from "../../src/kernel/expr.ts";
 import type { Operand, Product, Store } from "../../src/kernel/kernel.ts";
 import { tanh } from "../../src/kernel/math/functions.ts";
-import type { Device } from "../../src/runtime/device.ts";
 import { Heap } from "../../src/runtime/heap.ts";
 import { openNative } from "../../src/runtime/native.ts";
-import { WasmDevice } from "../../src/runtime/wasm-device.ts";
+import type { Runner } from "../../src/runtime/runner.ts";
+import { WasmRunner } from "../../src/runtime/wasm-runner.ts";
 import { type Contents, loadKernel, runKernel } from "./product-harness.ts";
 
-const wasm: Device = new WasmDevice({ heap: new Heap(), threads: 1 });
-const wasm2: Device = new WasmDevice({ heap: new Heap(), threads: 2 });
+const wasm: Runner = new WasmRunner({ heap: new Heap(), threads: 1 });
+const wasm2: Runner = new WasmRunner({ heap: new Heap(), threads: 2 });
 const opened = openNative(new Heap(), 2);
-const native: Device | undefined = "runner" in opened ? opened.runner : undefined;
+const native: Runner | undefined = "runner" in opened ? opened.runner : undefined;
 const single = openNative(new Heap(), 1);
-const native1: Device | undefined = "runner" in single ? single.runner : undefined;
-const devices: readonly (readonly [string, Device])[] = [["wasm", wasm], ...(native ? [["native", native] as const] : [])];
+const native1: Runner | undefined = "runner" in single ? single.runner : undefined;
+const devices: readonly (readonly [string, Runner])[] = [["wasm", wasm], ...(native ? [["native", native] as const] : [])];
 afterAll(() => {
   for (const d of [wasm, wasm2, native, native1]) d?.close();
 });
@@ -87,7 +87,7 @@ function largestDifference(a: readonly number[], b: readonly number[]): number {
 }
 
 /** Packed and in plain loops: how far apart at most, in the buffers that may have been written. */
-function compareBoth(device: Device, setup: Setup, results: readonly number[] = [2]): number {
+function compareBoth(device: Runner, setup: Setup, results: readonly number[] = [2]): number {
   const { kernel, contents } = setUp(setup);
   const of = (optimised: boolean): number[] => results.flatMap((r) => runKernel(device, kernel, contents, r, optimised));
   return largestDifference(of(true), of(false));

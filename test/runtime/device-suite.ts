@@ -1,7 +1,7 @@
 /** What every device must do: one suite for all of them. */
 import { afterAll, describe, expect, test } from "vitest";
 import type { Program } from "../../src/kernel/program.ts";
-import type { Device, LoadedProgram } from "../../src/runtime/device.ts";
+import type { LoadedProgram, Runner } from "../../src/runtime/runner.ts";
 import { addWord, affine, BLOCK, buffer, callStep, check, of, place, program, refuseNegative, sumWords, whoDid } from "./programs.ts";
 
 interface Loaded {
@@ -11,7 +11,7 @@ interface Loaded {
   readonly words: (id: number, count: number) => Int32Array;
 }
 
-export function loadOn(device: Device, p: Program): Loaded {
+export function loadOn(device: Runner, p: Program): Loaded {
   const addresses = place(device, p);
   const loaded = device.load(p, ({ id }) => addresses.get(id)!, { threads: "all" });
   return {
@@ -22,7 +22,7 @@ export function loadOn(device: Device, p: Program): Loaded {
   };
 }
 
-export function deviceSuite(name: string, make: (threads: number) => Device): void {
+export function deviceSuite(name: string, make: (threads: number) => Runner): void {
   describe.each([1, 2, 3])(`${name} on %i threads`, (threads) => {
     const device = make(threads);
     afterAll(() => device.close());

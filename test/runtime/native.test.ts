@@ -7,7 +7,7 @@ import type { Argument, Buffer, Code, Program, Step } from "../../src/kernel/pro
 import { Heap } from "../../src/runtime/heap.ts";
 import { NativeCache } from "../../src/runtime/native-cache.ts";
 import { nativeAvailable } from "../../src/runtime/native-compiler.ts";
-import { NativeDevice } from "../../src/runtime/native-device.ts";
+import { NativeRunner } from "../../src/runtime/native-runner.ts";
 import { deviceSuite } from "./device-suite.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "gradus-test-"));
@@ -15,9 +15,9 @@ const found = nativeAvailable(new NativeCache(directory));
 const why = found.available ? "" : ` (skipped: ${found.reason})`;
 const BLOCK = 64;
 
-const open: NativeDevice[] = [];
-function device(threads: number, caller: "works" | "waits" = "works"): NativeDevice {
-  const made = new NativeDevice({ heap: new Heap({ maximumBytes: 2 ** 26 }), threads, caller, cache: new NativeCache(directory) });
+const open: NativeRunner[] = [];
+function device(threads: number, caller: "works" | "waits" = "works"): NativeRunner {
+  const made = new NativeRunner({ heap: new Heap({ maximumBytes: 2 ** 26 }), threads, caller, cache: new NativeCache(directory) });
   open.push(made);
   return made;
 }
@@ -80,7 +80,7 @@ interface Plan {
 }
 
 /** A program on a device with its buffers filled, and views of them. */
-function build(on: NativeDevice, plan: Plan) {
+function build(on: NativeRunner, plan: Plan) {
   const buffers = plan.buffers.map(({ fill: _, ...buffer }, id) => ({ id, ...buffer }));
   const addresses = new Map(buffers.filter((b) => b.place !== "scratch").map((b) => [b.id, on.heap.allocate(b.bytes)]));
   const view = (id: number) => on.heap.view(buffers[id]!.dtype, addresses.get(id)!, buffers[id]!.bytes / 4);
@@ -109,8 +109,8 @@ const numbers = (count: number): number[] => Array.from({ length: count }, (_, i
 
 if (found.available) {
   const cache = new NativeCache(directory);
-  deviceSuite("native", (threads) => new NativeDevice({ threads, cache }));
-  deviceSuite("native whose caller waits", (threads) => new NativeDevice({ threads, caller: "waits", cache }));
+  deviceSuite("native", (threads) => new NativeRunner({ threads, cache }));
+  deviceSuite("native whose caller waits", (threads) => new NativeRunner({ threads, caller: "waits", cache }));
 }
 
 describe.skipIf(!found.available)(`the native device${why}`, () => {

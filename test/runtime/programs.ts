@@ -1,7 +1,7 @@
 /** Small programs for tests of devices. */
 import { type Int, type IntLocal, iadd, imin, imul, int, type LoopFunction, type Statement, type Vec, vec } from "../../src/kernel/loop.ts";
 import type { Argument, Buffer, Check, Code, Program, Step } from "../../src/kernel/program.ts";
-import type { Device } from "../../src/runtime/device.ts";
+import type { Runner } from "../../src/runtime/runner.ts";
 
 export const BLOCK = 64;
 
@@ -88,6 +88,6 @@ export function program(parts: Partial<Program> & Pick<Program, "codes" | "buffe
 }
 
 /** Addresses of a program's buffers that are not scratch. */
-export function place(device: Device, { buffers }: Program): Map<number, number> {
+export function place(device: Runner, { buffers }: Program): Map<number, number> {
   return new Map(buffers.filter((b) => b.place !== "scratch").map((b) => [b.id, device.heap.allocate(b.bytes)]));
 }

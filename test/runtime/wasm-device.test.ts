@@ -3,15 +3,15 @@ import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { DeviceError } from "../../src/core/errors.ts";
 import { Heap } from "../../src/runtime/heap.ts";
-import { WasmDevice } from "../../src/runtime/wasm-device.ts";
+import { WasmRunner } from "../../src/runtime/wasm-runner.ts";
 import { deviceSuite, loadOn } from "./device-suite.ts";
 import { addWord, buffer, callStep, hang, of, program, trap } from "./programs.ts";
 
-deviceSuite("WebAssembly", (threads) => new WasmDevice({ threads }));
-deviceSuite("WebAssembly whose caller waits", (threads) => new WasmDevice({ threads, caller: "waits" }));
+deviceSuite("WebAssembly", (threads) => new WasmRunner({ threads }));
+deviceSuite("WebAssembly whose caller waits", (threads) => new WasmRunner({ threads, caller: "waits" }));
 
 const counting = program({ codes: [addWord], buffers: [buffer(0, 1)], steps: [callStep(0, [of(0), 1], 100)] });
-const count = (device: WasmDevice): void => {
+const count = (device: WasmRunner): void => {
   const single = loadOn(device, { ...counting, steps: [callStep(0, [of(0), 1])] });
   single.words(0, 1)[0] = 0;
   expect(single.run()).toEqual({ ok: true });
@@ -26,7 +26,7 @@ interface Team {
 
 describe("a WebAssembly device that met trouble", () => {
   test.each([1, 2, 3])("explains a trap and goes on, on %i threads", (threads) => {
-    const device = new WasmDevice({ threads });
+    const device = new WasmRunner({ threads });
     const bad = loadOn(device, program({ codes: [trap], buffers: [], steps: [callStep(0, [], 20), { do: "barrier" }] }));
     for (let i = 0; i < 3; i++) {
       expect(() => bad.run()).toThrow(DeviceError);
@@ -37,7 +37,7 @@ describe("a WebAssembly device that met trouble", () => {
   });
 
   test("explains a trap of a worker while the caller waits", async () => {
-    const device = new WasmDevice({ threads: 2, caller: "waits" });
+    const device = new WasmRunner({ threads: 2, caller: "waits" });
     const bad = loadOn(device, program({ codes: [trap], buffers: [], steps: [callStep(0, [], 20), { do: "barrier" }] }));
     await expect(bad.loaded.runAsync()).rejects.toThrow(/out of bounds/);
     count(device);
@@ -45,7 +45,7 @@ describe("a WebAssembly device that met trouble", () => {
   });
 
   test("gives up on a thread that no longer answers", () => {
-    const device = new WasmDevice({ threads: 2, patience: 300 });
+    const device = new WasmRunner({ threads: 2, patience: 300 });
     const stuck = loadOn(device, program({ codes: [hang], buffers: [], steps: [callStep(0, [0], 2), { do: "barrier" }] }));
     expect(() => stuck.run()).toThrow(/no longer answers/);
     count(device);
@@ -53,7 +53,7 @@ describe("a WebAssembly device that met trouble", () => {
   });
 
   test.each(["works", "waits"] as const)("replaces workers that have died, when the caller %s", async (caller) => {
-    const device = new WasmDevice({ threads: 2, caller });
+    const device = new WasmRunner({ threads: 2, caller });
     count(device);
     await (device as unknown as { team: { workers: { terminate(): Promise<unknown> }[] } }).team.workers.at(-1)!.terminate();
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -70,7 +70,7 @@ describe("a WebAssembly device that met trouble", () => {
     "notices at once that a worker died, in a run that blocks the caller, who %s (worker %i)",
     { timeout: 15_000 },
     async (caller, which) => {
-      const device = new WasmDevice({ threads: 2, caller });
+      const device = new WasmRunner({ threads: 2, caller });
       const loaded = loadOn(device, counting);
       await device.ready();
       const { team } = device as unknown as { team: Team };
@@ -84,7 +84,7 @@ describe("a WebAssembly device that met trouble", () => {
   );
 
   test("replaces a worker that died before a run, though no event has said so yet", { timeout: 15_000 }, async () => {
-    const device = new WasmDevice({ threads: 2 });
+    const device = new WasmRunner({ threads: 2 });
     const loaded = loadOn(device, counting);
     await device.ready();
     void (device as unknown as { team: Team }).team.workers[0]!.terminate();
@@ -97,7 +97,7 @@ describe("a WebAssembly device that met trouble", () => {
   });
 
   test("runs on the calling thread when no worker can take a dead one's place", async () => {
-    const device = new WasmDevice({ threads: 3 });
+    const device = new WasmRunner({ threads: 3 });
     const loaded = loadOn(device, counting);
     await device.ready();
     const { team } = device as unknown as { team: Team & { startOne(): unknown } };
@@ -118,7 +118,7 @@ describe("a WebAssembly device that met trouble", () => {
   });
 
   test("fails a run whose worker dies, while the caller waits, and goes on", async () => {
-    const device = new WasmDevice({ threads: 1, caller: "waits" });
+    const device = new WasmRunner({ threads: 1, caller: "waits" });
     const endless = loadOn(device, program({ codes: [hang], buffers: [], steps: [callStep(0, [1], 2000)] }));
     const result = endless.loaded.runAsync();
     setTimeout(() => (device as unknown as { team: { workers: { terminate(): void }[] } }).team.workers[0]!.terminate(), 100);
@@ -128,7 +128,7 @@ describe("a WebAssembly device that met trouble", () => {
   });
 
   test("says that a run was aborted when it is closed meanwhile", async () => {
-    const device = new WasmDevice({ threads: 1, caller: "waits" });
+    const device = new WasmRunner({ threads: 1, caller: "waits" });
     const endless = loadOn(device, program({ codes: [hang], buffers: [], steps: [callStep(0, [1], 2000)] }));
     const result = endless.loaded.runAsync();
     setTimeout(() => device.close(), 100);
@@ -136,7 +136,7 @@ describe("a WebAssembly device that met trouble", () => {
   });
 
   test("refuses to run when it is closed", () => {
-    const device = new WasmDevice({ threads: 2 });
+    const device = new WasmRunner({ threads: 2 });
     const loaded = loadOn(device, counting);
     device.close();
     expect(() => loaded.run()).toThrow(/closed/);
@@ -144,7 +144,7 @@ describe("a WebAssembly device that met trouble", () => {
 });
 
 describe("a WebAssembly device over unshared memory", () => {
-  const device = new WasmDevice({ heap: new Heap({ shared: false }), threads: 4 });
+  const device = new WasmRunner({ heap: new Heap({ shared: false }), threads: 4 });
   afterAll(() => device.close());
 
   test("has one thread and runs", () => {
@@ -162,7 +162,7 @@ describe("a WebAssembly device over unshared memory", () => {
 });
 
 test("the event loop goes on while a device whose caller waits runs", async () => {
-  const device = new WasmDevice({ threads: 1, caller: "waits" });
+  const device = new WasmRunner({ threads: 1, caller: "waits" });
   const slow = loadOn(device, program({ codes: [hang], buffers: [], steps: [callStep(0, [1], 5)], work: 1e9 }));
   let turns = 0;
   const timer = setInterval(() => turns++, 1);
@@ -173,8 +173,8 @@ test("the event loop goes on while a device whose caller waits runs", async () =
 });
 
 test("a process ends by itself while workers sleep", () => {
-  const module = fileURLToPath(new URL("../../src/runtime/wasm-device.ts", import.meta.url));
-  const code = `const { WasmDevice } = await import(${JSON.stringify(module)}); await new WasmDevice({ threads: 3 }).ready(); console.log("ready");`;
+  const module = fileURLToPath(new URL("../../src/runtime/wasm-runner.ts", import.meta.url));
+  const code = `const { WasmRunner } = await import(${JSON.stringify(module)}); await new WasmRunner({ threads: 3 }).ready(); console.log("ready");`;
   const output = execFileSync(process.execPath, ["--import", "tsx", "--input-type=module", "-e", code], {
     timeout: 20_000,
     encoding: "utf8",

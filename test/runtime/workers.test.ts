@@ -142,8 +142,8 @@ const run = (ending) => new Worker(\`(async () => {
   const { parentPort } = require("node:worker_threads");
   // A module of the sources: what is built has only what is public.
   (await import(${JSON.stringify(import.meta.resolve("tsx/esm/api"))})).register();
-  const { NativeDevice } = await import(${JSON.stringify(new URL("../../src/runtime/native-device.ts", import.meta.url).href)});
-  const device = new NativeDevice({ threads: 2, caller: "waits" });
+  const { NativeRunner } = await import(${JSON.stringify(new URL("../../src/runtime/native-runner.ts", import.meta.url).href)});
+  const device = new NativeRunner({ threads: 2, caller: "waits" });
   device.load(\${JSON.stringify(long)}, () => 0, { threads: "all" }).runAsync();
   parentPort.postMessage("runs");
   \${ending}

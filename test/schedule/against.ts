@@ -3,14 +3,14 @@ import { expect } from "vitest";
 import { sizeOf } from "../../src/core/shape.ts";
 import type { Value } from "../../src/graph/op.ts";
 import { evaluate } from "../../src/interpret/evaluate.ts";
-import type { Device } from "../../src/runtime/device.ts";
+import type { Runner } from "../../src/runtime/runner.ts";
 import { runGraph } from "./run.ts";
 
 /** n float64 numbers between −1 and 1, others for another seed. */
 export const wave = (n: number, seed = 0): Float64Array => Float64Array.from({ length: n }, (_, i) => Math.sin(i * 1.3 + seed));
 
 /** @param args arguments 0, 1, … of the graph, in float64 */
-export function againstInterpreter(device: Device, outputs: readonly Value[], args: readonly Value[]): void {
+export function againstInterpreter(device: Runner, outputs: readonly Value[], args: readonly Value[]): void {
   const data = args.map((a, i) => wave(sizeOf(a.shape), i));
   const wanted = evaluate(outputs, new Map(args.map((a, i) => [a, data[i]!])));
   for (const optimize of [1, 0] as const)

@@ -2,11 +2,11 @@
 import { afterAll, describe, expect, test } from "vitest";
 import type { Value } from "../../src/graph/op.ts";
 import * as o from "../../src/ops/index.ts";
-import { WasmDevice } from "../../src/runtime/wasm-device.ts";
+import { WasmRunner } from "../../src/runtime/wasm-runner.ts";
 import { againstInterpreter, wave } from "./against.ts";
 import { loadGraph } from "./run.ts";
 
-const device = new WasmDevice({ threads: 2 });
+const device = new WasmRunner({ threads: 2 });
 afterAll(() => device.close());
 
 describe("What is read under another shape", () => {

@@ -3,10 +3,10 @@ import { afterAll, describe, expect, test } from "vitest";
 import type { Value } from "../../src/graph/op.ts";
 import { evaluate } from "../../src/interpret/evaluate.ts";
 import * as o from "../../src/ops/index.ts";
-import { WasmDevice } from "../../src/runtime/wasm-device.ts";
+import { WasmRunner } from "../../src/runtime/wasm-runner.ts";
 import { type Loaded, loadGraph } from "./run.ts";
 
-const device = new WasmDevice({ threads: 2 });
+const device = new WasmRunner({ threads: 2 });
 afterAll(() => device.close());
 
 const SHAPE = [6, 5];

@@ -3,12 +3,12 @@ import { afterAll, describe, expect, test } from "vitest";
 import type { Form, Value } from "../../src/graph/op.ts";
 import * as o from "../../src/ops/index.ts";
 import { optimise } from "../../src/passes/index.ts";
-import { WasmDevice } from "../../src/runtime/wasm-device.ts";
+import { WasmRunner } from "../../src/runtime/wasm-runner.ts";
 import { type Contraction, planContraction } from "../../src/schedule/contraction.ts";
 import { schedule } from "../../src/schedule/index.ts";
 import { againstInterpreter } from "./against.ts";
 
-const device = new WasmDevice({ threads: 1 });
+const device = new WasmRunner({ threads: 1 });
 afterAll(() => device.close());
 const argument = (i: number, ...shape: number[]): Value => o.argument(i, { shape, dtype: "float64" });
 

@@ -1,11 +1,11 @@
 import { afterAll, describe, expect, test } from "vitest";
 import type { Value } from "../../src/graph/op.ts";
 import * as o from "../../src/ops/index.ts";
-import { WasmDevice } from "../../src/runtime/wasm-device.ts";
+import { WasmRunner } from "../../src/runtime/wasm-runner.ts";
 import { gradients } from "../../src/transform/gradients.ts";
 import { loadGraph, runGraph } from "./run.ts";
 
-const device = new WasmDevice({ threads: 1 });
+const device = new WasmRunner({ threads: 1 });
 afterAll(() => device.close());
 
 const x = o.argument(0, { shape: [3], dtype: "float32" });

@@ -6,13 +6,13 @@ import { lower } from "../../src/lower/index.ts";
 import { axisSet, hasAxis } from "../../src/lower/loops/axis-set.ts";
 import { ArgumentBlock, keyOf } from "../../src/lower/loops/block.ts";
 import * as o from "../../src/ops/index.ts";
-import { WasmDevice } from "../../src/runtime/wasm-device.ts";
+import { WasmRunner } from "../../src/runtime/wasm-runner.ts";
 import { schedule } from "../../src/schedule/index.ts";
 import { gradients } from "../../src/transform/gradients.ts";
 import { expectSame } from "../targets/harness.ts";
 import { runGraph } from "./run.ts";
 
-const device = new WasmDevice({ threads: 1 });
+const device = new WasmRunner({ threads: 1 });
 afterAll(() => device.close());
 
 describe("Kernels", () => {

@@ -4,11 +4,11 @@ import { afterAll, describe, expect, test } from "vitest";
 import { sizeOf } from "../../src/core/shape.ts";
 import type { Value } from "../../src/graph/op.ts";
 import * as o from "../../src/ops/index.ts";
-import { WasmDevice } from "../../src/runtime/wasm-device.ts";
+import { WasmRunner } from "../../src/runtime/wasm-runner.ts";
 import { againstInterpreter } from "./against.ts";
 import { loadGraph } from "./run.ts";
 
-const device = new WasmDevice({ threads: 2 });
+const device = new WasmRunner({ threads: 2 });
 afterAll(() => device.close());
 const argument = (i: number, shape: readonly number[]): Value => o.argument(i, { shape, dtype: "float64" });
 

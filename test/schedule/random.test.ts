@@ -2,13 +2,13 @@ import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import type { Value } from "../../src/graph/op.ts";
 import * as o from "../../src/ops/index.ts";
-import { WasmDevice } from "../../src/runtime/wasm-device.ts";
+import { WasmRunner } from "../../src/runtime/wasm-runner.ts";
 import { gradients } from "../../src/transform/gradients.ts";
 import * as small from "../passes/random-graphs.ts";
 import { difference, type Inputs, reference, runOn, stored } from "../targets/harness.ts";
 import { buildGraph, choices, numbersFor } from "./graphs.ts";
 
-const device = new WasmDevice({ threads: 2 });
+const device = new WasmRunner({ threads: 2 });
 afterAll(() => device.close());
 
 function agree(outputs: readonly Value[], given: Inputs, slack: number): void {

@@ -5,7 +5,7 @@ import type { Value } from "../../src/graph/op.ts";
 import type { Program } from "../../src/kernel/program.ts";
 import { lower } from "../../src/lower/index.ts";
 import { optimise } from "../../src/passes/index.ts";
-import type { Device, Status } from "../../src/runtime/device.ts";
+import type { Runner, Status } from "../../src/runtime/runner.ts";
 import { type Assignment, type Scheduled, schedule } from "../../src/schedule/index.ts";
 
 export interface RunOptions {
@@ -26,7 +26,7 @@ export interface Loaded {
   dispose(): void;
 }
 
-export function loadGraph(device: Device, outputs: readonly Value[], options: RunOptions = {}): Loaded {
+export function loadGraph(device: Runner, outputs: readonly Value[], options: RunOptions = {}): Loaded {
   const { assignments = [], guards = [], optimize = 1 } = options;
   const all = optimise([...outputs, ...assignments.map((a) => a.value), ...guards.map((g) => g.value)], { level: optimize });
   const n = outputs.length;
@@ -68,7 +68,7 @@ export function loadGraph(device: Device, outputs: readonly Value[], options: Ru
 }
 
 export function runGraph(
-  device: Device,
+  device: Runner,
   outputs: readonly Value[],
   args: readonly ArrayLike<number>[] = [],
   options: RunOptions = {},

@@ -6,11 +6,11 @@ import { topological } from "../../src/graph/walk.ts";
 import { evaluate } from "../../src/interpret/evaluate.ts";
 import { lower } from "../../src/lower/index.ts";
 import { optimise } from "../../src/passes/index.ts";
-import type { Device } from "../../src/runtime/device.ts";
 import { nativeAvailable } from "../../src/runtime/native-compiler.ts";
-import { NativeDevice } from "../../src/runtime/native-device.ts";
-import { WasmDevice } from "../../src/runtime/wasm-device.ts";
+import { NativeRunner } from "../../src/runtime/native-runner.ts";
+import type { Runner } from "../../src/runtime/runner.ts";
 import { hasRelaxedSimd } from "../../src/runtime/wasm-features.ts";
+import { WasmRunner } from "../../src/runtime/wasm-runner.ts";
 import { schedule } from "../../src/schedule/index.ts";
 import { randomNumbers } from "../ops/samples.ts";
 import { loadGraph } from "../schedule/run.ts";
@@ -26,7 +26,7 @@ export interface TargetCase {
   readonly slow?: boolean;
   /** Results of one case are also computed each by a program of its own, not only together. */
   readonly apart?: boolean;
-  open(): Device;
+  open(): Runner;
 }
 
 const native = nativeAvailable();
@@ -38,13 +38,13 @@ const TABLE = {
     threads: "one",
     levels: [1, 0],
     apart: true,
-    open: () => new WasmDevice({ threads: 1 }),
+    open: () => new WasmRunner({ threads: 1 }),
   },
   strict: {
     name: "WebAssembly without relaxed SIMD, two threads",
     threads: "all",
     levels: [1, 0],
-    open: () => new WasmDevice({ threads: 2, relaxed: false }),
+    open: () => new WasmRunner({ threads: 2, relaxed: false }),
   },
   native: {
     name: "native, two threads",
@@ -52,7 +52,7 @@ const TABLE = {
     threads: "all",
     levels: [1],
     slow: true,
-    open: () => new NativeDevice({ threads: 2 }),
+    open: () => new NativeRunner({ threads: 2 }),
   },
 } satisfies Record<string, TargetCase>;
 export const TARGETS: Record<keyof typeof TABLE, TargetCase> = TABLE;
@@ -110,7 +110,7 @@ export function reference(outputs: readonly Value[], inputs: Inputs, slack = 1):
 
 /** Runs a graph on a device; `inputs` are by argument. */
 export function runOn(
-  device: Device,
+  device: Runner,
   outputs: readonly Value[],
   inputs: Inputs,
   optimize: 0 | 1 = 1,
@@ -140,7 +140,7 @@ export function difference(got: readonly number[], { numbers, allowed }: Referen
 }
 
 /** Expects a graph to give the interpreter's numbers at optimize 1 and 0. */
-export function expectSame(device: Device, outputs: readonly Value[], given: Inputs, options: Comparison = {}): void {
+export function expectSame(device: Runner, outputs: readonly Value[], given: Inputs, options: Comparison = {}): void {
   const inputs = stored(given);
   const wanted = reference(outputs, inputs, options.slack);
   for (const optimize of options.levels ?? [1, 0]) {
@@ -152,8 +152,8 @@ export function expectSame(device: Device, outputs: readonly Value[], given: Inp
 }
 
 /** Compiles the kernels of many graphs at once where a compiler is a process: one at a time would take minutes. */
-export function compileAhead(device: Device, graphs: readonly (readonly Value[])[]): void {
-  if (!(device instanceof NativeDevice)) return;
+export function compileAhead(device: Runner, graphs: readonly (readonly Value[])[]): void {
+  if (!(device instanceof NativeRunner)) return;
   const codes = graphs.flatMap((outputs) => lower(schedule({ outputs: optimise(outputs), assignments: [] }), device.target).codes);
   device.compiler.functions([...new Map(codes.map((code) => [code.key, code])).values()]);
 }

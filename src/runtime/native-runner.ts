@@ -4,14 +4,14 @@ import { cores } from "../core/host.ts";
 import type { Buffer, Program } from "../kernel/program.ts";
 import { loopTarget } from "../lower/loops/target.ts";
 import type { Target } from "../lower/target.ts";
-import { type Device, type LoadedProgram, type LoadOptions, type Status, WORK_FOR_THREADS } from "./device.ts";
 import { Heap } from "./heap.ts";
 import { LinkedProgram, ScratchArena } from "./link.ts";
 import type { NativeCache } from "./native-cache.ts";
 import { NativeCompiler } from "./native-compiler.ts";
 import { ABORTED, FINISHED } from "./native-shim.ts";
+import { type LoadedProgram, type LoadOptions, type Runner, type Status, WORK_FOR_THREADS } from "./runner.ts";
 
-export interface NativeDeviceOptions {
+export interface NativeRunnerOptions {
   readonly heap?: Heap | undefined;
   /** Threads, the caller's among them. Default: one per core. */
   readonly threads?: number | undefined;
@@ -21,7 +21,7 @@ export interface NativeDeviceOptions {
   readonly caller?: "works" | "waits" | undefined;
 }
 
-export class NativeDevice implements Device {
+export class NativeRunner implements Runner {
   readonly name = "native";
   readonly target: Target;
   readonly heap: Heap;
@@ -35,7 +35,7 @@ export class NativeDevice implements Device {
   private running: Promise<unknown> | undefined;
 
   /** Throws DeviceError where there is no C compiler. */
-  constructor({ heap = new Heap(), threads = cores(), cache, caller = "works" }: NativeDeviceOptions = {}) {
+  constructor({ heap = new Heap(), threads = cores(), cache, caller = "works" }: NativeRunnerOptions = {}) {
     if (!Number.isInteger(threads) || threads < 1) throw new ArgumentError(`native: ${threads} is not a number of threads`);
     this.compiler = new NativeCompiler(cache);
     this.heap = heap;
@@ -146,13 +146,13 @@ export class NativeDevice implements Device {
 }
 
 class NativeProgram implements LoadedProgram {
-  private readonly device: NativeDevice;
+  private readonly device: NativeRunner;
   private readonly linked: LinkedProgram;
   private readonly link: () => void;
   private readonly threads: number;
   private disposed = false;
 
-  constructor(device: NativeDevice, linked: LinkedProgram, link: () => void, threads: number) {
+  constructor(device: NativeRunner, linked: LinkedProgram, link: () => void, threads: number) {
     this.device = device;
     this.linked = linked;
     this.link = link;

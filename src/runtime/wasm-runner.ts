@@ -4,14 +4,14 @@ import { cores } from "../core/host.ts";
 import type { Buffer, Code, Program } from "../kernel/program.ts";
 import { loopTarget } from "../lower/loops/target.ts";
 import { entryName, renderWasm } from "../render/wasm.ts";
-import { type Device, type LoadedProgram, type LoadOptions, type Status, WORK_FOR_THREADS } from "./device.ts";
 import { Heap } from "./heap.ts";
 import { LinkedProgram, ScratchArena } from "./link.ts";
+import { type LoadedProgram, type LoadOptions, type Runner, type Status, WORK_FOR_THREADS } from "./runner.ts";
 import { Team, type TeamOptions } from "./threads.ts";
 import { hasRelaxedSimd, whyOneThread } from "./wasm-features.ts";
 import { controlBytes, OUTCOME, renderStepper, type Stepper } from "./wasm-stepper.ts";
 
-export interface WasmDeviceOptions {
+export interface WasmRunnerOptions {
   readonly heap?: Heap | undefined;
   /** Default: the machine's cores; always 1 where memory cannot be shared, or where the calling thread works and must not block. */
   readonly threads?: number | undefined;
@@ -30,7 +30,7 @@ const PATIENCE = 30_000;
 
 const TARGET = loopTarget({ vectorBytes: 16, tile: { rows: 5, vectors: 2 }, depth: 256 });
 
-export class WasmDevice implements Device {
+export class WasmRunner implements Runner {
   readonly name = "wasm";
   readonly target = TARGET;
   readonly heap: Heap;
@@ -50,7 +50,7 @@ export class WasmDevice implements Device {
   private running = false;
   private closed = false;
 
-  constructor({ heap = new Heap(), threads = cores(), caller = "works", relaxed = true, patience = PATIENCE }: WasmDeviceOptions = {}) {
+  constructor({ heap = new Heap(), threads = cores(), caller = "works", relaxed = true, patience = PATIENCE }: WasmRunnerOptions = {}) {
     if (!Number.isInteger(threads) || threads < 1) throw new ArgumentError(`wasm: ${threads} is not a number of threads`);
     this.heap = heap;
     this.reason = threads > 1 || caller === "waits" ? whyOneThread(heap.shared, caller === "waits") : "";

@@ -1,7 +1,8 @@
 /**
- * What runs programs. A device prints and compiles a program's kernels, links its steps into a table in the heap,
+ * What runs programs. A runner is one device opened: it prints and compiles a program's kernels, links its steps into a table in the heap,
  * and walks the table on all its threads. One program runs at a time.
  */
+import type { DeviceError } from "../core/errors.ts";
 import type { LoopModule } from "../kernel/loop.ts";
 import type { Buffer, Program } from "../kernel/program.ts";
 import type { Target } from "../lower/target.ts";
@@ -30,7 +31,7 @@ export interface LoadedProgram {
 }
 
 /** `M` is what the code of its kernels consists of. */
-export interface Device<M = LoopModule> {
+export interface Runner<M = LoopModule> {
   readonly name: "wasm" | "native";
   readonly target: Target<M>;
   readonly heap: Heap;
@@ -48,3 +49,8 @@ export interface Device<M = LoopModule> {
 
 /** Below this many scalar operations a program runs on one thread: waking others takes longer. */
 export const WORK_FOR_THREADS = 20_000;
+
+/** The native runner, or why there is none and the error for whoever asked for it by name. `quiet`: nothing is wrong, there just is no compiler. */
+export type OpenedNative =
+  | { readonly runner: Runner }
+  | { readonly reason: string; readonly quiet: boolean; readonly error: () => DeviceError };

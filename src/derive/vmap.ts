@@ -11,36 +11,53 @@ import { currentTrace, runInTrace, type Trace } from "../tensor/trace.ts";
 import { type Flat, flatten, type Tree, unflatten } from "../tensor/tree.ts";
 import type { Variable } from "../tensor/variable.ts";
 
+/** What the trace of a body does in its own way. */
+interface BodyOptions {
+  /** Why a cell cannot be assigned here, and what to do. */
+  readonly assigned: { readonly why: string; readonly help: string };
+  /** What a draw of the function around is in the body. */
+  readonly draw?: (draw: Draw) => Draw;
+  /** What to do instead of looking at values here, where that is not possible. */
+  readonly untapped?: string;
+}
+
 /** The trace of a body: reads and captures go to the function around it, assignments are errors. */
 export class BodyTrace implements Trace {
   readonly name: string;
+  private readonly options: BodyOptions;
   readonly outer: Trace | undefined = currentTrace();
   readonly taps: { readonly value: Value; readonly tap: Tap }[] = [];
   closed = false;
 
-  constructor(name: string) {
+  constructor(name: string, options: BodyOptions) {
     this.name = name;
+    this.options = options;
   }
 
   readCell(cell: Variable): Value {
     return this.outer ? this.outer.readCell(cell) : cell.ownNode();
   }
   assignCell(cell: Variable): void {
-    throw new GraphError(`assign: ${cell.label()} is assigned in the body of ${this.name}`, {
-      why: "the body stands for many at once, and a cell holds one value",
-      help: "return the new value and assign it outside",
-    });
+    throw new GraphError(`assign: ${cell.label()} is assigned in the body of ${this.name}`, this.options.assigned);
   }
   capture(tensor: Tensor): Value {
     return this.outer ? this.outer.capture(tensor) : tensor.ownNode();
   }
   draw(generator: Generator): Draw {
-    return this.outer ? this.outer.draw(generator) : hostDraw(generator);
+    const draw = this.outer ? this.outer.draw(generator) : hostDraw(generator);
+    return this.options.draw?.(draw) ?? draw;
   }
   tap(value: Value, tap: Tap): void {
+    if (this.options.untapped)
+      throw new GraphError(`tap: a value in the body of ${this.name} cannot be looked at`, { help: this.options.untapped });
     this.taps.push({ value, tap });
   }
 }
+
+const ASSIGNED = {
+  why: "the body stands for many at once, and a cell holds one value",
+  help: "return the new value and assign it outside",
+};
 
 export interface VmapOptions {
   /** The axis of each argument that is mapped, null for one that all share. Default 0 for all. */
@@ -64,7 +81,7 @@ export function vmap<A extends Tree[], R extends Tree>(f: (...xs: A) => R, optio
       const mapped = flats.flatMap((flat, i) => flat.leaves.map((x) => mappedLeaf(x, axisOf(options, i))));
       return { mapped, size: commonSize(mapped) };
     });
-    const body = new BodyTrace("vmap");
+    const body = new BodyTrace("vmap", { assigned: ASSIGNED });
     const { outputs, structure, isTracked } = runInTrace(body, () => {
       const stands = mapped.map(({ x, one }) => (one ? new Tensor(one, { tracked: x.isTracked }) : x));
       const result = flatten(f(...(trees(flats, stands) as A)), "vmap");

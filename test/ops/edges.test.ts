@@ -83,6 +83,60 @@ describe("NaN and infinities", () => {
   });
 });
 
+describe("Angles, lengths and logarithms", () => {
+  const { PI } = Math;
+  test("atan2 knows all quadrants, signs of zeros and infinities.", () => {
+    const [y, x] = [vector(1, 1, -1, -1, 0, -0, 0, -0, inf, -inf, 1, -1), vector(1, -1, -1, 1, -0, -0, 0, 0, inf, -inf, -inf, inf)];
+    const wanted = [1, 3, -3, -1, 4, -4, 0, -0, 1, -3, 4, -0].map((quarters) => (quarters * PI) / 4);
+    expect(numbers(o.atan2(y, x))).toEqual(wanted.map((w) => (w === 0 ? w : expect.closeTo(w, 14))));
+  });
+  test("atan2, hypot and xlogy have a gradient of 0 at (0, 0), and finite ones again.", () => {
+    for (const f of [o.atan2, o.hypot, o.xlogy]) {
+      const [a, b] = [vector(0), vector(0)];
+      const first = gradients(o.sum(f(a, b), [0]), [a, b]).map((g) => g!);
+      expect(first.flatMap(numbers).map(Math.abs)).toEqual([0, 0]);
+      const second = gradients(o.sum(o.add(first[0]!, first[1]!), [0]), [a, b]);
+      for (const g of second) expect(numbers(g!)).toEqual([expect.any(Number)]);
+      for (const g of second) expect(Number.isFinite(numbers(g!)[0])).toBe(true);
+    }
+  });
+  test("the slope of an angle so near the origin that its length has no inverse is no NaN.", () => {
+    const [y, x] = [vector(5e-324), vector(0)];
+    expect(gradients(o.sum(o.atan2(y, x), [0]), [y, x]).map((g) => numbers(g!))).toEqual([[0], [-inf]]);
+  });
+  test("hypot does not overflow, and is infinite beside NaN.", () => {
+    expect(numbers(o.hypot(vector(3e200, inf, Number.NaN, 0), vector(4e200, Number.NaN, 1, -0)))).toEqual([
+      expect.closeTo(5e200, -186),
+      inf,
+      Number.NaN,
+      0,
+    ]);
+  });
+  test("xlogy is 0 where x is, unless y is NaN; its slope in x is log y.", () => {
+    expect(numbers(o.xlogy(vector(0, 0, 0, 2), vector(0, -1, Number.NaN, 0)))).toEqual([0, 0, Number.NaN, -inf]);
+    expect(slope((x) => o.xlogy(x, vector(1, 0, -1)), vector(0, 0, 0))).toEqual([0, 0, 0]);
+    expect(slope((x) => o.xlogy(x, vector(Math.E)), vector(0))).toEqual([1]);
+  });
+  test("log2 is exact at every power of two.", () => {
+    const exponents = Array.from({ length: 2098 }, (_, i) => i - 1074);
+    expect(numbers(o.log2(vector(...exponents.map((k) => 2 ** k))))).toEqual(exponents);
+  });
+  test("inverse functions end where they do, with infinite slopes.", () => {
+    expect(slope(o.asin, vector(1, 2))).toEqual([inf, Number.NaN]);
+    expect(slope(o.acos, vector(-1))).toEqual([-inf]);
+    expect(slope(o.acosh, vector(1))).toEqual([inf]);
+    expect(numbers(o.atanh(vector(1, -1, 2)))).toEqual([inf, -inf, Number.NaN]);
+    // Where squares overflow, slopes do not vanish before their time.
+    expect(slope(o.asinh, vector(1e200))[0]).toBeCloseTo(1e-200, 210);
+    expect(slope(o.acosh, vector(1e200))[0]).toBeCloseTo(1e-200, 210);
+  });
+  test("fmod has the sign of a, for integers too, and its slope in b is the quotient cut toward 0.", () => {
+    expect(numbers(o.fmod(vector(5.5, -5.5, 5.5, -0, inf), vector(3, 3, -3, 2, 1)))).toEqual([2.5, -2.5, 2.5, -0, Number.NaN]);
+    expect(numbers(o.fmod(ints(7, -7, 7, -6, 5), ints(3, 3, -3, 3, 0)))).toEqual([1, -1, 1, 0, 0]);
+    expect(slope((b) => o.fmod(vector(-7, 1), b), vector(2, 0.1))).toEqual([3, -9]);
+  });
+});
+
 describe("Log-sum-exp and softmax", () => {
   test("neither overflow at ±1000.", () => {
     expect(numbers(o.logSumExp(vector(1000, 1000), [0]))[0]).toBeCloseTo(1000 + Math.log(2), 12);

@@ -8,7 +8,7 @@ import * as o from "../../src/ops/index.ts";
 import { ulps } from "../kernel/math-fixtures.ts";
 import { graphsOf } from "../targets/sweep.ts";
 import { BINARY, type Bound, UNARY } from "../targets/sweep-cases.ts";
-import { ops } from "./registry.ts";
+import { ops, takesFloats } from "./registry.ts";
 
 type Exact = readonly [nearest: number, more: number];
 interface Case {
@@ -38,17 +38,6 @@ test("Every elementwise op that takes floats stands in the sweep over their whol
   const inputs = [0, 1].map((i) => o.argument(i, { shape: [1], dtype: "float64" as const }));
   const graphs = [...UNARY.map((u) => u.build(inputs[0]!)), ...BINARY.map((b) => b.build(...inputs))];
   const swept = new Set<Op>(topological(graphs).map((v) => v.op));
-  const takesFloats = (op: Op): boolean => {
-    if (op.kind !== "elementwise") return false;
-    return [1, 2].some((count) => {
-      try {
-        op.infer(Array.from({ length: count }, () => ({ shape: [1], dtype: "float64" as const })) as never, { dtype: "float32" } as never);
-        return true;
-      } catch {
-        return false;
-      }
-    });
-  };
   const missing = Object.entries(ops).filter(([, op]) => takesFloats(op) && !swept.has(op));
   expect(missing.map(([name]) => name)).toEqual([]);
   expect(swept.size).toBeGreaterThan(30);

@@ -6,6 +6,7 @@ import { evaluate } from "../../src/interpret/evaluate.ts";
 import * as o from "../../src/ops/index.ts";
 import { optimise } from "../../src/passes/index.ts";
 import { gradients } from "../../src/transform/gradients.ts";
+import { ops, takesFloats } from "./registry.ts";
 
 interface Encoded {
   readonly shape: readonly number[];
@@ -121,4 +122,12 @@ describe("As in PyTorch:", () => {
         expectSame(evaluate([g], inputs)[0]!, decode(of.gradients![i]!), of, `gradient ${i} ${stage}`);
       });
   });
+});
+
+test("PyTorch's numbers are kept of every op of floats, element by element.", () => {
+  const kept = new Set(cases.map((of) => of.op));
+  // No functions of numbers: they choose, convert, or are defined otherwise.
+  const others = new Set(["select", "cast"]);
+  const missing = Object.entries(ops).filter(([name, op]) => takesFloats(op) && !kept.has(name) && !others.has(name));
+  expect(missing.map(([name]) => name)).toEqual([]);
 });

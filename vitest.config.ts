@@ -10,5 +10,5 @@ export default defineConfig({
       { find: /^gradus\/(\w+)$/, replacement: src("$1/index.ts") },
     ],
   },
-  test: { include: ["test/**/*.test.ts"], testTimeout: 60_000, pool: "forks", maxWorkers: 2 },
+  test: { include: ["test/**/*.test.ts"], testTimeout: 60_000, setupFiles: ["test/verify-kernels.ts"], pool: "forks", maxWorkers: 2 },
 });

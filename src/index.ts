@@ -6,6 +6,7 @@ export * from "./derive/derivatives.ts";
 export { type CheckOptions, type GradcheckReport, gradcheck, gradgradcheck } from "./derive/gradcheck.ts";
 export { type VmapOptions, vmap } from "./derive/vmap.ts";
 export { type Compiled, type CompileOptions, compile, type FeedOf as Feed } from "./program/compile.ts";
+export type { ExplainedContraction } from "./program/contractions.ts";
 export { type ExplainedNode, type Explanation, explain, type StepCosts } from "./program/explain.ts";
 export { configure, type Device, describe, type EngineOptions, type HostDescription } from "./run/engine.ts";
 export type { CumulateOptions, NormOptions, ReduceOptions, SortOptions, VarianceOptions } from "./surface/index.ts";

@@ -52,10 +52,11 @@ export async function addExplain(program: Command, words: readonly string[]): Pr
         if (flags.html !== undefined) await write(flags.html, explainPage(shown, svg, told), output);
         if (!flags.kernels) return;
       }
-      const { flops, bytes, parts, unread } = told;
-      output.event("explain", { recipe: shown, flops, bytes, parts, unread });
+      const { flops, bytes, parts, unread, contractions } = told;
+      output.event("explain", { recipe: shown, flops, bytes, parts, unread, contractions });
       saySummary(output, summary(model, x.shape as number[]));
       sayCosts(output, told, x.shape as number[]);
+      sayContractions(output, told);
       if (unread.length > 0) output.line(wrap(`read but never updated: ${unread.join(", ")}`, output.columns, "  "));
       if (flags.kernels) output.line(`\n${[told.text, ...kernelTexts(told)].join("\n\n")}`);
       else output.line(output.colour.dim(wrap("--html FILE draws the graph, --kernels prints the program", output.columns)));
@@ -145,6 +146,17 @@ function sayCosts(output: Output, { flops, bytes, parts }: Explanation, shape: r
   output.line(wrap(`one training step on a batch of ${thousands(shape[0]!)}, [${shape.join(", ")}]`, output.columns));
   const style = (line: string, at: readonly string[] | undefined): string => (at ? line : output.colour.dim(line));
   for (const line of table({ head: [name("pass"), "operations", "planned memory"], rows, style }, output.columns)) output.line(line);
+}
+
+/** Which kernel each contraction became; several of one kind share a line. */
+function sayContractions(output: Output, { contractions }: Explanation): void {
+  if (contractions.length === 0) return;
+  const lines = contractions.map(({ what, kernel, why }) => `${what}: ${kernel}${why && ` (${why})`}`);
+  output.line(wrap("\ncontractions, and the kernel that each became", output.columns));
+  for (const line of new Set(lines)) {
+    const count = lines.filter((other) => other === line).length;
+    output.line(wrap(`${count > 1 ? `${count} times ` : ""}${line}`, output.columns, "    "));
+  }
 }
 
 const operations = (flops: number): string => (flops < 1e6 ? thousands(flops) : `${(flops / 1e6).toPrecision(4)} million`);

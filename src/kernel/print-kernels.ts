@@ -97,7 +97,8 @@ class KernelPrinter {
   }
 
   name(buffer: number): string {
-    return bufferName(this.buffers[buffer]!);
+    const known = this.buffers[buffer];
+    return known ? bufferName(known) : `(no buffer ${buffer})`;
   }
 
   access({ buffer, offset, strides }: Access, more?: string): string {

@@ -3,14 +3,18 @@ import type { DType } from "../core/dtype.ts";
 import type { Shape } from "../core/shape.ts";
 import { type Cost, costOf } from "../graph/cost.ts";
 import { drawnValues, operationOf, toDot } from "../graph/dot.ts";
-import type { Value } from "../graph/op.ts";
+import type { ArgumentAttributes, Value } from "../graph/op.ts";
 import { printGraph } from "../graph/print.ts";
 import { printLoops, printMemory, printProgram } from "../kernel/print.ts";
+import { printKernels } from "../kernel/print-kernels.ts";
+import { verifyKernels } from "../kernel/verify.ts";
 import { optimise } from "../passes/index.ts";
 import { Executable, type ExecutableSpec, type Plan, planOf } from "../run/executable.ts";
 import type { Runner } from "../runtime/runner.ts";
 import { sourceOf } from "../runtime/source.ts";
+import type { Scheduled } from "../schedule/index.ts";
 import { type Compiled, compiledFrom, type FeedOf } from "./compile.ts";
+import { type ExplainedContraction, explainContraction, printContractions } from "./contractions.ts";
 import { gradientsIn, nameValues, Parts, type StepPart } from "./step-parts.ts";
 
 /** A node of the graph, as `dot` draws it under the id `n` + its index. */
@@ -40,7 +44,7 @@ export interface StepCosts {
 }
 
 export interface Explanation {
-  /** Graph, graph after the passes, program and memory plan. */
+  /** Graph, graph after the passes, what contractions became, kernels, program and memory plan. */
   readonly text: string;
   /** Floating point operations of one call; a multiply-add counts as two. */
   readonly flops: number;
@@ -48,6 +52,8 @@ export interface Explanation {
   readonly bytes: number;
   /** Forward, backward and update apart; a function that minimises nothing is all forward. */
   readonly parts: StepCosts;
+  /** Which kernel each contraction has become, and if it is not a tiled product, why not; in the order of evaluation. */
+  readonly contractions: readonly ExplainedContraction[];
   /** Trainable variables that the program reads and never updates. */
   readonly unread: readonly string[];
   /** The graph of the loss and its gradients as DOT text, what back-propagation added shaded. */
@@ -82,7 +88,14 @@ export async function explain<A extends readonly unknown[]>(f: Compiled<A, any>,
     `graph\n${printGraph(roots, { first: parts.roots, names, part: (v) => parts.of(v) })}`,
     `after the passes\n${printGraph(optimise(roots))}`,
   ];
-  if (plan) sections.push(`program\n${printProgram(plan.program)}`, `memory\n${printMemory(plan.program)}`);
+  const contractions = [...(plan?.scheduled.contractions ?? [])].map(([v, c]) => explainContraction(v, c));
+  if (plan) {
+    const named = withNames(plan.scheduled, names);
+    verifyKernels(named);
+    if (contractions.length > 0) sections.push(`contractions\n${printContractions(contractions)}`);
+    const { program } = plan;
+    sections.push(`kernels\n${printKernels(named)}`, `program\n${printProgram(program)}`, `memory\n${printMemory(program)}`);
+  }
   const codes = plan?.program.codes ?? [];
   const drawn = parts.roots.length > 0 ? parts.roots : roots;
   const nodes = drawnValues(drawn);
@@ -96,6 +109,7 @@ export async function explain<A extends readonly unknown[]>(f: Compiled<A, any>,
     flops: costs.forward.flops + costs.backward.flops + costs.update.flops,
     bytes,
     parts: costs,
+    contractions,
     unread: [...entry.trace.cells].filter(([cell, { assigned }]) => cell.trainable && !assigned).map(([cell]) => cell.name || "a variable"),
     dot: toDot(drawn, { names, colours: new Map(nodes.flatMap((v) => (parts.of(v) === "forward" ? [] : [[v, SHADE]]))) }),
     nodes: nodes.map((v) => ({
@@ -112,6 +126,13 @@ export async function explain<A extends readonly unknown[]>(f: Compiled<A, any>,
     kernels: codes.map((c, i) => `kernel ${i}\n${printLoops(c.module)}`),
     sources: runner ? codes.map((c) => sourceOf(runner, c)) : [],
   };
+}
+
+/** The schedule with the arguments called as the function calls them. */
+function withNames(scheduled: Scheduled, names: ReadonlyMap<Value, string>): Scheduled {
+  const byIndex = new Map([...names].map(([v, name]) => [(v.attributes as Partial<ArgumentAttributes> | undefined)?.index, name]));
+  const called = new Map(scheduled.arguments.map(({ index, buffer }) => [buffer, byIndex.get(index)]));
+  return { ...scheduled, buffers: scheduled.buffers.map((b) => (called.get(b.id) ? { ...b, name: called.get(b.id) } : b)) };
 }
 
 /** The numbers of the codes that compute a value, or write it. */

@@ -48,12 +48,23 @@ describe("gradus explain", () => {
     );
   });
 
+  test("says which kernel each contraction became, and why some are no tiled products", async () => {
+    const out = await printed("explain", "xor", "--device", "wasm");
+    expect(out.replaceAll(/\s+/g, " ")).toContain(
+      "matmul [4, 2] · [8, 2]: plain loops (sums of 2 terms are too short to pack operands for)",
+    );
+    const { contractions } = JSON.parse((await printed("explain", "xor", "--device", "wasm", "--json")).split("\n")[0]!);
+    expect(contractions.map((c: { kernel: string }) => c.kernel)).toEqual(Array(4).fill("plain loops"));
+  });
+
   test("--kernels prints graph, program, memory, and each kernel as loops and as the target has it", async () => {
     const out = await printed("explain", "xor", "--device", "wasm", "--kernels");
     for (const part of [
       "── forward",
       "── backward",
       "── update",
+      "\ncontractions\n",
+      "\nkernels\n0 tanh: rows i0<4 i1<8",
       "\nprogram\n",
       "\nmemory\n",
       "\nkernel 0\n",

@@ -1,4 +1,4 @@
-import { compile, explain, Generator, gradients, type Tensor, tensor, variable, zeros } from "gradus";
+import { compile, einsum, explain, Generator, gradients, type Tensor, tensor, variable, zeros } from "gradus";
 import { crossEntropy, Dropout, init, Linear, mse, relu, Sequential, training } from "gradus/nn";
 import { adam, sgd } from "gradus/optim";
 import { describe, expect, test } from "vitest";
@@ -50,6 +50,35 @@ describe("what a training step is made of", () => {
     nodes.forEach((node, i) => {
       for (const input of node.inputs) expect(input).toBeLessThan(i);
     });
+  });
+
+  test("each contraction says which kernel it became, and if not a tiled product, why not", async () => {
+    const { contractions, text } = await explain(trainingStep(model(200, 100, 3)), ...batch(64, 200));
+    expect(contractions.map(({ what, kernel, why }) => [what, kernel, why])).toEqual([
+      ["matmul [64, 200] · [100, 200]", "tiled product, 64 × 100 sums of 200 terms", ""],
+      ["matmul [64, 100] · [3, 100]", "tiled product, 64 × 3 sums of 100 terms", ""],
+      ["matmul [3, 100] · [64, 3]", "plain loops", "sums of 3 terms are too short to pack operands for"],
+      ["matmul [64, 200] · [64, 100]", "tiled product, 200 × 100 sums of 64 terms", ""],
+      ["matmul [64, 100] · [64, 3]", "tiled product, 100 × 3 sums of 64 terms", ""],
+    ]);
+    for (const { site } of contractions) expect(site).toMatch(/^explain\.test\.ts:\d+$/);
+    expect(text).toContain("\nmatmul [3, 100] · [64, 3]: plain loops (sums of 3 terms are too short");
+    expect(text).toMatch(/\nkernels\n0 relu: product of float32 m<64 n<100 k<200\n {4}c = Σk x\[200·m \+ k\] · 0\.weight/);
+  });
+
+  test("why a contraction runs in plain loops is said of sums in pieces, vectors, whole numbers, and where nothing is optimised", async () => {
+    const whys = async (f: (...args: any[]) => unknown, args: unknown[], optimize: 0 | 1 = 1): Promise<string> => {
+      const told = await explain(compile(f as (x: Tensor) => Tensor, { device: "wasm", optimize }) as never, ...(args as never[]));
+      return told.contractions.map(({ why }) => why).join();
+    };
+    const matmul = (x: Tensor, y: Tensor) => x.matmul(y);
+    expect(await whys(matmul, [zeros([64, 64]), zeros([64, 64])], 0)).toBe("optimisation is off");
+    expect(await whys(matmul, [zeros([640, 640]), zeros([640])])).toMatch(/^a matrix times a vector/);
+    expect(await whys(matmul, [zeros([64, 64], { dtype: "int32" }), zeros([64, 64], { dtype: "int32" })])).toMatch(
+      /floats, and this is int32$/,
+    );
+    const swapped = (x: Tensor, y: Tensor) => einsum("mlk,nkl->mn", x, y);
+    expect(await whys(swapped, [zeros([40, 5, 20]), zeros([40, 20, 5])])).toMatch(/^the axes it sums over do not lie next to each other/);
   });
 
   test("a line is known however deep the layer lies in chains", async () => {

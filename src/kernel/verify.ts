@@ -1,0 +1,223 @@
+/**
+ * Whether a schedule is what it promises: accesses within their buffers for all points of a kernel's domain, nothing read before it is
+ * written, one writer for each buffer, stores that do not meet, types that agree, nothing written to variables before the commit.
+ * Tests verify every program that they compile; `explain` verifies what it prints.
+ */
+import { bytesOf } from "../core/dtype.ts";
+import { InternalError } from "../core/errors.ts";
+import { sizeOf } from "../core/shape.ts";
+import { type Access, accessKey, type Expr, nodesBelow } from "./expr.ts";
+import { type Kernel, nodesOf, type Operand, type Product, type Rows, readsOf, rootsOf, type Serial, writesOf } from "./kernel.ts";
+import { printKernel } from "./print-kernels.ts";
+import type { Schedule, ScheduleStep } from "./schedule.ts";
+import { axesOf, type Range, rangeOf, typeFault } from "./verify-expressions.ts";
+
+/** Errors: an InternalError that says what is wrong, with the kernel as text. */
+export function verifyKernels(schedule: Schedule): void {
+  const verifier = new Verifier(schedule);
+  schedule.steps.forEach((step, i) => verifier.step(step, i));
+  verifier.end();
+}
+
+/** Whether a check of the kernel can fail. */
+const canFail = (k: Kernel): boolean =>
+  k.kind === "serial" ? k.check !== undefined : (k.kind === "rows" && k.guards.length > 0) || nodesOf(k).some((e) => e.op === "inRange");
+
+class Verifier {
+  private readonly schedule: Schedule;
+  /** How many elements of a buffer have been written, by which step, and the range of its whole numbers. */
+  private readonly written = new Map<number, number>();
+  private readonly writers = new Map<number, number>();
+  private readonly ranges = new Map<number, Range | undefined>();
+  private readonly read = new Set<number>();
+  private readonly fallible: boolean;
+  private commits = 0;
+
+  constructor(schedule: Schedule) {
+    this.schedule = schedule;
+    this.fallible = schedule.steps.some((s) => s.do === "kernels" && s.kernels.some(canFail));
+  }
+
+  step(step: ScheduleStep, i: number): void {
+    if (step.do === "commit") this.commits++;
+    else for (const kernel of step.kernels) this.kernel(kernel, i);
+  }
+
+  end(): void {
+    if (this.commits !== (this.fallible ? 1 : 0))
+      throw new InternalError(`there are ${this.commits} commits where ${this.fallible ? "a check can fail" : "no check can fail"}`);
+    // Kernels of values without elements are left out, and so perhaps the readers of others.
+    const some = this.schedule.buffers.every((b) => b.bytes > 0);
+    for (const { id, place, bytes } of this.schedule.buffers) {
+      if (place === "output" && bytes > 0) this.needWhole(id, () => new InternalError(`the output ${id} is not written, or not all of it`));
+      if (some && place === "scratch" && this.written.has(id) && !this.read.has(id))
+        throw new InternalError(`scratch ${id} is written and never read`);
+    }
+  }
+
+  private kernel(kernel: Kernel, step: number): void {
+    const bad = (why: string): InternalError =>
+      new InternalError(`step ${step} is broken: ${why}`, { why: printKernel(kernel, this.schedule.buffers) });
+    const places = [...readsOf(kernel), ...writesOf(kernel)].map((a) => a.buffer);
+    for (const b of places) if (this.schedule.buffers[b] === undefined) throw bad(`there is no buffer ${b}`);
+    for (const b of new Set(readsOf(kernel).map((a) => a.buffer))) {
+      this.read.add(b);
+      this.needWhole(b, () => bad(`it reads buffer ${b} before all of it is written`));
+    }
+    this.commit(kernel, bad);
+    for (const b of new Set(writesOf(kernel).map((a) => a.buffer))) {
+      const other = this.writers.get(b);
+      if (other !== undefined && other !== step) throw bad(`step ${other} writes buffer ${b} too`);
+      if (["argument", "constant"].includes(this.schedule.buffers[b]!.place))
+        throw bad(`it writes into the ${this.schedule.buffers[b]!.place} ${b}`);
+      this.writers.set(b, step);
+    }
+    if (kernel.kind === "serial") this.serial(kernel, bad);
+    else this.body(kernel, bad);
+  }
+
+  private needWhole(buffer: number, error: () => InternalError): void {
+    const { place } = this.schedule.buffers[buffer]!;
+    if (place !== "scratch" && place !== "output") return;
+    if ((this.written.get(buffer) ?? 0) < this.elements(buffer)) throw error();
+  }
+
+  private commit(kernel: Kernel, bad: Bad): void {
+    if (this.commits > 0 && canFail(kernel)) throw bad("it can fail after the commit");
+    const checks = kernel.kind === "serial" ? [kernel.check] : [...nodesOf(kernel).map((e) => (e.op === "inRange" ? e.check : undefined)), ...(kernel.kind === "rows" ? kernel.guards.map((g) => g.check) : [])]; // biome-ignore format: one list
+    for (const check of checks) if (check !== undefined && !this.schedule.checks[check]) throw bad(`there is no check ${check}`);
+    const variables = writesOf(kernel).some((a) => this.schedule.buffers[a.buffer]!.place === "variable");
+    if (variables && this.fallible && this.commits === 0) throw bad("it writes a variable before the commit");
+  }
+
+  private elements(buffer: number): number {
+    const { bytes, dtype } = this.schedule.buffers[buffer]!;
+    return bytes / bytesOf(dtype);
+  }
+
+  private wrote(buffer: number, elements: number): void {
+    this.written.set(buffer, (this.written.get(buffer) ?? 0) + elements);
+  }
+
+  private serial(kernel: Serial, bad: Bad): void {
+    kernel.reads.forEach(({ buffer, offset }, i) => {
+      if (offset + sizeOf(kernel.shapes[i]!) > this.elements(buffer)) throw bad(`it reads outside buffer ${buffer}`);
+    });
+    this.wrote(kernel.write.buffer, this.elements(kernel.write.buffer));
+    if (kernel.template.positions) this.ranges.set(kernel.write.buffer, { low: 0, high: kernel.template.positions(kernel.shapes) - 1 });
+  }
+
+  // ---- kernels with expressions
+
+  private body(kernel: Rows | Product, bad: Bad): void {
+    const sizes = kernel.kind === "rows" ? [...kernel.outer, ...kernel.inner] : [...kernel.batch, kernel.m, kernel.n];
+    const outer = kernel.kind === "rows" ? kernel.outer.length : sizes.length;
+    if (!sizes.every((n) => Number.isInteger(n) && n >= 0)) throw bad("its domain has a size that is no whole number");
+    if (kernel.kind === "product") this.operands(kernel, bad);
+    const nodes = nodesOf(kernel);
+    this.nodes(kernel, nodes, { sizes, outer }, bad);
+    const axes = axesOf(nodes);
+    if (kernel.kind === "rows")
+      for (const g of kernel.guards)
+        if ([...axes.get(g.bad)!].some((a) => a >= outer)) throw bad("a guard depends on an axis of a reduction");
+    this.ownReads(kernel, bad);
+    const once = new Set<number>();
+    for (const { to, value } of kernel.stores) {
+      if (once.has(to.buffer)) throw bad(`it stores to buffer ${to.buffer} twice`);
+      once.add(to.buffer);
+      if (to.strides.length !== sizes.length) throw bad(`a store has ${to.strides.length} strides over ${sizes.length} axes`);
+      const over = sizes.map((_, a) => a).filter((a) => a < outer || to.strides[a] !== 0 || axes.get(value)!.has(a));
+      if (value.dtype !== this.schedule.buffers[to.buffer]!.dtype)
+        throw bad(`it stores ${value.dtype} into ${this.schedule.buffers[to.buffer]!.dtype}`);
+      this.within(to, sizes, undefined, bad);
+      if (collides(to, sizes, over)) throw bad(`two points of its domain store to the same element of buffer ${to.buffer}`);
+      this.wrote(to.buffer, over.reduce((n, a) => n * sizes[a]!, 1)); // biome-ignore format: one call
+    }
+  }
+
+  /** Types, axes and bounds of every node, and the ranges of what is stored. */
+  private nodes(
+    kernel: Rows | Product,
+    nodes: readonly Expr[],
+    { sizes, outer }: { sizes: readonly number[]; outer: number },
+    bad: Bad,
+  ): void {
+    const ranges = new Map<Expr, Range | undefined>();
+    for (const e of nodes) {
+      const fault = typeFault(e, (b) => this.schedule.buffers[b]!.dtype);
+      if (fault) throw bad(fault);
+      if (e.op === "index" && !(e.axis >= 0 && e.axis < sizes.length)) throw bad(`it asks for the position along axis ${e.axis}`);
+      if (e.op === "accumulator" && (kernel.kind !== "product" || e.dtype !== kernel.dtype))
+        throw bad("its accumulator is none, or of another type");
+      if (
+        e.op === "reduce" &&
+        !(e.over.length > 0 && new Set(e.over).size === e.over.length && e.over.every((a) => a >= outer && a < sizes.length))
+      )
+        throw bad(`it reduces over the axes ${e.over}, of which ${outer} … ${sizes.length - 1} are for that`);
+      ranges.set(e, e.op === "load" || e.op === "loadAt" ? this.ranges.get(e.from.buffer) : rangeOf(e, sizes, (x) => ranges.get(x)));
+      if (e.op === "load" || e.op === "loadAt") {
+        if (e.from.strides.length !== sizes.length) throw bad(`a read has ${e.from.strides.length} strides over ${sizes.length} axes`);
+        const at = e.op === "loadAt" ? ranges.get(e.at) : undefined;
+        if (e.op === "loadAt" && !at) throw bad(`nothing says that a position in buffer ${e.from.buffer} is inside it`);
+        this.within(e.from, sizes, e.op === "loadAt" ? { range: at!, stride: e.stride } : undefined, bad);
+      }
+    }
+    for (const { to, value } of kernel.stores)
+      this.ranges.set(to.buffer, spanned(this.ranges.get(to.buffer), ranges.get(value), this.written.has(to.buffer)));
+  }
+
+  /** An element may be read and written by one kernel only where it is the same element. */
+  private ownReads(kernel: Rows | Product, bad: Bad): void {
+    const stores = new Map(kernel.stores.map((s) => [s.to.buffer, accessKey(s.to)]));
+    const reduced = new Set(nodesOf(kernel).flatMap((e) => (e.op === "reduce" ? nodesBelow([e]) : [])));
+    for (const e of nodesBelow(rootsOf(kernel))) {
+      if (e.op !== "load" && e.op !== "loadAt") continue;
+      const own = stores.get(e.from.buffer);
+      if (own !== undefined && (e.op === "loadAt" || own !== accessKey(e.from) || reduced.has(e)))
+        throw bad(`it reads other elements of buffer ${e.from.buffer} than the one it writes`);
+    }
+    if (kernel.kind === "product" && (stores.has(kernel.a.buffer) || stores.has(kernel.b.buffer)))
+      throw bad("it writes into its own operand");
+  }
+
+  private operands({ dtype, batch, m, n, k, a, b }: Product, bad: Bad): void {
+    const check = (o: Operand, rows: number): void => {
+      if (this.schedule.buffers[o.buffer]!.dtype !== dtype) throw bad(`an operand is ${this.schedule.buffers[o.buffer]!.dtype}`);
+      if (o.batchStrides.length !== batch.length)
+        throw bad(`an operand has ${o.batchStrides.length} strides over ${batch.length} axes of the batch`);
+      this.within({ ...o, strides: [...o.batchStrides, o.rowStride, o.depthStride] }, [...batch, rows, k], undefined, bad);
+    };
+    check(a, m);
+    check(b, n);
+  }
+
+  private within(a: Access, sizes: readonly number[], more: { range: Range; stride: number } | undefined, bad: Bad): void {
+    if (sizes.includes(0)) return;
+    let [low, high] = [a.offset, a.offset];
+    const add = (x: number, y: number): void => {
+      low += Math.min(x, y);
+      high += Math.max(x, y);
+    };
+    a.strides.forEach((s, axis) => add(0, s * (sizes[axis]! - 1)));
+    if (more) add(more.range.low * more.stride, more.range.high * more.stride);
+    if (low < 0 || high >= this.elements(a.buffer))
+      throw bad(`it reaches the elements ${low} … ${high} of buffer ${a.buffer}, which has ${this.elements(a.buffer)}`);
+  }
+}
+
+type Bad = (why: string) => InternalError;
+
+/** What a buffer holds when more is written into it. */
+const spanned = (before: Range | undefined, now: Range | undefined, written: boolean): Range | undefined =>
+  !written ? now : before && now && { low: Math.min(before.low, now.low), high: Math.max(before.high, now.high) };
+
+/** Whether two points of a domain may be stored to one element: steps must be longer than all shorter ones together reach. */
+function collides({ strides }: Access, sizes: readonly number[], over: readonly number[]): boolean {
+  const steps = over.filter((a) => sizes[a]! > 1).map((a) => [Math.abs(strides[a]!), sizes[a]! - 1] as const);
+  let reach = 0;
+  for (const [step, times] of steps.toSorted(([a], [b]) => a - b)) {
+    if (step <= reach) return true;
+    reach += step * times;
+  }
+  return false;
+}

@@ -1,0 +1,51 @@
+/** Which kernel each contraction has become, in words. */
+import { showShape, sizeOf } from "../core/shape.ts";
+import { operationOf } from "../graph/dot.ts";
+import type { Form, Value } from "../graph/op.ts";
+import { type Contraction, rolesOf, type Why } from "../schedule/contraction.ts";
+
+export interface ExplainedContraction {
+  /** "matmul [64, 784] · [784, 100]". */
+  readonly what: string;
+  /** The user's line, where it is known. */
+  readonly site: string;
+  /** "tiled product, 64 × 100 sums of 784 terms", or "plain loops". */
+  readonly kernel: string;
+  /** Why it is no tiled product; "" where it is one. */
+  readonly why: string;
+}
+
+export function explainContraction(v: Value, contraction: Contraction): ExplainedContraction {
+  const form = v.attributes as Form;
+  const roles = rolesOf(form);
+  const size = (labels: readonly number[]): number => sizeOf(labels.map((l) => form.axes[l]!.size));
+  const [batch, m, n, k] = [size(roles.batch), size(roles.m), size(roles.n), size(roles.k)];
+  return {
+    what: `${operationOf(v)} ${v.inputs.map((x) => showShape(x.shape)).join(" · ")}`,
+    site: v.site?.toString() ?? "",
+    kernel: contraction.as === "product" ? `tiled product, ${batch > 1 ? `${batch} × ` : ""}${m} × ${n} sums of ${k} terms` : "plain loops",
+    why: contraction.as === "product" ? "" : WORDS[contraction.why]({ m, n, k, dtype: v.dtype }),
+  };
+}
+
+interface Sizes {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly dtype: string;
+}
+
+const WORDS: Readonly<Record<Why, (sizes: Sizes) => string>> = {
+  unoptimised: () => "optimisation is off",
+  "whole numbers": ({ dtype }) => `tiles are for floats, and this is ${dtype}`,
+  vector: ({ m, n }) =>
+    m < 2 && n < 2 ? "two vectors have no rows to share" : "a matrix times a vector reads each element once: tiles save nothing",
+  "short sum": ({ k }) => (k === 1 ? "its sums have one term" : `sums of ${k} terms are too short to pack operands for`),
+  small: ({ m, n, k }) => `${m} × ${n} × ${k} multiplications are too few to pack operands for`,
+  "scattered sum": () => "the axes it sums over do not lie next to each other, in one order, in both operands; transpose one of them first",
+  windows: () => "it sums over windows, or over something stretched, which is no single run in memory",
+};
+
+/** "matmul [8, 3] · [3, 2]: plain loops (…)   train.ts:14", a line each. */
+export const printContractions = (contractions: readonly ExplainedContraction[]): string =>
+  contractions.map(({ what, kernel, why, site }) => `${what}: ${kernel}${why && ` (${why})`}${site && `   ${site}`}`).join("\n");

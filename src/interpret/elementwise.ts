@@ -58,7 +58,7 @@ function stepOf(e: Expr, position: ReadonlyMap<Expr, number>, report: Report): S
 }
 
 /** An operation or a function of operands, in float64; integers wrap, bools are 0 or 1. */
-function meaningOf(e: Scalar | Call): (args: readonly number[]) => number {
+export function meaningOf(e: Scalar | Call): (args: readonly number[]) => number {
   const { dtype } = e;
   if (e.op !== "call") {
     const from = e.args[0]!.dtype;

@@ -1,6 +1,6 @@
 /** What can be known of a kernel's expressions without running it: element types, the axes they depend on, and how large whole numbers get. */
 import { type DType, isFloat } from "../core/dtype.ts";
-import { type Expr, givesPosition, operands, type Scalar } from "./expr.ts";
+import { type Call, type Expr, givesPosition, operands, type Scalar } from "./expr.ts";
 
 /** The smallest and the largest value of a whole number, both included. */
 export interface Range {
@@ -42,8 +42,9 @@ export function typeFault(e: Expr, dtypeOf: (buffer: number) => DType | undefine
     case "repeat":
       return e.args[0].dtype === "int32" && e.args[1].dtype === e.dtype ? undefined : "a repetition's count or start is of another type";
     default: {
-      const fine = OPERANDS[e.op]?.(e) ?? e.args.every((x) => x.dtype === e.dtype);
-      return fine ? undefined : `${e.op} of ${e.args.map((x) => x.dtype).join(", ")} is ${e.dtype}`;
+      const same = e.args.every((x) => x.dtype === e.dtype);
+      const fine = e.op === "call" ? same && e.callee.types.includes(e.dtype) : (OPERANDS[e.op]?.(e) ?? same);
+      return fine ? undefined : `${nameOf(e)} of ${e.args.map((x) => x.dtype).join(", ")} is ${e.dtype}`;
     }
   }
 }
@@ -85,7 +86,11 @@ export function rangeOf(e: Expr, sizes: readonly number[], known: (e: Expr) => R
   }
 }
 
-function scalarRange({ op, args, dtype }: Scalar, ranges: readonly (Range | undefined)[]): Range | undefined {
+const nameOf = (e: Scalar | Call): string => (e.op === "call" ? e.callee.name : e.op);
+
+function scalarRange(e: Scalar | Call, ranges: readonly (Range | undefined)[]): Range | undefined {
+  const { args, dtype } = e;
+  const op = nameOf(e);
   if (dtype === "bool") return { low: 0, high: 1 };
   if (op === "select") return ranges[1] && ranges[2] && spanning([ranges[1].low, ranges[1].high, ranges[2].low, ranges[2].high]);
   const [a, b] = ranges;

@@ -5,8 +5,13 @@ import type { Value } from "../../src/graph/op.ts";
 import type { Program } from "../../src/kernel/program.ts";
 import { lower } from "../../src/lower/index.ts";
 import { optimise } from "../../src/passes/index.ts";
-import type { Runner, Status } from "../../src/runtime/runner.ts";
+import type { LoadedProgram, Runner, Status } from "../../src/runtime/runner.ts";
 import { type Assignment, type Scheduled, schedule } from "../../src/schedule/index.ts";
+
+/** What tests need of a runner; `M` is what the code of its kernels consists of. */
+export interface GraphRunner<M = any> extends Pick<Runner<M>, "target" | "heap" | "close"> {
+  load(...args: Parameters<Runner<M>["load"]>): Pick<LoadedProgram, "run" | "dispose">;
+}
 
 export interface RunOptions {
   readonly optimize?: 0 | 1;
@@ -26,7 +31,7 @@ export interface Loaded {
   dispose(): void;
 }
 
-export function loadGraph(device: Runner, outputs: readonly Value[], options: RunOptions = {}): Loaded {
+export function loadGraph(device: GraphRunner, outputs: readonly Value[], options: RunOptions = {}): Loaded {
   const { assignments = [], guards = [], optimize = 1 } = options;
   const all = optimise([...outputs, ...assignments.map((a) => a.value), ...guards.map((g) => g.value)], { level: optimize });
   const n = outputs.length;
@@ -68,7 +73,7 @@ export function loadGraph(device: Runner, outputs: readonly Value[], options: Ru
 }
 
 export function runGraph(
-  device: Runner,
+  device: GraphRunner,
   outputs: readonly Value[],
   args: readonly ArrayLike<number>[] = [],
   options: RunOptions = {},

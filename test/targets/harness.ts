@@ -8,12 +8,12 @@ import { lower } from "../../src/lower/index.ts";
 import { optimise } from "../../src/passes/index.ts";
 import { nativeAvailable } from "../../src/runtime/native-compiler.ts";
 import { NativeRunner } from "../../src/runtime/native-runner.ts";
-import type { Runner } from "../../src/runtime/runner.ts";
 import { hasRelaxedSimd } from "../../src/runtime/wasm-features.ts";
 import { WasmRunner } from "../../src/runtime/wasm-runner.ts";
 import { schedule } from "../../src/schedule/index.ts";
 import { randomNumbers } from "../ops/samples.ts";
-import { loadGraph } from "../schedule/run.ts";
+import { type GraphRunner, loadGraph } from "../schedule/run.ts";
+import { KernelRunner } from "./kernel-target.ts";
 
 export interface TargetCase {
   readonly name: string;
@@ -26,7 +26,7 @@ export interface TargetCase {
   readonly slow?: boolean;
   /** Results of one case are also computed each by a program of its own, not only together. */
   readonly apart?: boolean;
-  open(): Runner;
+  open(): GraphRunner;
 }
 
 const native = nativeAvailable();
@@ -53,6 +53,12 @@ const TABLE = {
     levels: [1],
     slow: true,
     open: () => new NativeRunner({ threads: 2 }),
+  },
+  kernels: {
+    name: "kernels as they are",
+    threads: "one",
+    levels: [1, 0],
+    open: () => new KernelRunner(),
   },
 } satisfies Record<string, TargetCase>;
 export const TARGETS: Record<keyof typeof TABLE, TargetCase> = TABLE;
@@ -110,7 +116,7 @@ export function reference(outputs: readonly Value[], inputs: Inputs, slack = 1):
 
 /** Runs a graph on a device; `inputs` are by argument. */
 export function runOn(
-  device: Runner,
+  device: GraphRunner,
   outputs: readonly Value[],
   inputs: Inputs,
   optimize: 0 | 1 = 1,
@@ -140,7 +146,7 @@ export function difference(got: readonly number[], { numbers, allowed }: Referen
 }
 
 /** Expects a graph to give the interpreter's numbers at optimize 1 and 0. */
-export function expectSame(device: Runner, outputs: readonly Value[], given: Inputs, options: Comparison = {}): void {
+export function expectSame(device: GraphRunner, outputs: readonly Value[], given: Inputs, options: Comparison = {}): void {
   const inputs = stored(given);
   const wanted = reference(outputs, inputs, options.slack);
   for (const optimize of options.levels ?? [1, 0]) {
@@ -152,7 +158,7 @@ export function expectSame(device: Runner, outputs: readonly Value[], given: Inp
 }
 
 /** Compiles the kernels of many graphs at once where a compiler is a process: one at a time would take minutes. */
-export function compileAhead(device: Runner, graphs: readonly (readonly Value[])[]): void {
+export function compileAhead(device: GraphRunner, graphs: readonly (readonly Value[])[]): void {
   if (!(device instanceof NativeRunner)) return;
   const codes = graphs.flatMap((outputs) => lower(schedule({ outputs: optimise(outputs), assignments: [] }), device.target).codes);
   device.compiler.functions([...new Map(codes.map((code) => [code.key, code])).values()]);

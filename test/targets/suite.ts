@@ -4,9 +4,9 @@ import type { DType } from "../../src/core/dtype.ts";
 import { sizeOf } from "../../src/core/shape.ts";
 import type { Value } from "../../src/graph/op.ts";
 import * as o from "../../src/ops/index.ts";
-import type { Runner } from "../../src/runtime/runner.ts";
 import { gradients } from "../../src/transform/gradients.ts";
 import { allSamples, differentiable, randomNumbers, realise, type Sample } from "../ops/samples.ts";
+import type { GraphRunner } from "../schedule/run.ts";
 import { compileAhead, expectSame, type Inputs, type TargetCase } from "./harness.ts";
 
 /** A scalar that weights every element of y differently. */
@@ -25,14 +25,14 @@ const flows = (list: readonly (Value | null)[]): Value[] => list.filter((g) => g
 /** Runs `checks` with a device of the target, or says why it cannot. */
 export function onTarget(
   target: TargetCase,
-  checks: (device: () => Runner, compare: (outputs: readonly Value[], inputs: Inputs, slack?: number) => void) => void,
+  checks: (device: () => GraphRunner, compare: (outputs: readonly Value[], inputs: Inputs, slack?: number) => void) => void,
 ): void {
   if (target.missing !== undefined) {
     test.skip(`${target.name} is skipped: ${target.missing}`, () => {});
     return;
   }
   describe(target.name, () => {
-    let device: Runner;
+    let device: GraphRunner;
     beforeAll(() => {
       device = target.open();
     });

@@ -6,9 +6,8 @@ import { sizeOf } from "../../src/core/shape.ts";
 import type { Value } from "../../src/graph/op.ts";
 import { type Expr, load, reduce, scalar } from "../../src/kernel/expr.ts";
 import * as o from "../../src/ops/index.ts";
-import type { Runner } from "../../src/runtime/runner.ts";
 import { gradients } from "../../src/transform/gradients.ts";
-import { loadGraph } from "../schedule/run.ts";
+import { type GraphRunner, loadGraph } from "../schedule/run.ts";
 import { expectSame, type TargetCase } from "./harness.ts";
 import { onTarget } from "./suite.ts";
 
@@ -203,7 +202,7 @@ function tree(parts: readonly Value[], combine: (a: Value, b: Value, i: number) 
 }
 
 /** One kernel, not what the scheduler would make of it: out[j] = Σ_k Σ_i in_k[i, j], each sum over an axis of its own. */
-function sumOfSums(device: Runner, count: number): { got: number[]; wanted: number[] } {
+function sumOfSums(device: GraphRunner, count: number): { got: number[]; wanted: number[] } {
   const [length, width] = [2, 3];
   const strides = (k: number): number[] => [1, ...Array.from({ length: count }, (_, a) => (a === k ? width : 0))];
   const part = (k: number): Expr => reduce("sum", [k + 1], load({ buffer: 1, offset: k * length * width, strides: strides(k) }, "float64"));
@@ -215,7 +214,7 @@ function sumOfSums(device: Runner, count: number): { got: number[]; wanted: numb
 }
 
 /** out[…] = Σ_i in[i, …] over a result of many axes, three of which are longer than 1 and read in another order than they are written. */
-function manyAxes(device: Runner, count: number): { got: number[]; wanted: number[] } {
+function manyAxes(device: GraphRunner, count: number): { got: number[]; wanted: number[] } {
   const [length, sizes] = [4, [2, 3, 5] as const];
   const places = [0, count >> 1, count - 1];
   const spread = (along: readonly number[], last: number): number[] => {
@@ -243,7 +242,7 @@ interface OneRows {
 }
 
 /** Lowers a kernel that reads `input` (buffer 1), runs it, and gives what it wrote. */
-function runRows(device: Runner, { outer, inner, strides, value }: OneRows, input: readonly number[], length: number): number[] {
+function runRows(device: GraphRunner, { outer, inner, strides, value }: OneRows, input: readonly number[], length: number): number[] {
   const sizes = [length, input.length].map((n) => n * bytesOf("float64"));
   const addresses = sizes.map((bytes) => device.heap.allocate(bytes));
   const view = (buffer: number, n: number) => viewOf("float64", device.heap.memory.buffer, addresses[buffer]!, n);

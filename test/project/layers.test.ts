@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
@@ -80,6 +80,13 @@ describe("layers", () => {
     const allowed = CIRCLES.map(({ files }) => files.toSorted());
     expect(circles).toEqual(allowed);
   });
+});
+
+test("every file that ARCHITECTURE.md names is there", () => {
+  const page = readFileSync(join(root, "ARCHITECTURE.md"), "utf8");
+  const named = [...page.matchAll(/`((?:src|test|scripts|bench|docs)\/[\w./-]+)`/g)].map((m) => m[1]!);
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
 });
 
 /** Files that import each other, and why they may. Types count: who knows the other's type knows the other. */

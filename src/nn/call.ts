@@ -23,6 +23,22 @@ export function callLayer(layer: Callable, tensors: readonly Tensor[], mode: Mod
 }
 
 /**
+ * Refuses more tensors than the layer's `forward` has parameters, which JavaScript would drop in silence. With a default or `...rest` among them it may take
+ * any number.
+ */
+export function checkMost(layer: Callable, tensors: readonly Tensor[]): void {
+  const { forward } = layer;
+  const parameters = /\(([^)]*)/.exec(Function.prototype.toString.call(forward))?.[1] ?? "";
+  if (tensors.length <= forward.length || /=|\.\.\./.test(parameters)) return;
+  throw new ArgumentError(
+    `${layer.constructor.name}: forward takes ${forward.length === 1 ? "one tensor" : `${forward.length} arguments`}, and got ${tensors.length} tensors`,
+    {
+      site: takeSite(),
+    },
+  );
+}
+
+/**
  * How many tensors a layer takes is written nowhere: forward(a, b) and forward(x, mode) have two parameters each. So one that failed is asked once more, with
  * stand-ins for the mode and for what follows it, which say when they are taken for tensors.
  */

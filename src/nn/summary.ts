@@ -4,7 +4,7 @@ import { checkOptions } from "../core/options.ts";
 import { type Shape, showShape, sizeOf } from "../core/shape.ts";
 import { atUserLine, takeSite } from "../core/site.ts";
 import { Generator, Tensor, type Variable, zeros } from "../index.ts";
-import { type Callable, callLayer } from "./call.ts";
+import { type Callable, callLayer, checkMost } from "./call.ts";
 import { functionalCall } from "./functional-call.ts";
 import { inference } from "./mode.ts";
 import { Module } from "./module.ts";
@@ -47,6 +47,7 @@ export function summary(model: Runnable, input: Shape | readonly Shape[], option
   if (!(model instanceof Module) || typeof model.forward !== "function")
     throw new ArgumentError("summary: the model has no forward", { help: "pass a Module with forward(x, mode)" });
   const inputs = inputsOf(input, options.dtype ?? "float32");
+  checkMost(model, inputs);
   const counted = new Set<Variable>();
   const layers = layersOf(model).map((place) => ({ ...place, row: rowOf(place, counted) }));
   const rowAt = new Map(layers.map(({ path, row }) => [path, row]));

@@ -91,6 +91,25 @@ describe("a layer that takes two tensors and gets one says so", () => {
   });
 });
 
+test("summary refuses more tensors than a layer takes, which JavaScript would drop in silence", () => {
+  class Optional extends Module {
+    forward(a: Tensor, b: Tensor = a): Tensor {
+      return a.add(b);
+    }
+  }
+  class Many extends Module {
+    forward(...xs: unknown[]): Tensor {
+      return (xs[0] as Tensor).add(xs[1] as Tensor);
+    }
+  }
+  const three = [[2, 4], [2, 4], [2, 4]]; // biome-ignore format: rows
+  expect(() => summary(new Bilinear(), three)).toThrow(/^Bilinear: forward takes 2 arguments, and got 3 tensors {3}at call\.test\.ts:\d+/);
+  expect(() => summary(new Sequential(new Linear(4, 2)), three)).toThrow(/^Sequential: forward takes one tensor, and got 3/);
+  expect(() => summary(new Linear(4, 2), three)).toThrow(/^Linear: forward takes one tensor, and got 3/);
+  expect(summary(new Optional(), three.slice(1))).toContain("[2, 4]");
+  expect(summary(new Many(), three)).toContain("[2, 4]");
+});
+
 test("called by hand with the mode for its second tensor, its operation says what it got, at the line in forward", () => {
   const call = init(new Bilinear(), 0) as unknown as { forward(x: Tensor, mode: Mode): Tensor };
   expect(() => call.forward(zeros([2, 3]), inference)).toThrow(

@@ -30,7 +30,7 @@ export interface BceOptions<R = Reduction> extends WeightedOptions<R> {
  * @throws ShapeError if the shapes differ
  * @example bceWithLogits(model.forward(x, inference), y)
  */
-export const bceWithLogits = exampleMean(
+export const bceWithLogits = /* @__PURE__ */ exampleMean(
   "bceWithLogits",
   <R extends Reduction = "mean">(logits: Tensor, target: Tensor, options: BceOptions<R> = {}): Reduced<R> => {
     return loss("bceWithLogits", { tensors: [logits, target], options, names: ["weight", "posWeight"] }, () => {
@@ -72,7 +72,7 @@ const atLeast = (p: Tensor): Tensor => p.clip(LEAST, Number.POSITIVE_INFINITY);
  * @throws ShapeError if the shapes differ, or the weight does not broadcast to them
  * @example bce(model.forward(x, inference).sigmoid(), y)
  */
-export const bce = exampleMean(
+export const bce = /* @__PURE__ */ exampleMean(
   "bce",
   <R extends Reduction = "mean">(probabilities: Tensor, target: Tensor, options: WeightedOptions<R> = {}): Reduced<R> => {
     return loss("bce", { tensors: [probabilities, target], options, names: ["weight"] }, () => {
@@ -101,7 +101,7 @@ const bernoulliCosts = (p: Tensor, t: Tensor): Tensor =>
  *
  * @throws ShapeError if the shapes differ
  */
-export const multiLabelSoftMargin = exampleMean(
+export const multiLabelSoftMargin = /* @__PURE__ */ exampleMean(
   "multiLabelSoftMargin",
   <R extends Reduction = "mean">(logits: Tensor, target: Tensor, options: WeightedOptions<R> = {}): Reduced<R> => {
     return loss("multiLabelSoftMargin", { tensors: [logits, target], options, names: ["weight"] }, () => {
@@ -137,7 +137,7 @@ export interface CrossEntropyOptions<R = Reduction> extends ClassOptions<R> {
  * a class with `ignoreIndex`
  * @example crossEntropy(model.forward(x, mode), y, { labelSmoothing: 0.1 })
  */
-export const crossEntropy = exampleMean(
+export const crossEntropy = /* @__PURE__ */ exampleMean(
   "crossEntropy",
   <R extends Reduction = "mean">(logits: Tensor, target: Tensor, options: CrossEntropyOptions<R> = {}): Reduced<R> =>
     categorical("crossEntropy", { scores: logits, target, logs: (x, axis) => x.logSoftmax(axis) }, options),
@@ -152,7 +152,7 @@ export const crossEntropy = exampleMean(
  * @throws ShapeError, DTypeError for targets that are neither; OutOfRangeError at run time for a class that does not exist
  * @example categoricalCrossEntropy(model.forward(x, inference).softmax(), y)
  */
-export const categoricalCrossEntropy = exampleMean(
+export const categoricalCrossEntropy = /* @__PURE__ */ exampleMean(
   "categoricalCrossEntropy",
   <R extends Reduction = "mean">(probabilities: Tensor, target: Tensor, options: CrossEntropyOptions<R> = {}): Reduced<R> =>
     categorical("categoricalCrossEntropy", { scores: probabilities, target, logs: logOfProbability }, options),
@@ -195,7 +195,7 @@ interface Classes {
  *
  * @throws ShapeError, DTypeError; OutOfRangeError at run time for a class that does not exist
  */
-export const nll = exampleMean(
+export const nll = /* @__PURE__ */ exampleMean(
   "nll",
   <R extends Reduction = "mean">(logProbabilities: Tensor, target: Tensor, options: ClassOptions<R> = {}): Reduced<R> => {
     return loss("nll", { tensors: [logProbabilities, target], options, names: CLASS_OPTIONS }, () => {
@@ -310,7 +310,7 @@ export interface KlOptions<R = KlReduction> {
  *
  * Shapes: equal. @throws ShapeError if they are not
  */
-export const klDivergence = exampleMean(
+export const klDivergence = /* @__PURE__ */ exampleMean(
   "klDivergence",
   <R extends KlReduction = "mean">(logProbabilities: Tensor, target: Tensor, options: KlOptions<R> = {}): Reduced<R> => {
     return loss("klDivergence", { tensors: [logProbabilities, target], options, names: ["logTarget"] }, () => {

@@ -34,7 +34,7 @@ function signs(target: Tensor, x: Tensor, who: string): Tensor {
  * @throws ShapeError if they are not; DTypeError for targets that cannot hold −1
  * @example hingeEmbedding(pairwiseDistance(a, b), same)
  */
-export const hingeEmbedding = exampleMean(
+export const hingeEmbedding = /* @__PURE__ */ exampleMean(
   "hingeEmbedding",
   <R extends Reduction = "mean">(x: Tensor, target: Tensor, options: MarginOptions<R> = {}): Reduced<R> => {
     return loss("hingeEmbedding", { tensors: [x, target], options, names: ["margin"] }, () => {
@@ -56,7 +56,7 @@ export const hingeEmbedding = exampleMean(
  *
  * @throws ShapeError if they are not; DTypeError for targets that cannot hold −1
  */
-export const softMargin = exampleMean(
+export const softMargin = /* @__PURE__ */ exampleMean(
   "softMargin",
   <R extends Reduction = "mean">(x: Tensor, target: Tensor, options: LossOptions<R> = {}): Reduced<R> => {
     return loss("softMargin", { tensors: [x, target], options }, () => {
@@ -82,7 +82,7 @@ export interface MultiMarginOptions<R = Reduction> extends MarginOptions<R> {
  * @throws ShapeError, DTypeError; ArgumentError for another p; OutOfRangeError at run time for a class that does not exist
  * @example multiMargin(model.forward(x, inference), y)
  */
-export const multiMargin = exampleMean(
+export const multiMargin = /* @__PURE__ */ exampleMean(
   "multiMargin",
   <R extends Reduction = "mean">(x: Tensor, target: Tensor, options: MultiMarginOptions<R> = {}): Reduced<R> => {
     return loss("multiMargin", { tensors: [x, target], options, names: ["margin", "p", "weight"] }, () => {
@@ -112,7 +112,7 @@ export const multiMargin = exampleMean(
  * @throws ShapeError, DTypeError; OutOfRangeError at run time for a class that does not exist
  * @example multiLabelMargin(tensor([[0.1, 0.2, 0.4, 0.8]]), tensor([[3, 0, -1, 1]], { dtype: "int32" }))
  */
-export const multiLabelMargin = exampleMean(
+export const multiLabelMargin = /* @__PURE__ */ exampleMean(
   "multiLabelMargin",
   <R extends Reduction = "mean">(x: Tensor, target: Tensor, options: LossOptions<R> = {}): Reduced<R> => {
     return loss("multiLabelMargin", { tensors: [x, target], options }, () => {

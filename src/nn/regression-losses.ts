@@ -11,7 +11,7 @@ import { checkPositive, checkSameShape, type LossOptions, loss, type Reduced, ty
  * Shapes: equal. @throws ShapeError if they are not
  * @example mse(model.forward(x, inference), y)
  */
-export const mse = exampleMean(
+export const mse = /* @__PURE__ */ exampleMean(
   "mse",
   <R extends Reduction = "mean">(x: Tensor, target: Tensor, options: LossOptions<R> = {}): Reduced<R> => {
     return loss("mse", { tensors: [x, target], options }, () => {
@@ -22,19 +22,22 @@ export const mse = exampleMean(
 );
 
 /** |x − t|, gradient 0 at 0: up to constants the negative log-likelihood of Laplace noise. Shapes: equal. */
-export const l1 = exampleMean("l1", <R extends Reduction = "mean">(x: Tensor, target: Tensor, options: LossOptions<R> = {}): Reduced<R> => {
-  return loss("l1", { tensors: [x, target], options }, () => {
-    checkSameShape(x, target, "l1");
-    return reduce(x.sub(target).abs(), options.reduction, "l1");
-  });
-});
+export const l1 = /* @__PURE__ */ exampleMean(
+  "l1",
+  <R extends Reduction = "mean">(x: Tensor, target: Tensor, options: LossOptions<R> = {}): Reduced<R> => {
+    return loss("l1", { tensors: [x, target], options }, () => {
+      checkSameShape(x, target, "l1");
+      return reduce(x.sub(target).abs(), options.reduction, "l1");
+    });
+  },
+);
 
 /**
  * ½ d² where |d| < delta, else delta · (|d| − ½ delta), with d = x − t and delta 1 unless said. Shapes: equal. Huber 1964.
  *
  * @throws ArgumentError if delta is not above 0
  */
-export const huber = exampleMean(
+export const huber = /* @__PURE__ */ exampleMean(
   "huber",
   <R extends Reduction = "mean">(x: Tensor, target: Tensor, options: LossOptions<R> & { delta?: number } = {}): Reduced<R> => {
     return loss("huber", { tensors: [x, target], options, names: ["delta"] }, () => {
@@ -50,7 +53,7 @@ export const huber = exampleMean(
  *
  * @throws ArgumentError if beta is below 0
  */
-export const smoothL1 = exampleMean(
+export const smoothL1 = /* @__PURE__ */ exampleMean(
   "smoothL1",
   <R extends Reduction = "mean">(x: Tensor, target: Tensor, options: LossOptions<R> & { beta?: number } = {}): Reduced<R> => {
     return loss("smoothL1", { tensors: [x, target], options, names: ["beta"] }, () => {
@@ -125,7 +128,7 @@ export interface PoissonNllOptions<R = Reduction> extends LossOptions<R> {
  * @throws ShapeError if they are not
  * @example poissonNll(model.forward(x, inference), counts)
  */
-export const poissonNll = exampleMean(
+export const poissonNll = /* @__PURE__ */ exampleMean(
   "poissonNll",
   <R extends Reduction = "mean">(x: Tensor, target: Tensor, options: PoissonNllOptions<R> = {}): Reduced<R> => {
     return loss("poissonNll", { tensors: [x, target], options, names: ["logInput", "full", "eps"] }, () => {

@@ -77,31 +77,26 @@ const CIRCULAR: Continuation = {
   after: (v, axis, count) => ops.sliceAxis(v, axis, 0, count),
 };
 
-const continued =
-  ({ who, most, why, before, after }: Continuation) =>
-  (v: Value, widths: readonly Width[]): Value => {
-    const all = widthsOf(v, widths, who);
-    const padded = all.reduce((x, pair, axis) => {
-      const [low, high] = pair.map(more) as [number, number];
-      const size = x.shape[axis]!;
-      if (Math.max(low, high) > most(size))
-        throw new ShapeError(`${who}: [${pair.join(", ")}] on axis ${axis} of ${showShape(v.shape)}`, {
-          why,
-          help: `at most ${most(size)} on either side`,
-        });
-      const parts = [...(low > 0 ? [before(x, axis, low)] : []), x, ...(high > 0 ? [after(x, axis, high)] : [])];
-      return parts.length === 1 ? x : ops.concat(parts, axis);
-    }, v);
-    return cutOff(
-      padded,
-      all.map(([low, high]) => [Math.min(0, low), Math.min(0, high)] as const),
-      who,
-    );
-  };
+function continued({ who, most, why, before, after }: Continuation, v: Value, widths: readonly Width[]): Value {
+  const all = widthsOf(v, widths, who);
+  const padded = all.reduce((x, pair, axis) => {
+    const [low, high] = pair.map(more) as [number, number];
+    const size = x.shape[axis]!;
+    if (Math.max(low, high) > most(size))
+      throw new ShapeError(`${who}: [${pair.join(", ")}] on axis ${axis} of ${showShape(v.shape)}`, {
+        why,
+        help: `at most ${most(size)} on either side`,
+      });
+    const parts = [...(low > 0 ? [before(x, axis, low)] : []), x, ...(high > 0 ? [after(x, axis, high)] : [])];
+    return parts.length === 1 ? x : ops.concat(parts, axis);
+  }, v);
+  const cut = all.map(([low, high]) => [Math.min(0, low), Math.min(0, high)] as const);
+  return cutOff(padded, cut, who);
+}
 
 /** Mirrored at the ends, which are not repeated: [1, 2, 3] by [2, 1] is [3, 2, 1, 2, 3, 2]. */
-export const reflectPad = continued(REFLECTED);
+export const reflectPad = (v: Value, widths: readonly Width[]): Value => continued(REFLECTED, v, widths);
 /** The ends repeated: [1, 2, 3] by [2, 1] is [1, 1, 1, 2, 3, 3]. */
-export const replicatePad = continued(REPLICATED);
+export const replicatePad = (v: Value, widths: readonly Width[]): Value => continued(REPLICATED, v, widths);
 /** From the other side: [1, 2, 3] by [2, 1] is [2, 3, 1, 2, 3, 1]. */
-export const circularPad = continued(CIRCULAR);
+export const circularPad = (v: Value, widths: readonly Width[]): Value => continued(CIRCULAR, v, widths);

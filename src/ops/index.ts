@@ -14,6 +14,7 @@ export * from "./logic.ts";
 export * from "./loop.ts";
 export * from "./maths.ts";
 export * from "./move.ts";
+/** @internal For tests. */
 export { resultOp } from "./nested.ts";
 export * from "./place.ts";
 export * from "./random.ts";

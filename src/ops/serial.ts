@@ -1,6 +1,6 @@
 /** Along an axis, one element after another: cumulative sums and products, sorting. */
 import { ShapeError } from "../core/errors.ts";
-import { checkAxis, showShape } from "../core/shape.ts";
+import { checkAxis } from "../core/shape.ts";
 import { apply, type Serial, type Type, type Unary, type Value } from "../graph/op.ts";
 import { type ArgsortAttributes, argsort as argsortTemplate } from "../lower/templates/argsort.ts";
 import { type CumulateAttributes, cumulate as cumulateTemplate } from "../lower/templates/cumulate.ts";
@@ -8,7 +8,7 @@ import { add, mul } from "./elementwise.ts";
 import { takeAlong } from "./indexed.ts";
 import { flip, moveAxis, sliceAxis } from "./move.ts";
 import { pad } from "./place.ts";
-import { axesOf, checkCount, numbers } from "./rules.ts";
+import { axesOf, numbers } from "./rules.ts";
 
 export interface CumulateOptions {
   /** From the last element to the first. */
@@ -123,18 +123,4 @@ const compare = (a: number, b: number): number => (a < b ? -1 : a > b ? 1 : Numb
 /** The elements in order along the axis. */
 export function sort(x: Value, axis: number, options: { descending?: boolean } = {}): Value {
   return takeAlong(x, argsort(x, axis, options), axis, "sort");
-}
-
-/** The `count` largest along the axis, largest first, and their indices. */
-export function topK(
-  x: Value,
-  count: number,
-  axis: number,
-  { smallest = false }: { smallest?: boolean } = {},
-): { values: Value; indices: Value } {
-  const at = checkAxis(axis, x.shape.length, "topK");
-  checkCount("topK", "the count", count, 0);
-  if (count > x.shape[at]!) throw new ShapeError(`topK: ${count} of ${x.shape[at]} along axis ${at} of ${showShape(x.shape)}`);
-  const indices = sliceAxis(argsort(x, at, { descending: !smallest }), at, 0, count);
-  return { values: takeAlong(x, indices, at, "topK"), indices };
 }

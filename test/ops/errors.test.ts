@@ -50,7 +50,6 @@ describe("A shape that does not fit is explained:", () => {
     ["takeAlong", () => o.takeAlong(floats(2, 3), indices(0), 1), "takeAlong: [2, 3] and its indices [1] differ outside axis 1"],
     ["einsum", () => o.einsum("ij,jk->ik", floats(2, 3), floats(4, 5)), 'einsum: "j" is 3 in one operand and 4 in the other'],
     ["cumsum of a scalar", () => o.cumsum(floats(), 0), "cumsum: there is no axis 0"],
-    ["topK", () => o.topK(floats(3), 4, 0), "topK: 4 of 3 along axis 0"],
     ["constant", () => o.constant(new Float32Array(3), [2], "float32"), "constant: 3 numbers do not fill [2]"],
   ])("%s", (_, build, message) => {
     const error = errorOf(build);

@@ -4,6 +4,7 @@ import { type DType, isFloat } from "../../src/core/dtype.ts";
 import { sizeOf } from "../../src/core/shape.ts";
 import type { Value } from "../../src/graph/op.ts";
 import * as o from "../../src/ops/index.ts";
+import { topK } from "../../src/surface/reduce.ts";
 import { gradients } from "../../src/transform/gradients.ts";
 import { randomNumbers } from "../ops/samples.ts";
 import { compileAhead, type TargetCase } from "./harness.ts";
@@ -183,7 +184,7 @@ const FAMILIES: Record<string, Family> = {
     along(
       f,
       n,
-      (x, axis) => [o.argsort(x, axis), o.argsort(x, axis, { descending: true }), o.topK(x, Math.min(3, n), axis).values],
+      (x, axis) => [o.argsort(x, axis), o.argsort(x, axis, { descending: true }), topK(x, Math.min(3, n), axis).values],
       "float32",
       tiesAndNaN,
     ),

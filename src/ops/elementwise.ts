@@ -91,6 +91,7 @@ export function sign(x: Value): Value {
 export const signOp: Elementwise<Unary> = elementwise({
   name: "sign",
   infer: (inputs) => numbers("sign", inputs),
+  vjp: null,
   lower([x]) {
     if (isFloat(x.dtype)) return call(functions.sign, [x]);
     const zero = number(0, x.dtype);
@@ -175,6 +176,7 @@ export function floorDiv(a: Value, b: Value): Value {
 export const floorDivOp: Elementwise<Binary> = elementwise({
   name: "floorDiv",
   infer: (inputs) => numbers("floorDiv", inputs),
+  vjp: null,
   lower: ([a, b]) => (isFloat(a.dtype) ? call(functions.quotient, [a, b]) : scalar("floordiv", [a, b])),
 });
 

@@ -19,6 +19,7 @@ function comparison(name: "eq" | "ne" | "lt" | "le"): Elementwise<Binary> {
         throw new DTypeError(`${name}: bools have no order`, { help: "cast them to int32 first" });
       return { shape, dtype: "bool" };
     },
+    vjp: null,
     lower: ([a, b]) => {
       if (a.dtype !== "bool") return compare(name, a, b);
       const differ = scalar("xor", [a, b]);
@@ -67,6 +68,7 @@ function logical(name: string, to: "and" | "or" | "xor"): Elementwise<Binary> {
   return elementwise<Binary, undefined>({
     name,
     infer: (inputs) => logicTypes(name, inputs),
+    vjp: null,
     lower: ([a, b]) => scalar(to, [a, b]),
   });
 }
@@ -96,6 +98,7 @@ export function logicalNot(x: Value): Value {
 export const logicalNotOp: Elementwise<Unary> = elementwise({
   name: "logicalNot",
   infer: (inputs) => logicTypes("logicalNot", inputs),
+  vjp: null,
   lower: ([x]) => scalar("not", [x]),
 });
 
@@ -114,6 +117,7 @@ export const shiftRightOp: Elementwise<Unary, Shift> = elementwise<Unary, Shift>
     if (by > 31) throw new ShapeError(`shiftRight: ${by} bits of 32`, { why: "0 to 31 can be shifted" });
     return integers("shiftRight", inputs);
   },
+  vjp: null,
   lower: ([x], { by }) => scalar("shr", [x, number(by, x.dtype)]),
 });
 
@@ -182,6 +186,7 @@ export const boundedOp: Elementwise<Unary, Bounded> = elementwise<Unary, Bounded
     checkCount(label, "the bound", bound, 0);
     return { shape: x.shape, dtype: "int32" };
   },
+  vjp: null,
   lower: ([x], { bound, fromEnd = false }) => ({ op: "inRange", of: x, bound, fromEnd, check: -1, dtype: "int32" }),
 });
 
@@ -202,5 +207,6 @@ export const threefryOp: Elementwise<FourWords, Word> = elementwise<FourWords, W
     if (type.dtype !== "uint32") throw new DTypeError(`threefry: needs uint32, not ${type.dtype}`);
     return type;
   },
+  vjp: null,
   lower: (words, { word }) => call(word === 0 ? threefry0 : threefry1, words),
 });

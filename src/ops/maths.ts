@@ -87,6 +87,7 @@ function rounding(name: "floor" | "ceil" | "trunc" | "round", to: BasicOp): Elem
   return elementwise<Unary, undefined>({
     name,
     infer: (inputs): Type => numbers(name, inputs),
+    vjp: null,
     lower: ([x]) => (isFloat(x.dtype) ? scalar(to, [x]) : x),
   });
 }

@@ -12,8 +12,8 @@ export interface ElementwiseRules<I extends readonly Value[], A> {
   readonly costly?: boolean;
   readonly ofTwins?: string;
   infer(inputs: PerInput<I, Type>, attributes: A): Type;
-  /** Missing: no gradient. Asked only for float results; what it says about inputs that are not float is dropped. */
-  vjp?(dy: Value, inputs: I, out: Value, attributes: A): PerInput<I, Value | null>;
+  /** Null: it has none, being a step or no function of numbers. Asked only for float results; what it says about inputs that are not float is dropped. */
+  readonly vjp: ((dy: Value, inputs: I, out: Value, attributes: A) => PerInput<I, Value | null>) | null;
   lower(args: PerInput<I, Expr>, attributes: A, dtype: DType): Expr;
 }
 

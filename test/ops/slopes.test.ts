@@ -5,6 +5,7 @@ import type { Op } from "../../src/graph/op.ts";
 import { topological } from "../../src/graph/walk.ts";
 import { evaluate } from "../../src/interpret/evaluate.ts";
 import * as o from "../../src/ops/index.ts";
+import { gradients } from "../../src/transform/gradients.ts";
 import { ulps } from "../kernel/math-fixtures.ts";
 import { graphsOf } from "../targets/sweep.ts";
 import { BINARY, type Bound, UNARY } from "../targets/sweep-cases.ts";
@@ -41,4 +42,18 @@ test("Every elementwise op that takes floats stands in the sweep over their whol
   const missing = Object.entries(ops).filter(([, op]) => takesFloats(op) && !swept.has(op));
   expect(missing.map(([name]) => name)).toEqual([]);
   expect(swept.size).toBeGreaterThan(30);
+});
+
+test("A sweep has a slope wherever there is a gradient, and exact slopes of it are kept unless it is exact itself.", () => {
+  const inputs = [0, 1].map((i) => o.argument(i, { shape: [1], dtype: "float64" as const }));
+  for (const { name, build, slope } of [...UNARY, ...BINARY]) {
+    const y = build(...inputs.slice(0, build.length));
+    const flows =
+      y.dtype === "float64" || y.dtype === "float32"
+        ? gradients(o.sum(y, [0]), inputs.slice(0, build.length)).some((g) => g !== null)
+        : false;
+    expect({ name, flows }).toEqual({ name, flows: slope !== undefined });
+  }
+  const kept = new Set(CASES.map(({ name }) => name));
+  expect(UNARY.filter(({ name, slope }) => slope && slope.ulp > 0 && !kept.has(name)).map(({ name }) => name)).toEqual([]);
 });

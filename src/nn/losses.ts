@@ -13,5 +13,6 @@ export {
   multiLabelSoftMargin,
   nll,
 } from "./classification-losses.ts";
+export { type CtcOptions, ctc } from "./ctc.ts";
 export * from "./margin-losses.ts";
 export * from "./regression-losses.ts";

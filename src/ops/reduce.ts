@@ -5,7 +5,7 @@ import { checkAxes, checkAxis, type Shape, showShape, sizeOf } from "../core/sha
 import { apply, type Reduce, type Value } from "../graph/op.ts";
 import { COMBINES, type Combine } from "../kernel/expr.ts";
 import { stopGradient } from "./custom.ts";
-import { add, div, mul, sub } from "./elementwise.ts";
+import { add, div, maximum, mul, sub } from "./elementwise.ts";
 import { filled, iota, scalarLike, zerosLike } from "./leaf.ts";
 import { eq, isFinite as finite, select } from "./logic.ts";
 import { exp, log } from "./maths.ts";
@@ -146,19 +146,28 @@ export function mean(x: Value, axes: readonly number[]): Value {
   return div(total, scalarLike(total, count));
 }
 
-/** The largest along the axes, 0 where that is not finite, as a constant: what is subtracted before exp. */
-function shiftOf(x: Value, axes: readonly number[]): Value {
-  const top = max(x, axes);
-  return stopGradient(select(finite(top), top, zerosLike(top)));
-}
+/** The largest, or 0 where that is not finite, as a constant: what is subtracted before exp. */
+const shiftOf = (top: Value): Value => stopGradient(select(finite(top), top, zerosLike(top)));
 
 /** log Σ exp x over the axes, without overflow. Where all are −inf (or there are none), −inf with a gradient of 0. */
 export function logSumExp(x: Value, axes: readonly number[]): Value {
   floats("logSumExp", [x]);
   const dropped = checkAxes(axes, x.shape.length, "logSumExp").sort((a, b) => a - b);
   if (dropped.some((a) => x.shape[a] === 0)) return filled(Number.NEGATIVE_INFINITY, sum(x, dropped).shape, x.dtype);
-  const shift = shiftOf(x, dropped);
+  const shift = shiftOf(max(x, dropped));
   const total = sum(exp(sub(x, spread(shift, x, dropped))), dropped);
+  return logOf(total, shift);
+}
+
+/** log(eᵃ + eᵇ + …), without overflow. Where all are −inf, −inf with a gradient of 0. */
+export function logAddExp(list: readonly Value[]): Value {
+  floats("logAddExp", list);
+  const shift = shiftOf(list.reduce(maximum));
+  return logOf(list.map((x) => exp(sub(x, shift))).reduce(add), shift);
+}
+
+/** log total + shift; −inf with a gradient of 0 where the total is 0. */
+function logOf(total: Value, shift: Value): Value {
   const nothing = eq(total, zerosLike(total));
   // log never sees the 0: its gradient there would be 0 · inf.
   const safe = add(log(select(nothing, scalarLike(total, 1), total)), shift);

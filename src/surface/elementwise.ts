@@ -51,6 +51,14 @@ export function float(who: string, rule: Unary, right = `x.cast("float32").${who
 /** The same of what is a function and no method. */
 export const free = (who: string, rule: Unary): Unary => float(who, rule, `${who}(x.cast("float32"))`);
 
+/** log(eᵃ + eᵇ + …), all stretched to one shape. */
+export function logAddExp(values: readonly Value[]): Value {
+  const who = "logAddExp";
+  const list = promoted(values, who).map(float(who, (x) => x, `${who}(x.cast("float32"), …)`));
+  const shape = list.map((x) => x.shape).reduce((a, b) => broadcastShapes(a, b, who));
+  return ops.logAddExp(list.map((x) => stretch(x, shape)));
+}
+
 /** Comparisons compute in int32 where the operands are bool or uint8. */
 const comparing = (who: string, rule: Binary): Binary =>
   joining(who, (a, b) => {

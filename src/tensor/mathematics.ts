@@ -2,7 +2,7 @@
 import type { Shape } from "../core/shape-types.ts";
 import * as surface from "../surface/index.ts";
 import { type Binary, joining, mapping, operand, type Unary } from "./elementwise.ts";
-import { type Tensor, unary } from "./tensor.ts";
+import { productOf, type Tensor, unary } from "./tensor.ts";
 
 /** log₂ x, exact at powers of two: −∞ at 0, NaN below. */
 export const log2: Unary = mapping("log2", surface.log2);
@@ -34,6 +34,10 @@ export const atan2: Binary = joining("atan2", surface.atan2);
 export const hypot: Binary = joining("hypot", surface.hypot);
 /** x · log y, and 0 where x is 0 and y is a number: Σ xlogy(p, p) is an entropy of probabilities that may be 0. The gradient at (0, 0) is 0. */
 export const xlogy: Binary = joining("xlogy", surface.xlogy);
+/** log(eᵃ + eᵇ + …) without overflow, of tensors that broadcast: adds probabilities that are given as logarithms. Where all are −∞, −∞ with a gradient of 0. */
+export function logAddExp(a: Tensor, b: Tensor, ...more: readonly Tensor[]): Tensor {
+  return productOf("logAddExp", [a, b, ...more], surface.logAddExp);
+}
 /** The remainder with the sign of a, exact: C's `fmod`, JavaScript's `%`. `mod` has the sign of b. Integers by 0 give 0. */
 export const fmod: Binary = joining("fmod", surface.fmod);
 

@@ -415,6 +415,7 @@ const nested: Record<Nested, Sample[]> = {
 export const compositions: Record<string, Sample[]> = {
   mean: reduced(o.mean),
   logSumExp: reduced(o.logSumExp),
+  logAddExp: [sample("of three", [float([3, 5]), float([3, 5]), float([3, 5])], (a, b, c) => o.logAddExp([a, b, c]))],
   softmax: [sample("of rows", [float([3, 7])], (x) => o.softmax(x, 1)), sample("of columns", [float([3, 7])], (x) => o.softmax(x, 0))],
   logSoftmax: [
     sample("of rows", [float([3, 7])], (x) => o.logSoftmax(x, 1)),

@@ -1,6 +1,6 @@
 /** A scheduled program with its places in the heap, ready to run. */
 import { bytesOf, type TypedArray } from "../core/dtype.ts";
-import { DeviceError, type GradusError, NonFiniteError, outOfRange, type Site, unfitMatrix } from "../core/errors.ts";
+import { type GradusError, NonFiniteError, outOfRange, type Site, unfitMatrix } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
 import type { Buffer, Check, Program } from "../kernel/program.ts";
@@ -144,8 +144,6 @@ export class Executable implements Runnable {
   }
 
   private explain(status: Exclude<Status, { ok: true }>, siteOf: SiteOf): GradusError {
-    if ("aborted" in status)
-      return new DeviceError(`${this.runner.name}: the program was stopped before its end`, { why: "a thread died or was told to stop" });
     const check: Check = this.program.checks[status.check]!;
     const site = siteOf(check.site);
     if (check.what === "index") return outOfRange(check, status.value | 0, site);

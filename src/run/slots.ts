@@ -1,5 +1,5 @@
 /** Places in the heap that programs read and write, and the tensors whose numbers lie there for the time being. */
-import { arrayOf, bytesOf, type DType, type TypedArray, viewOf } from "../core/dtype.ts";
+import { arrayOf, bytesOf, type DType, type TypedArray } from "../core/dtype.ts";
 import type { Heap } from "../runtime/heap.ts";
 import type { Storage } from "./storage.ts";
 
@@ -21,7 +21,7 @@ export class Slot {
 
   /** The elements in the heap. A heap that grew has a new buffer. */
   get elements(): TypedArray {
-    if (this.view?.buffer !== this.heap.memory.buffer) this.view = viewOf(this.dtype, this.heap.memory.buffer, this.address, this.length);
+    if (this.view?.buffer !== this.heap.memory.buffer) this.view = this.heap.view(this.dtype, this.address, this.length);
     return this.view!;
   }
 

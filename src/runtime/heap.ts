@@ -1,5 +1,5 @@
 /** The one memory that JavaScript, WebAssembly and native code share, and who owns which bytes of it. */
-import { bytesOf, type DType, type TypedArray, viewOf } from "../core/dtype.ts";
+import { type DType, type TypedArray, viewOf } from "../core/dtype.ts";
 import { ArgumentError, InternalError, MemoryError } from "../core/errors.ts";
 import { SLACK } from "../kernel/loop.ts";
 import { needWebAssembly } from "./wasm-features.ts";
@@ -94,18 +94,6 @@ export class Heap {
   /** Sets bytes to 0. */
   clear(address: number, bytes: number): void {
     new Uint8Array(this.memory.buffer, address, bytes).fill(0);
-  }
-
-  /** Copies elements in. */
-  write(address: number, from: TypedArray, dtype: DType): void {
-    this.view(dtype, address, from.length).set(from);
-  }
-
-  /** A copy of elements that is not shared. */
-  read(dtype: DType, address: number, length: number): TypedArray {
-    const bytes = new Uint8Array(length * bytesOf(dtype));
-    bytes.set(new Uint8Array(this.memory.buffer, address, bytes.length));
-    return viewOf(dtype, bytes.buffer, 0, length);
   }
 
   private bestGap(needed: number): number {

@@ -8,7 +8,7 @@ import { Heap } from "./heap.ts";
 import { LinkedProgram, ScratchArena } from "./link.ts";
 import type { NativeCache } from "./native-cache.ts";
 import { NativeCompiler } from "./native-compiler.ts";
-import { ABORTED, FINISHED } from "./native-shim.ts";
+import { FINISHED } from "./native-shim.ts";
 import { type LoadedProgram, type LoadOptions, type Runner, type Status, WORK_FOR_THREADS } from "./runner.ts";
 
 export interface NativeRunnerOptions {
@@ -17,8 +17,6 @@ export interface NativeRunnerOptions {
   readonly threads?: number | undefined;
   /** Where compiled kernels are kept. Default: the user's cache directory. */
   readonly cache?: NativeCache | undefined;
-  /** "waits": `runAsync` leaves the event loop free meanwhile. Default: "works". */
-  readonly caller?: "works" | "waits" | undefined;
 }
 
 export class NativeRunner implements Runner {
@@ -27,19 +25,16 @@ export class NativeRunner implements Runner {
   readonly heap: Heap;
   readonly threads: number;
   readonly compiler: NativeCompiler;
-  private readonly caller: "works" | "waits";
   private readonly arena: ScratchArena;
   private readonly numbers = new Map<number, number>();
   private pool: number;
   private heapBuffer: ArrayBufferLike | undefined;
-  private running: Promise<unknown> | undefined;
 
   /** Throws DeviceError where there is no C compiler. */
-  constructor({ heap = new Heap(), threads = cores(), cache, caller = "works" }: NativeRunnerOptions = {}) {
+  constructor({ heap = new Heap(), threads = cores(), cache }: NativeRunnerOptions = {}) {
     if (!Number.isInteger(threads) || threads < 1) throw new ArgumentError(`native: ${threads} is not a number of threads`);
     this.compiler = new NativeCompiler(cache);
     this.heap = heap;
-    this.caller = caller;
     this.pool = this.shim.openPool(threads);
     if (!this.pool) throw new DeviceError("native: there is no memory for a pool of threads");
     this.threads = this.shim.poolThreads(this.pool);
@@ -73,24 +68,8 @@ export class NativeRunner implements Runner {
 
   /** Runs a table; the linked program says whether a check failed. */
   run(linked: LinkedProgram, link: () => void, threads: number): Status {
-    if (this.running) throw new DeviceError("native: a program is already running", { help: "await the call before" });
     this.prepare(linked, link);
     return this.status(linked, this.shim.run(this.pool, linked.table, threads));
-  }
-
-  /** As `run`; calls run one after another. */
-  async runAsync(linked: LinkedProgram, link: () => void, threads: number): Promise<Status> {
-    while (this.running) await this.running;
-    if (this.caller === "works") return this.run(linked, link, threads);
-    this.prepare(linked, link);
-    const run = this.shim.runAsync(this.pool, linked.table, threads);
-    this.running = run;
-    try {
-      return this.status(linked, await run);
-    } finally {
-      this.running = undefined;
-      if (this.closed) this.release();
-    }
   }
 
   private closed = false;
@@ -98,13 +77,6 @@ export class NativeRunner implements Runner {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    if (this.running) this.shim.abort(this.pool);
-    else this.release();
-  }
-
-  /** The threads end, and the arena goes back, once nothing runs. */
-  private release(): void {
-    if (!this.pool) return;
     this.shim.closePool(this.pool);
     this.pool = 0;
     this.arena.dispose();
@@ -125,10 +97,6 @@ export class NativeRunner implements Runner {
   }
 
   private status(linked: LinkedProgram, result: number): Status {
-    if (result === ABORTED) {
-      linked.clearChecks();
-      return { ok: false, aborted: true };
-    }
     const status = linked.status();
     if (status.ok && result !== FINISHED) throw new DeviceError("native: a program stopped without a failed check");
     return status;
@@ -162,16 +130,6 @@ class NativeProgram implements LoadedProgram {
   run(): Status {
     this.check();
     return this.device.run(this.linked, this.link, this.threads);
-  }
-
-  async runAsync(): Promise<Status> {
-    this.check();
-    return this.device.runAsync(this.linked, this.link, this.threads);
-  }
-
-  relink(): void {
-    this.check();
-    this.link();
   }
 
   dispose(): void {

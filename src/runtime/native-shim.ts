@@ -20,16 +20,12 @@ export interface Shim {
   useLargePages(heap: Uint8Array, most: number): void;
   /** One call of a kernel: the address of its argument block in the heap, its blocks, its thread's number. */
   callOnce(pool: number, kernel: number, block: number, begin: number, end: number, thread: number): void;
-  /** Walks the step table at a heap address: FINISHED, STOPPED or ABORTED. */
+  /** Walks the step table at a heap address: FINISHED or STOPPED. */
   run(pool: number, table: number, threads: number): number;
-  runAsync(pool: number, table: number, threads: number): Promise<number>;
-  /** Ends the run that is going on at its next step. */
-  abort(pool: number): void;
 }
 
-/** Answers of `run`; what is neither was stopped by a check. */
+/** What `run` answers unless a check stopped it. */
 export const FINISHED = 0;
-export const ABORTED = 2;
 
 const NODE_API = `
 typedef void *Env;
@@ -43,9 +39,6 @@ extern int napi_get_value_double(Env env, Value value, double *result), napi_cre
 extern int napi_get_value_string_utf8(Env env, Value value, char *text, size room, size *length);
 extern int napi_create_string_utf8(Env env, const char *text, size length, Value *result);
 extern int napi_get_typedarray_info(Env env, Value array, int *type, size *length, void **data, Value *buffer, size *offset);
-extern int napi_create_promise(Env env, void **deferred, Value *promise), napi_resolve_deferred(Env env, void *deferred, Value value);
-extern int napi_create_async_work(Env env, Value resource, Value name, void (*execute)(Env, void *), void (*complete)(Env, int, void *), void *data, void **result);
-extern int napi_queue_async_work(Env env, void *work), napi_delete_async_work(Env env, void *work);
 extern int napi_set_instance_data(Env env, void *data, void (*finalize)(Env, void *, void *), void *hint), napi_get_instance_data(Env env, void **data);
 extern int napi_add_env_cleanup_hook(Env env, void (*hook)(void *), void *data);
 typedef struct { const char *file; void *base; const char *symbol; void *address; } Place;
@@ -110,7 +103,7 @@ static Instance *instance_of(Env env) {
   napi_get_instance_data(env, &instance);
   return instance;
 }
-/* The environment ends: so do its threads. Node has waited for asynchronous runs before, and a synchronous one has returned. */
+/* The environment ends: so do its threads. No run is going on: each returns before its caller does. */
 static void end_instance(void *data) {
   Instance *instance = data;
   for (Pool *pool = instance->pools, *next; pool; pool = next) {
@@ -184,45 +177,6 @@ static Value run(Env env, Info info) {
   ARGUMENTS(3);
   return to_number(env, run_pool(pointer(env, given[0]), (long)number(env, given[1]), (int)number(env, given[2])));
 }
-static Value abort_run(Env env, Info info) {
-  ARGUMENTS(1);
-  Pool *pool = pointer(env, given[0]);
-  __atomic_store_n(&pool->aborted, 1, __ATOMIC_SEQ_CST);
-  change(&pool->generation);
-  return 0;
-}
-
-/* A run on a thread of Node's own pool, for callers that do not wait. */
-typedef struct {
-  Pool *pool;
-  long table;
-  int threads, result;
-  void *deferred, *work;
-} Job;
-
-static void execute(Env env, void *data) {
-  Job *job = data;
-  job->result = run_pool(job->pool, job->table, job->threads);
-}
-static void complete(Env env, int status, void *data) {
-  Job *job = data;
-  napi_resolve_deferred(env, job->deferred, to_number(env, status ? ABORTED : job->result));
-  napi_delete_async_work(env, job->work);
-  free(job);
-}
-static Value run_async(Env env, Info info) {
-  ARGUMENTS(3);
-  Job *job = calloc(1, sizeof *job);
-  Value promise = 0, name = 0;
-  job->pool = pointer(env, given[0]);
-  job->table = (long)number(env, given[1]);
-  job->threads = (int)number(env, given[2]);
-  napi_create_promise(env, &job->deferred, &promise);
-  napi_create_string_utf8(env, "gradus", (size)WHOLE, &name);
-  napi_create_async_work(env, 0, name, execute, complete, job, &job->work);
-  napi_queue_async_work(env, job->work);
-  return promise;
-}
 
 static void export(Env env, Value exports, const char *name, Callback callback) {
   Value function = 0;
@@ -254,8 +208,6 @@ Value napi_register_module_v1(Env env, Value exports) {
   export(env, exports, "useLargePages", use_large_pages);
   export(env, exports, "callOnce", call_once);
   export(env, exports, "run", run);
-  export(env, exports, "runAsync", run_async);
-  export(env, exports, "abort", abort_run);
   return exports;
 }
 int node_api_module_get_api_version_v1(void) { return 8; }

@@ -20,7 +20,7 @@ typedef void (*Kernel)(char *heap, const int *arguments, long begin, long end, i
 enum { END = ${RECORD.end}, CALL = ${RECORD.call}, SECTION = ${RECORD.section}, SECTION_END = ${RECORD.sectionEnd},
        LOOP = ${RECORD.loop}, LOOP_END = ${RECORD.loopEnd}, BARRIER = ${RECORD.barrier}, COMMIT = ${RECORD.commit} };
 enum { HEADER_WORDS = ${HEADER_WORDS}, RECORD_WORDS = ${RECORD_WORDS}, MAXIMUM_DEPTH = ${MAXIMUM_DEPTH}, SPINS = ${SPINS}, YIELD_EVERY = ${YIELD_EVERY}, MAXIMUM_THREADS = 256 };
-enum { FINISHED = 0, STOPPED = 1, ABORTED = 2 };
+enum { FINISHED = 0, STOPPED = 1 };
 
 /* The C library, declared by hand: its headers cost more time than this file. Opaque objects get more room than any system needs. */
 typedef struct { _Alignas(16) char bytes[128]; } Opaque;
@@ -58,7 +58,7 @@ typedef struct Pool {
   Cell run, generation, finished;
   _Alignas(64) int arrived;
   _Alignas(64) int unfinished;
-  int stop, aborted, closing;
+  int stop, closing;
   Line ranges[MAXIMUM_THREADS];
   int workers;
   size ids[MAXIMUM_THREADS];
@@ -78,16 +78,16 @@ static inline int now(const Cell *cell) {
   return __atomic_load_n(&cell->value, __ATOMIC_SEQ_CST);
 }
 
-/* Returns when the cell is no longer "old", or the run is aborted. */
-static void wait_while(Pool *pool, Cell *cell, int old) {
+/* Returns when the cell is no longer "old". */
+static void wait_while(Cell *cell, int old) {
   for (int i = 0; i < SPINS; i++) {
-    if (now(cell) != old || __atomic_load_n(&pool->aborted, __ATOMIC_RELAXED)) return;
+    if (now(cell) != old) return;
     if (i % YIELD_EVERY == YIELD_EVERY - 1) sched_yield();
     else relax();
   }
   pthread_mutex_lock(&cell->mutex);
   __atomic_fetch_add(&cell->sleepers, 1, __ATOMIC_SEQ_CST);
-  while (now(cell) == old && !__atomic_load_n(&pool->aborted, __ATOMIC_SEQ_CST)) {
+  while (now(cell) == old) {
     struct timespec until;
     clock_gettime(0, &until);
     until.seconds += 1;
@@ -125,7 +125,7 @@ static void barrier(Pool *pool, const int *header, int commit) {
   }
   int generation = now(&pool->generation);
   if (__atomic_add_fetch(&pool->arrived, 1, __ATOMIC_ACQ_REL) < pool->threads) {
-    wait_while(pool, &pool->generation, generation);
+    wait_while(&pool->generation, generation);
     return;
   }
   if (commit && checks_failed(header, pool->heap)) pool->stop = 1;
@@ -176,7 +176,6 @@ static void walk(Pool *pool, int thread) {
   word64 sequence = 0;
   for (long at = 0;;) {
     const int *record = records + RECORD_WORDS * at++;
-    if (__atomic_load_n(&pool->aborted, __ATOMIC_RELAXED)) return;
     switch (record[0]) {
       case CALL: {
         Kernel kernel = pool->kernels[record[1]];
@@ -221,7 +220,7 @@ static void *work(void *argument) {
   free(argument);
   Pool *pool = worker.pool;
   for (int seen = 0;;) {
-    wait_while(pool, &pool->run, seen);
+    wait_while(&pool->run, seen);
     int run = now(&pool->run);
     if (__atomic_load_n(&pool->closing, __ATOMIC_ACQUIRE)) return 0;
     if (run == seen) continue;
@@ -243,10 +242,9 @@ static int run_pool(Pool *pool, long table, int threads) {
     pool->unfinished = pool->workers;
     change(&pool->run);
     walk(pool, 0);
-    for (int finished; finished = now(&pool->finished), __atomic_load_n(&pool->unfinished, __ATOMIC_ACQUIRE);) wait_while(pool, &pool->finished, finished);
+    for (int finished; finished = now(&pool->finished), __atomic_load_n(&pool->unfinished, __ATOMIC_ACQUIRE);) wait_while(&pool->finished, finished);
   } else walk(pool, 0);
-  int aborted = __atomic_exchange_n(&pool->aborted, 0, __ATOMIC_SEQ_CST);
-  return aborted ? ABORTED : pool->stop ? STOPPED : FINISHED;
+  return pool->stop ? STOPPED : FINISHED;
 }
 
 /* A pool with as many threads as asked for, or as the system gives; the caller is thread 0. */

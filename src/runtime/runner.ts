@@ -11,21 +11,16 @@ import type { Heap } from "./heap.ts";
 /** How a run ended. A failed check names the smallest position (a linear index) and the value found there. */
 export type Status =
   | { readonly ok: true }
-  | { readonly ok: false; readonly check: number; readonly position: number; readonly value: number }
-  | { readonly ok: false; readonly aborted: true };
+  | { readonly ok: false; readonly check: number; readonly position: number; readonly value: number };
 
 export interface LoadOptions {
-  /** 1: the caller's thread (or the first worker) runs the whole program. Default: all threads, unless the program's work is too little. */
+  /** 1: the caller's thread runs the whole program. Default: all threads, unless the program's work is too little. */
   readonly threads?: "one" | "all" | undefined;
 }
 
 export interface LoadedProgram {
   /** Runs on all threads and returns when all are done. Throws DeviceError where a thread died or trapped. */
   run(): Status;
-  /** As `run`; on a device whose caller waits, the event loop goes on meanwhile. */
-  runAsync(): Promise<Status>;
-  /** Asks for all addresses again: for when a buffer was moved. */
-  relink(): void;
   /** Gives the step table back; kernels stay with the device. */
   dispose(): void;
 }

@@ -2,22 +2,19 @@
 import { DeviceError } from "../core/errors.ts";
 import { inBun, nodeModule, milliseconds as now } from "../core/host.ts";
 import type { Heap } from "./heap.ts";
-import { COMMAND, CONTROL, controlBytes, OUTCOME } from "./wasm-stepper.ts";
-import { type DoneMessage, type KernelsMessage, WORKER_SOURCE, type WorkerMessage } from "./wasm-worker.ts";
+import { COMMAND, CONTROL, controlBytes } from "./wasm-stepper.ts";
+import { type KernelsMessage, WORKER_SOURCE, type WorkerMessage } from "./wasm-worker.ts";
 
 /** A worker of Node or of a browser. */
 interface WorkerHandle {
   readonly post: (message: WorkerMessage) => void;
   /** Resolves when it has stopped. */
   readonly terminate: () => Promise<unknown>;
-  /** Whether the process waits for it. */
-  readonly hold: (held: boolean) => void;
   /** Whether it is known to have ended, though no event has said so yet. `systemThread`: its number, 0 where that is unknown. */
   readonly gone: (systemThread: number) => boolean;
 }
 
 interface Listener {
-  readonly message: (message: DoneMessage) => void;
   readonly died: (why: string) => void;
 }
 
@@ -26,14 +23,12 @@ function startWorker(listener: Listener): WorkerHandle {
   if (!threads) return startBrowserWorker(listener);
   // Without execArgv a worker would load what the process was started with, as a TypeScript loader.
   const worker = new threads.Worker(WORKER_SOURCE, { eval: true, execArgv: [] });
-  worker.on("message", (message) => listener.message(message as DoneMessage));
   worker.on("error", (error) => listener.died(error instanceof Error ? error.message : String(error)));
   worker.on("exit", () => listener.died("it has ended"));
   worker.unref();
   return {
     post: (message) => worker.postMessage(message),
     terminate: () => worker.terminate(),
-    hold: (held) => (held ? worker.ref() : worker.unref()),
     // Node answers −1 for a worker that is stopped, 0 for one that it does not know yet; Linux knows all threads. Bun prints that it cannot answer.
     gone: (systemThread) =>
       (!inBun() && (worker.performance?.eventLoopUtilization?.().idle ?? 0) < 0) ||
@@ -47,7 +42,6 @@ function startBrowserWorker(listener: Listener): WorkerHandle {
   // One for all workers, kept: it must stay until the last of them has read it.
   url ??= URL.createObjectURL(new Blob([WORKER_SOURCE], { type: "text/javascript" }));
   const worker = new Worker(url);
-  worker.onmessage = (event) => listener.message(event.data as DoneMessage);
   worker.onerror = (event) =>
     listener.died(event.message ?? "the page does not let it start; its Content-Security-Policy needs worker-src blob:");
   return {
@@ -57,7 +51,6 @@ function startBrowserWorker(listener: Listener): WorkerHandle {
       // Nobody says when it has stopped.
       return new Promise(() => {});
     },
-    hold: () => {},
     gone: () => false,
   };
 }
@@ -72,8 +65,6 @@ export interface TeamOptions {
   readonly heap: Heap;
   readonly stepper: WebAssembly.Module;
   readonly threads: number;
-  /** 1 where the caller is thread 0 itself. */
-  readonly firstThread: 0 | 1;
   /** How long nothing may move before a thread is taken for dead, in milliseconds. */
   readonly patience: number;
 }
@@ -94,7 +85,6 @@ export class Team {
   /** Whether that was so at any time. */
   private worked = false;
   private looked = 0;
-  private ended: ((outcome: number) => void) | undefined;
 
   constructor(options: TeamOptions) {
     this.options = options;
@@ -152,12 +142,11 @@ export class Team {
     }
   }
 
-  /** Has all workers walk a table; they must be ready. `tell`: thread 0 is to resolve `outcomeLater`. */
-  begin(table: number, tell = false): void {
+  /** Has all workers walk a table; they must be ready. The caller is thread 0. */
+  begin(table: number): void {
     if (this.cells[CONTROL.epoch >> 2]! > 2 ** 30) this.countAgain();
     this.cells[CONTROL.table >> 2] = table;
-    this.cells[CONTROL.outcome >> 2] = 0;
-    this.command(tell ? COMMAND.runAndTell : COMMAND.run);
+    this.command(COMMAND.run);
   }
 
   private countAgain(): void {
@@ -168,25 +157,13 @@ export class Team {
     }
   }
 
-  /** How the workers' run ended, where one of them is thread 0. */
-  outcome(): number {
-    const at = CONTROL.outcome >> 2;
-    while (Atomics.load(this.cells, at) === 0) {
-      if (Atomics.wait(this.cells, at, 0, LOOK_EVERY) !== "timed-out" || !this.deserted()) continue;
-      this.abort();
-      return OUTCOME.aborted;
-    }
-    return this.cells[at]! - 1;
-  }
-
   /**
    * Whether a worker is dead. For a thread that waits: events that would tell it arrive only when it goes back to its event loop.
    * A run that has lost a thread never ends by itself.
    */
   deserted(): boolean {
     this.looked = now();
-    if (this.death === undefined && this.workers.some((worker, i) => worker.gone(this.systemThread(this.options.firstThread + i))))
-      this.bury("it has ended");
+    if (this.death === undefined && this.workers.some((worker, i) => worker.gone(this.systemThread(1 + i)))) this.bury("it has ended");
     return this.death !== undefined;
   }
 
@@ -197,18 +174,6 @@ export class Team {
   private bury(why: string): void {
     if (this.death === undefined) this.deaths++;
     this.death ??= why;
-  }
-
-  /** The same without waiting; to be called before `begin`. */
-  outcomeLater(): Promise<number> {
-    this.workers[0]!.hold(true);
-    return new Promise<number>((resolve) => {
-      this.ended = (outcome) => {
-        this.ended = undefined;
-        this.workers[0]!.hold(false);
-        resolve(outcome);
-      };
-    });
   }
 
   /** Makes the workers leave their run at the next barrier. */
@@ -241,7 +206,6 @@ export class Team {
 
   /** Stops all workers. */
   stop(): void {
-    this.ended?.(OUTCOME.aborted);
     const { control } = this;
     const workers = this.workers;
     this.workers = [];
@@ -250,25 +214,21 @@ export class Team {
   }
 
   private startWorkers(): void {
-    const { heap, stepper, threads, firstThread } = this.options;
+    const { heap, stepper, threads } = this.options;
     this.death = undefined;
     this.met = false;
     this.posted = 0;
-    for (let thread = firstThread; thread < threads; thread++) this.workers.push(this.startOne(this.control));
-    this.post((i) => ({ start: { memory: heap.memory, stepper, control: this.control, thread: firstThread + i, threads } }));
+    for (let thread = 1; thread < threads; thread++) this.workers.push(this.startOne(this.control));
+    this.post((i) => ({ start: { memory: heap.memory, stepper, control: this.control, thread: 1 + i, threads } }));
   }
 
   private startOne(control: number): WorkerHandle {
     return startWorker({
-      message: ({ done }) => {
-        if (this.control === control) this.ended?.(done);
-      },
       died: (why) => {
         // Those of an earlier team were sent away.
         if (this.control !== control || this.workers.length === 0) return;
         this.bury(why);
         this.abort();
-        this.ended?.(OUTCOME.aborted);
       },
     });
   }

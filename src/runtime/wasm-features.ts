@@ -57,9 +57,9 @@ function mayBlock(): boolean {
   }
 }
 
-/** Why a program cannot be shared among threads here, "" where it can; `waits`: the calling thread does not work itself. */
-export function whyOneThread(shared: boolean, waits: boolean): string {
+/** Why a program cannot be shared among threads here, "" where it can. */
+export function whyOneThread(shared: boolean): string {
   if (!shared) return "its memory cannot be shared: a page needs the headers Cross-Origin-Opener-Policy and Cross-Origin-Embedder-Policy";
   if (!workersAllowed()) return "Node was started without --allow-worker";
-  return waits || mayBlock() ? "" : "a page's own thread must not block: compute in a worker";
+  return mayBlock() ? "" : "a page's own thread must not block: compute in a worker";
 }

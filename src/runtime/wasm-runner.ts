@@ -15,8 +15,6 @@ export interface WasmRunnerOptions {
   readonly heap?: Heap | undefined;
   /** Default: the machine's cores; always 1 where memory cannot be shared, or where the calling thread works and must not block. */
   readonly threads?: number | undefined;
-  /** Whether the calling thread works too, or leaves everything but the smallest programs to workers so that its event loop goes on. */
-  readonly caller?: "works" | "waits" | undefined;
   /** Whether to use the fused multiply-add where the engine has it. Default: true. */
   readonly relaxed?: boolean | undefined;
   /** Milliseconds in which no thread moves until one is taken for dead. */
@@ -36,7 +34,6 @@ export class WasmRunner implements Runner {
   readonly heap: Heap;
   readonly threads: number;
   readonly relaxed: boolean;
-  private readonly caller: "works" | "waits";
   private readonly arena: ScratchArena;
   private readonly table = new WebAssembly.Table({ initial: 64, element: "anyfunc" });
   private readonly numbers = new Map<string, number>();
@@ -46,23 +43,19 @@ export class WasmRunner implements Runner {
   private reason: string;
   /** Control block of runs on the calling thread alone. */
   private readonly control: number;
-  private last: Promise<unknown> = Promise.resolve();
-  private running = false;
   private closed = false;
 
-  constructor({ heap = new Heap(), threads = cores(), caller = "works", relaxed = true, patience = PATIENCE }: WasmRunnerOptions = {}) {
+  constructor({ heap = new Heap(), threads = cores(), relaxed = true, patience = PATIENCE }: WasmRunnerOptions = {}) {
     if (!Number.isInteger(threads) || threads < 1) throw new ArgumentError(`wasm: ${threads} is not a number of threads`);
     this.heap = heap;
-    this.reason = threads > 1 || caller === "waits" ? whyOneThread(heap.shared, caller === "waits") : "";
+    this.reason = threads > 1 ? whyOneThread(heap.shared) : "";
     this.relaxed = relaxed && hasRelaxedSimd();
     this.control = heap.allocate(controlBytes(1), "a control block");
     heap.clear(this.control, controlBytes(1));
     const stepper = new WebAssembly.Module(renderStepper(heap.shared));
     this.stepper = new WebAssembly.Instance(stepper, this.imports()).exports as unknown as Stepper;
-    const firstThread = caller === "works" ? 1 : 0;
-    if (this.reason === "" && threads > firstThread) this.team = this.startTeam({ heap, stepper, threads, firstThread, patience });
+    if (this.reason === "" && threads > 1) this.team = this.startTeam({ heap, stepper, threads, patience });
     this.threads = this.team ? threads : 1;
-    this.caller = this.team ? caller : "works";
     this.arena = new ScratchArena(heap, this.threads);
   }
 
@@ -86,21 +79,17 @@ export class WasmRunner implements Runner {
     const kernels = this.kernels(program.codes);
     this.arena.reserve(program);
     const linked = new LinkedProgram(program, this.heap, this.threads);
-    const relink = (): void => linked.link({ addresses, arena: this.arena, kernels });
-    const together =
-      this.threads > 1 || this.caller === "waits" ? (options.threads ?? (program.work < WORK_FOR_THREADS ? "one" : "all")) : "one";
-    const patience = options.threads === "all" || program.work >= WORK_TO_WAIT_FOR || this.caller === "waits" ? START_LIMIT : 0;
+    const together = this.threads > 1 ? (options.threads ?? (program.work < WORK_FOR_THREADS ? "one" : "all")) : "one";
+    const patience = options.threads === "all" || program.work >= WORK_TO_WAIT_FOR ? START_LIMIT : 0;
     let disposed = false;
     const prepare = (): boolean => {
       this.checkOpen();
       if (disposed) throw new DeviceError("wasm: this program was disposed of");
-      if (linked.stale(this.arena)) relink();
+      if (linked.stale(this.arena)) linked.link({ addresses, arena: this.arena, kernels });
       return together === "all" && this.team !== undefined && this.team.ready(patience);
     };
     return {
-      run: () => this.run(linked, prepare),
-      runAsync: () => this.runAsync(linked, prepare),
-      relink,
+      run: () => this.finish(linked, prepare() ? this.runTogether(linked.table) : this.runAlone(linked.table)),
       dispose: () => {
         if (!disposed) linked.dispose();
         disposed = true;
@@ -121,27 +110,6 @@ export class WasmRunner implements Runner {
     this.heap.free(this.control);
   }
 
-  private run(linked: LinkedProgram, prepare: () => boolean): Status {
-    if (this.running) throw new DeviceError("wasm: another program is still running", { help: "await it first" });
-    return this.finish(linked, prepare() ? this.runTogether(linked.table) : this.runAlone(linked.table));
-  }
-
-  private runAsync(linked: LinkedProgram, prepare: () => boolean): Promise<Status> {
-    const result = this.last.then(async () => {
-      if (this.caller === "works" || !prepare()) return this.run(linked, prepare);
-      this.running = true;
-      try {
-        const outcome = this.team!.outcomeLater();
-        this.team!.begin(linked.table, true);
-        return this.finish(linked, await outcome);
-      } finally {
-        this.running = false;
-      }
-    });
-    this.last = result.catch(() => {});
-    return result;
-  }
-
   private runAlone(table: number): number {
     try {
       return this.stepper.run(table, this.control, 0, 1);
@@ -153,7 +121,6 @@ export class WasmRunner implements Runner {
   private runTogether(table: number): number {
     const team = this.team!;
     team.begin(table);
-    if (this.caller === "waits") return team.outcome();
     try {
       return this.stepper.run(table, team.control, 0, this.threads);
     } catch (error) {
@@ -166,7 +133,6 @@ export class WasmRunner implements Runner {
     if (outcome !== OUTCOME.aborted) return linked.status();
     linked.clearChecks();
     const why = this.team!.failure();
-    if (this.closed) return { ok: false, aborted: true };
     this.team!.restart();
     throw new DeviceError("wasm: a program was stopped", {
       why,

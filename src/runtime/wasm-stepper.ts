@@ -29,8 +29,6 @@ export const CONTROL = {
   sleepers: 200,
   /** Whether a check had failed at the last commit. */
   verdict: 204,
-  /** How the last run ended, plus 1, written by the worker that is thread 0. */
-  outcome: 256,
   /** Length of a trap's message and its UTF-8 bytes. */
   messageLength: 260,
   message: 264,
@@ -41,8 +39,8 @@ export const CONTROL = {
 export const MESSAGE_BYTES = CONTROL.counters - CONTROL.message;
 export const controlBytes = (threads: number): number => CONTROL.counters + 64 * threads;
 
-/** `messages`: some were posted. `runAndTell`: thread 0 posts a message when the program has ended. */
-export const COMMAND = { kinds: 3, run: 1, messages: 2, runAndTell: 3, next: 4 } as const;
+/** `messages`: some were posted. */
+export const COMMAND = { kinds: 3, run: 1, messages: 2, next: 4 } as const;
 export const OUTCOME = { finished: 0, stopped: 1, aborted: 2 } as const;
 
 /** Turns of a spinning wait before a thread sleeps: about 50 µs, what waking it costs. */

@@ -1,5 +1,5 @@
 /** The program of a worker, as text: so that it needs no file, neither from the sources, nor from a package, nor in a browser. */
-import { COMMAND, CONTROL, MESSAGE_BYTES, OUTCOME } from "./wasm-stepper.ts";
+import { COMMAND, CONTROL, MESSAGE_BYTES } from "./wasm-stepper.ts";
 
 /** The first message a worker gets. */
 export interface StartMessage {
@@ -19,11 +19,6 @@ export interface KernelsMessage {
 
 export type WorkerMessage = StartMessage | KernelsMessage;
 
-/** What a worker that is thread 0 says when a program has ended. */
-export interface DoneMessage {
-  readonly done: number;
-}
-
 /**
  * A worker waits for commands inside the stepper, where no message reaches it. It goes back to the event loop whenever more messages were
  * posted than it has handled. A trap is written down for the others, who then stop at their next barrier.
@@ -31,7 +26,6 @@ export interface DoneMessage {
 export const WORKER_SOURCE = `"use strict";
 const C = ${JSON.stringify(CONTROL)};
 const node = typeof require === "function" ? require("node:worker_threads").parentPort : undefined;
-const post = (message) => (node ?? self).postMessage(message);
 let me, cells, stepper, table, memory, handled = 0, seen = 0;
 const cell = (offset) => offset >> 2;
 
@@ -65,27 +59,21 @@ function trapped(error) {
   cells[cell(C.messageLength)] = text.length;
   Atomics.store(cells, cell(C.aborted), 1);
   Atomics.notify(cells, cell(C.generation));
-  return ${OUTCOME.aborted};
 }
 
-function run(tell) {
-  let outcome;
+function run() {
   try {
-    outcome = stepper.run(cells[cell(C.table)], me.control, me.thread, me.threads);
+    stepper.run(cells[cell(C.table)], me.control, me.thread, me.threads);
   } catch (error) {
-    outcome = trapped(error);
+    trapped(error);
   }
-  if (me.thread > 0) return;
-  Atomics.store(cells, cell(C.outcome), outcome + 1);
-  Atomics.notify(cells, cell(C.outcome));
-  if (tell) post({ done: outcome });
 }
 
 function obey() {
   while (handled === Atomics.load(cells, cell(C.posted))) {
     seen = stepper.idle(me.control, seen);
     const kind = seen & ${COMMAND.kinds};
-    if (kind !== ${COMMAND.messages}) run(kind === ${COMMAND.runAndTell});
+    if (kind !== ${COMMAND.messages}) run();
   }
 }
 

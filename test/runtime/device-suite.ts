@@ -220,13 +220,5 @@ export function deviceSuite(name: string, make: (threads: number) => Runner): vo
       expect(words(0, 1)[0]).toBe(10_000);
       expect(performance.now() - start).toBeLessThan(3000);
     });
-
-    test("a run gives a promise too", async () => {
-      const { loaded, words } = load(program({ codes: [addWord], buffers: [buffer(0, 1)], steps: [callStep(0, [of(0), 1])] }));
-      words(0, 1)[0] = 0;
-      const results = await Promise.all([loaded.runAsync(), loaded.runAsync(), loaded.runAsync()]);
-      expect(results).toEqual([{ ok: true }, { ok: true }, { ok: true }]);
-      expect(words(0, 1)[0]).toBe(3);
-    });
   });
 }

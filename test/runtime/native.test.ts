@@ -16,8 +16,8 @@ const why = found.available ? "" : ` (skipped: ${found.reason})`;
 const BLOCK = 64;
 
 const open: NativeRunner[] = [];
-function device(threads: number, caller: "works" | "waits" = "works"): NativeRunner {
-  const made = new NativeRunner({ heap: new Heap({ maximumBytes: 2 ** 26 }), threads, caller, cache: new NativeCache(directory) });
+function device(threads: number): NativeRunner {
+  const made = new NativeRunner({ heap: new Heap({ maximumBytes: 2 ** 26 }), threads, cache: new NativeCache(directory) });
   open.push(made);
   return made;
 }
@@ -110,7 +110,6 @@ const numbers = (count: number): number[] => Array.from({ length: count }, (_, i
 if (found.available) {
   const cache = new NativeCache(directory);
   deviceSuite("native", (threads) => new NativeRunner({ threads, cache }));
-  deviceSuite("native whose caller waits", (threads) => new NativeRunner({ threads, caller: "waits", cache }));
 }
 
 describe.skipIf(!found.available)(`the native device${why}`, () => {
@@ -207,19 +206,13 @@ describe.skipIf(!found.available)(`the native device${why}`, () => {
     expect(large.view(2)[1000]).toBe(4 * (1000 % 97) + 3);
   });
 
-  test("the heap may grow between runs, and a moved buffer is found after relink", () => {
+  test("the heap may grow between runs", () => {
     const on = device(2);
-    const { loaded, view, addresses } = build(on, { buffers: [floats(BLOCK * 4)], steps: [call(BUMP, 1, [at(0)])] });
+    const { loaded, view } = build(on, { buffers: [floats(BLOCK * 4)], steps: [call(BUMP, 1, [at(0)])] });
     loaded.run();
     on.heap.allocate(2 ** 25);
     loaded.run();
     expect(view(0)[0]).toBe(2);
-    const old = view(0);
-    addresses.set(0, on.heap.allocate(BLOCK * 4));
-    view(0).fill(10);
-    loaded.relink();
-    loaded.run();
-    expect([old[0], view(0)[0]]).toEqual([2, 11]);
   });
 
   test("10,000 small runs take well under a second", () => {
@@ -228,25 +221,6 @@ describe.skipIf(!found.available)(`the native device${why}`, () => {
     for (let run = 0; run < 10_000; run++) loaded.run();
     expect(performance.now() - start).toBeLessThan(500);
     expect(view(0)[5]).toBe(10_000);
-  });
-
-  test("a caller that waits gets promises, and calls run one after another", async () => {
-    const on = device(2, "waits");
-    const { loaded, view } = build(on, { buffers: [floats(BLOCK * 40)], steps: [call(BUMP, 10, [at(0)])] });
-    const results = await Promise.all(Array.from({ length: 20 }, () => loaded.runAsync()));
-    expect(results).toEqual(new Array(20).fill({ ok: true }));
-    expect(new Set(view(0))).toEqual(new Set([20]));
-  });
-
-  test("closing while a program runs ends it at its next step", async () => {
-    const on = device(2, "waits");
-    const long: Step = { do: "loop", times: 2 ** 30, reverse: false, steps: [call(BUMP, 10, [at(0)]), { do: "barrier" }] };
-    const { loaded } = build(on, { buffers: [floats(BLOCK * 40)], steps: [long] });
-    const running = loaded.runAsync();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    on.close();
-    expect(await running).toEqual({ ok: false, aborted: true });
-    expect(() => loaded.run()).toThrow("native: the device is closed");
   });
 
   test("a program that was disposed of does not run", () => {

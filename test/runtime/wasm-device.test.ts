@@ -8,7 +8,6 @@ import { deviceSuite, loadOn } from "./device-suite.ts";
 import { addWord, buffer, callStep, hang, of, program, trap } from "./programs.ts";
 
 deviceSuite("WebAssembly", (threads) => new WasmRunner({ threads }));
-deviceSuite("WebAssembly whose caller waits", (threads) => new WasmRunner({ threads, caller: "waits" }));
 
 const counting = program({ codes: [addWord], buffers: [buffer(0, 1)], steps: [callStep(0, [of(0), 1], 100)] });
 const count = (device: WasmRunner): void => {
@@ -36,14 +35,6 @@ describe("a WebAssembly device that met trouble", () => {
     device.close();
   });
 
-  test("explains a trap of a worker while the caller waits", async () => {
-    const device = new WasmRunner({ threads: 2, caller: "waits" });
-    const bad = loadOn(device, program({ codes: [trap], buffers: [], steps: [callStep(0, [], 20), { do: "barrier" }] }));
-    await expect(bad.loaded.runAsync()).rejects.toThrow(/out of bounds/);
-    count(device);
-    device.close();
-  });
-
   test("gives up on a thread that no longer answers", () => {
     const device = new WasmRunner({ threads: 2, patience: 300 });
     const stuck = loadOn(device, program({ codes: [hang], buffers: [], steps: [callStep(0, [0], 2), { do: "barrier" }] }));
@@ -52,8 +43,8 @@ describe("a WebAssembly device that met trouble", () => {
     device.close();
   });
 
-  test.each(["works", "waits"] as const)("replaces workers that have died, when the caller %s", async (caller) => {
-    const device = new WasmRunner({ threads: 2, caller });
+  test("replaces workers that have died", async () => {
+    const device = new WasmRunner({ threads: 2 });
     count(device);
     await (device as unknown as { team: { workers: { terminate(): Promise<unknown> }[] } }).team.workers.at(-1)!.terminate();
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -61,27 +52,19 @@ describe("a WebAssembly device that met trouble", () => {
     device.close();
   });
 
-  // The default patience is 30 s; these pass only where a death is seen without it, and fail by the limit of time.
-  test.each([
-    ["works", 0],
-    ["waits", 0],
-    ["waits", 1],
-  ] as const)(
-    "notices at once that a worker died, in a run that blocks the caller, who %s (worker %i)",
-    { timeout: 15_000 },
-    async (caller, which) => {
-      const device = new WasmRunner({ threads: 2, caller });
-      const loaded = loadOn(device, counting);
-      await device.ready();
-      const { team } = device as unknown as { team: Team };
-      // It must not be seen before the run.
-      team.looked = Number.POSITIVE_INFINITY;
-      void team.workers.at(which)!.terminate();
-      expect(() => loaded.run()).toThrow(/one of its workers died: it has ended/);
-      count(device);
-      device.close();
-    },
-  );
+  // The default patience is 30 s; this passes only where a death is seen without it, and fails by the limit of time.
+  test("notices at once that a worker died, in a run that blocks the caller", { timeout: 15_000 }, async () => {
+    const device = new WasmRunner({ threads: 2 });
+    const loaded = loadOn(device, counting);
+    await device.ready();
+    const { team } = device as unknown as { team: Team };
+    // It must not be seen before the run.
+    team.looked = Number.POSITIVE_INFINITY;
+    void team.workers[0]!.terminate();
+    expect(() => loaded.run()).toThrow(/one of its workers died: it has ended/);
+    count(device);
+    device.close();
+  });
 
   test("replaces a worker that died before a run, though no event has said so yet", { timeout: 15_000 }, async () => {
     const device = new WasmRunner({ threads: 2 });
@@ -117,24 +100,6 @@ describe("a WebAssembly device that met trouble", () => {
     device.close();
   });
 
-  test("fails a run whose worker dies, while the caller waits, and goes on", async () => {
-    const device = new WasmRunner({ threads: 1, caller: "waits" });
-    const endless = loadOn(device, program({ codes: [hang], buffers: [], steps: [callStep(0, [1], 2000)] }));
-    const result = endless.loaded.runAsync();
-    setTimeout(() => (device as unknown as { team: { workers: { terminate(): void }[] } }).team.workers[0]!.terminate(), 100);
-    await expect(result).rejects.toThrow(/one of its workers died/);
-    count(device);
-    device.close();
-  });
-
-  test("says that a run was aborted when it is closed meanwhile", async () => {
-    const device = new WasmRunner({ threads: 1, caller: "waits" });
-    const endless = loadOn(device, program({ codes: [hang], buffers: [], steps: [callStep(0, [1], 2000)] }));
-    const result = endless.loaded.runAsync();
-    setTimeout(() => device.close(), 100);
-    expect(await result).toEqual({ ok: false, aborted: true });
-  });
-
   test("refuses to run when it is closed", () => {
     const device = new WasmRunner({ threads: 2 });
     const loaded = loadOn(device, counting);
@@ -159,17 +124,6 @@ describe("a WebAssembly device over unshared memory", () => {
     expect(loaded.run()).toEqual({ ok: true });
     expect(loaded.words(0, 1)[0]).toBe(100);
   });
-});
-
-test("the event loop goes on while a device whose caller waits runs", async () => {
-  const device = new WasmRunner({ threads: 1, caller: "waits" });
-  const slow = loadOn(device, program({ codes: [hang], buffers: [], steps: [callStep(0, [1], 5)], work: 1e9 }));
-  let turns = 0;
-  const timer = setInterval(() => turns++, 1);
-  expect(await slow.loaded.runAsync()).toEqual({ ok: true });
-  clearInterval(timer);
-  expect(turns).toBeGreaterThan(5);
-  device.close();
 });
 
 test("a process ends by itself while workers sleep", () => {

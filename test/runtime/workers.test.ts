@@ -131,33 +131,6 @@ console.log((await error).message, await ended);`);
     expect({ status, signal, said }).toEqual({ status: 0, signal: null, said: "on purpose 1" });
   });
 
-  test.runIf(device === "native")("are waited for when they end in an asynchronous run", { timeout: 60_000 }, () => {
-    const { status, signal, said } = program(`
-// One call of a kernel without statements, many times.
-const code = { key: "nothing", module: { lanes: 4, helpers: [], entry: { name: "nothing", parameters: ["a", "b", "e", "t"].map((name) => ({ kind: "int", name })), body: [] } } };
-const call = { do: "call", code: 0, arguments: [], blocks: 4, label: "nothing" };
-const long = { codes: [code], buffers: [], checks: [], scratchBytes: 0, threadBytes: 0, work: 1e9,
-  steps: [{ do: "loop", times: 200_000, reverse: false, steps: [call, { do: "barrier" }] }] };
-const run = (ending) => new Worker(\`(async () => {
-  const { parentPort } = require("node:worker_threads");
-  // A module of the sources: what is built has only what is public.
-  (await import(${JSON.stringify(import.meta.resolve("tsx/esm/api"))})).register();
-  const { NativeRunner } = await import(${JSON.stringify(new URL("../../src/runtime/native-runner.ts", import.meta.url).href)});
-  const device = new NativeRunner({ threads: 2, caller: "waits" });
-  device.load(\${JSON.stringify(long)}, () => 0, { threads: "all" }).runAsync();
-  parentPort.postMessage("runs");
-  \${ending}
-})()\`, { eval: true });
-const terminated = run("");
-const ended = end(terminated);
-await answer(terminated);
-await terminated.terminate();
-await ended;
-const failing = run("setTimeout(() => process.exit(3), 10);");
-console.log(await end(failing));`);
-    expect({ status, signal, said }).toEqual({ status: 0, signal: null, said: "3" });
-  });
-
   test.runIf(device === "native")(
     "share a temporary folder and its warning, where the cache is not to be trusted",
     { timeout: 60_000 },

@@ -16,8 +16,8 @@ type Add = (program: Command, words: readonly string[]) => void | Promise<void>;
 /** The commands in the order of the help. Each is loaded only where it is named, or where all are listed. */
 const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   train: async () => (await import("./train.ts")).addTrain,
-  evaluate: async () => (await import("./use.ts")).addEvaluate,
-  predict: async () => (await import("./use.ts")).addPredict,
+  evaluate: async () => (await import("./evaluate.ts")).addEvaluate,
+  predict: async () => (await import("./predict.ts")).addPredict,
   explain: async () => (await import("./explain.ts")).addExplain,
   search: async () => (await import("./search.ts")).addSearch,
   bench: async () => addBench,

@@ -24,12 +24,12 @@ export {
   recipe,
 } from "./recipe.ts";
 export { meanAbsoluteError, meanSquaredError, rootMeanSquaredError, rSquared } from "./regression-metrics.ts";
-export { trainRecipe } from "./run.ts";
 export { RunFolder, readInfo } from "./run-folder.ts";
 export type { RunSettings, TrainEvents, TrainOutcome, TrainPlan, TrainSettings } from "./run-types.ts";
 export { type PassOptions, type ScoreOptions, type Scores, score, scorer, type Trainable } from "./score.ts";
 export { type SearchEvents, type SearchOutcome, type SearchPlan, type SearchSettings, search, type Trial } from "./search.ts";
 export type { Setting } from "./search-space.ts";
 export type { RunInfo } from "./stored.ts";
+export { trainRecipe } from "./train-recipe.ts";
 export { type FitOptions, fit, type Progress, Trainer } from "./trainer.ts";
 export type { Position, TrainingState } from "./training-state.ts";

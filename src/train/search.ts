@@ -10,11 +10,11 @@ import { type Direction, needDirection } from "./metric.ts";
 import type { Options } from "./options.ts";
 import { completeOptions, placeOf, prepare, trainerOf } from "./prepare.ts";
 import type { Recipe } from "./recipe.ts";
-import { shortName, trainRecipe } from "./run.ts";
 import { makeFolder, RunFolder } from "./run-folder.ts";
 import { epochLine } from "./run-log.ts";
 import { lengthOf, RUN_SETTINGS, type RunSettings, type TrainEvents, type TrainOutcome } from "./run-types.ts";
 import { parseAxes, type Setting, settingsOf } from "./search-space.ts";
+import { shortName, trainRecipe } from "./train-recipe.ts";
 import type { Progress } from "./training-state.ts";
 
 export interface SearchSettings extends RunSettings {

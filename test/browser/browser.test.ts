@@ -141,12 +141,13 @@ describe.skipIf(why)(`Chromium${why}`, () => {
     });
 
     test("learns digits in a worker while the page stays responsive", async () => {
-      const { result, longest, turns } = await run(page, "inWorker", "digits", DIGITS);
+      const { result, longest, turns, whole } = await run(page, "inWorker", "digits", DIGITS);
       learnt = result;
       expect(result.losses.at(-1)).toBeLessThan(result.losses[0]! / 2);
       expect(result.accuracy).toBeGreaterThan(0.9);
       expect(turns).toBeGreaterThan(10);
-      expect(longest).toBeLessThan(400);
+      // Were it to stand still for the work, that would be nearly all of the time.
+      expect(longest).toBeLessThan(whole / 2);
     });
   });
 

@@ -5,8 +5,9 @@ export type Result<T extends keyof Tasks> = Awaited<ReturnType<Tasks[T]>>;
 
 export interface Watched<R> {
   readonly result: R;
-  /** Longest time between two turns of the page's event loop, and how many there were. */
+  /** Longest time between two turns of the page's event loop, the time in all, and how many turns there were. */
   readonly longest: number;
+  readonly whole: number;
   readonly turns: number;
 }
 
@@ -27,7 +28,8 @@ export function inWorker<T extends keyof Tasks>(name: T, options: object = {}): 
 }
 
 async function watch<R>(result: Promise<R>): Promise<Watched<R>> {
-  let [last, longest, turns] = [performance.now(), 0, 0];
+  const begun = performance.now();
+  let [last, longest, turns] = [begun, 0, 0];
   const timer = setInterval(() => {
     const now = performance.now();
     longest = Math.max(longest, now - last);
@@ -35,7 +37,7 @@ async function watch<R>(result: Promise<R>): Promise<Watched<R>> {
     turns++;
   }, 4);
   try {
-    return { result: await result, longest, turns };
+    return { result: await result, longest, whole: performance.now() - begun, turns };
   } finally {
     clearInterval(timer);
   }

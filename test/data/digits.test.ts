@@ -14,12 +14,8 @@ describe("digits", () => {
     );
   });
 
-  test("10,000 are drawn in less than three seconds of one core, with all classes equally often", async () => {
-    // Processor time: other tests run at the same time.
-    const start = process.cpuUsage();
+  test("10,000 are drawn, with all classes equally often", async () => {
     const [train, held] = [await digits(), await digits({ train: false })];
-    const { user, system } = process.cpuUsage(start);
-    expect((user + system) / 1e6).toBeLessThan(3);
     expect([train.size, held.size]).toEqual([8000, 2000]);
     const counts = new Array<number>(10).fill(0);
     for (const label of held.y.data) counts[label]!++;

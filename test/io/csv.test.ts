@@ -89,14 +89,9 @@ describe("CSV files", () => {
     expect(() => decodeCsv(text, "data.csv")).toThrow(message);
   });
 
-  test("a cell of 5 MB is read in linear time, quoted or not", () => {
-    const time = (length: number, quote: string): number => {
-      const text = `1,${quote}${"x".repeat(length)}${quote}\n`;
-      const start = performance.now();
-      expect(decodeCsv(text).rows[0]![1]).toHaveLength(length);
-      return performance.now() - start;
-    };
-    for (const quote of ["", '"']) expect(time(5_000_000, quote)).toBeLessThan(2000);
+  test("a cell of 5 MB is read, quoted or not, which quadratic time would not come to the end of", () => {
+    const length = 5_000_000;
+    for (const quote of ["", '"']) expect(decodeCsv(`1,${quote}${"x".repeat(length)}${quote}\n`).rows[0]![1]).toHaveLength(length);
     expect(() => decodeCsv(`1,${"x".repeat(10_000_001)}`)).toThrow(FormatError);
   });
 

@@ -49,7 +49,7 @@ describe("exact values", () => {
   }
 });
 
-describe("sweeps of float32 against float64", () => {
+describe("sweeps of float32 against float64", { tags: ["slow"] }, () => {
   const bits = new Uint32Array(1);
   const float = new Float32Array(bits.buffer);
   const floatOf = (u: number): number => {

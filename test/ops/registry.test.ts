@@ -90,7 +90,7 @@ describe("The gradient in float64", () => {
     });
   });
 
-  test.each(smooth)("of $title can be differentiated again.", ({ sample }) => {
+  test.each(smooth)("of $title can be differentiated again.", { tags: ["slow"] }, ({ sample }) => {
     const { y, xs, inputs } = realise(sample, "float64", 2);
     const wrt = differentiable(y, xs);
     gradients(weighted(y, 5), wrt).forEach((g) => {
@@ -107,7 +107,7 @@ describe("The gradient in float64", () => {
 
 describe("Over a new leading axis", () => {
   const withInputs = everything.filter(({ sample }) => sample.inputs.length > 0);
-  test.each(withInputs)("$title is what it is for each part.", ({ sample }) => {
+  test.each(withInputs)("$title is what it is for each part.", { tags: ["slow"] }, ({ sample }) => {
     const parts = [1, 2, 3].map((seed) => realise(sample, "float64", seed));
     const { y, xs } = parts[0]!;
     // Every choice of which inputs have the axis, the others are those of the first part.

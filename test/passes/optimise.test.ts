@@ -25,7 +25,7 @@ function expectSame(before: readonly Value[], after: readonly Value[], inputs: R
 }
 
 describe("values stay", () => {
-  test("on random graphs", () => {
+  test("on random graphs", { tags: ["slow"] }, () => {
     fc.assert(
       fc.property(choices(25), (steps) => {
         const { leaves, outputs } = buildGraph(steps);
@@ -35,7 +35,7 @@ describe("values stay", () => {
     );
   });
 
-  test("on random graphs with gradients", () => {
+  test("on random graphs with gradients", { tags: ["slow"] }, () => {
     fc.assert(
       fc.property(choices(12), (steps) => {
         const { leaves, outputs } = buildGraph(steps);
@@ -148,7 +148,7 @@ describe("the sign of a zero, NaN and infinity stay to the bit", () => {
   });
 });
 
-test("each rule fires on some random graph or has its own example", () => {
+test("each rule fires on some random graph or has its own example", { tags: ["slow"] }, () => {
   // A guard against rules that the engine never reaches in company of the others.
   const fired = new Set<string>();
   const spies = STAGES.map((stage) => ({
@@ -311,13 +311,11 @@ describe("long reductions", () => {
 });
 
 describe("size and speed", () => {
-  test("100,000 chained nodes are optimised in seconds", () => {
+  test("100,000 chained nodes are optimised, which quadratic time would not come to the end of", { tags: ["slow"] }, () => {
     const x = o.argument(0, type());
     let y = x;
     for (let i = 0; i < 50_000; i++) y = o.add(o.sin(y), x);
-    const start = performance.now();
     const [result] = optimise([y]);
-    expect(performance.now() - start).toBeLessThan(10_000);
     expect(topological([result!]).length).toBe(100_001);
   });
 
@@ -330,16 +328,14 @@ describe("size and speed", () => {
     expect(count([dx!], "concat")).toBe(1);
   });
 
-  test("the training step of a small network is optimised in milliseconds", () => {
+  test("the training step of a small network is optimised by making few nodes more than it has", () => {
     const step = trainingStep();
-    for (let i = 0; i < 20; i++) optimise(trainingStep());
-    const times = Array.from({ length: 9 }, () => {
-      const start = performance.now();
-      optimise(step);
-      return performance.now() - start;
-    }).sort((a, b) => a - b);
-    // About 3 ms alone; the limit leaves room for machines that are busy.
-    expect(times[0]!).toBeLessThan(30);
+    const nodes = topological(step).length;
+    // Ids count the nodes that were ever made.
+    const next = (): number => o.argument(0, type()).id;
+    const before = next();
+    optimise(step);
+    expect(next() - before).toBeLessThan(4 * nodes);
   });
 });
 

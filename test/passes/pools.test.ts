@@ -52,7 +52,7 @@ function expectSameWhenOptimised(outputs: readonly Value[], x: Value): void {
 
 const WINDOWS = [1, 2, 3, 4].flatMap((size) => [1, 2, 3, 5].flatMap((stride) => [1, 2].map((dilation) => ({ size, stride, dilation }))));
 
-describe.each(Object.entries(POOLS))("The gradient of a pool that takes the %s", (_, pool) => {
+describe.each(Object.entries(POOLS))("The gradient of a pool that takes the %s", { tags: ["slow"] }, (_, pool) => {
   test.each([4, 5, 6, 7])("along an axis of %i stays what it is, whatever the window", (length) => {
     for (const window of WINDOWS) {
       if (window.dilation * (window.size - 1) >= length) continue;

@@ -1,3 +1,8 @@
+/**
+ * Loops as C.
+ *
+ * @module-tag slow
+ */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

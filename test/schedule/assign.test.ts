@@ -93,7 +93,7 @@ function runThrice(program: Program, optimize: 0 | 1): void {
 }
 
 describe("Assignments", () => {
-  test("in any order leave what a sequential program leaves.", () => {
+  test("in any order leave what a sequential program leaves.", { tags: ["slow"] }, () => {
     fc.assert(
       fc.property(statements, (list) => {
         const program = trace(list);
@@ -102,7 +102,7 @@ describe("Assignments", () => {
       }),
       { numRuns: 250, seed: 3 },
     );
-  }, 60_000);
+  });
 
   const vector = (cell: object, shape: readonly number[] = [3]): Value => o.variable(cell, { shape, dtype: "float32" });
   const load = (assignments: readonly { cell: object; value: Value }[], outputs: readonly Value[] = [], more = {}): Loaded =>

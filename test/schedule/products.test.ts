@@ -57,7 +57,7 @@ describe("A product", () => {
     }
   });
 
-  test("of any axes in any order, with whatever follows it, has the interpreter's values.", () => {
+  test("of any axes in any order, with whatever follows it, has the interpreter's values.", { tags: ["slow"] }, () => {
     fc.assert(
       fc.property(cases, ({ left, right, result, scale, epilogue, vary, keep }) => {
         const shapeOf = (labels: readonly string[]): number[] => labels.map((l) => SIZES[l]! * ("mnk".includes(l) ? scale : 1));
@@ -68,14 +68,15 @@ describe("A product", () => {
       }),
       { numRuns: 120, seed: 7 },
     );
-  }, 60_000);
+  });
 
-  test("with an epilogue that uses each value twice is compiled in no time.", () => {
+  test("with an epilogue that uses each value twice computes each once.", () => {
     const a = argument(0, [32, 32]);
     let x = o.matmul(a, a);
     for (let i = 0; i < 40; i++) x = o.add(o.mul(x, x), o.neg(x));
-    const begun = performance.now();
-    loadGraph(device, [x]).dispose();
-    expect(performance.now() - begun).toBeLessThan(5000);
+    const loaded = loadGraph(device, [x]);
+    // Written out for each use it would be 2⁴⁰ operations; the loops are the code's key.
+    expect(loaded.program.codes.reduce((size, { key }) => size + key.length, 0)).toBeLessThan(200_000);
+    loaded.dispose();
   });
 });

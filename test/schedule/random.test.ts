@@ -21,7 +21,7 @@ function agree(outputs: readonly Value[], given: Inputs, slack: number): void {
     });
 }
 
-describe("A random graph gives the interpreter's numbers at both levels", () => {
+describe("A random graph gives the interpreter's numbers at both levels", { tags: ["slow"] }, () => {
   test("over small shapes of many ranks.", () => {
     fc.assert(
       fc.property(small.choices(24, 4), (steps) => {

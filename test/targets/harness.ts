@@ -24,6 +24,8 @@ export interface TargetCase {
   readonly levels: readonly (0 | 1)[];
   /** Every new kernel costs a compiler's time: suites then leave out what differs in nothing but names. */
   readonly slow?: boolean;
+  /** Whether `npm run quick` looks at it: at one target, and not at its long suites. */
+  readonly quick?: boolean;
   /** Results of one case are also computed each by a program of its own, not only together. */
   readonly apart?: boolean;
   open(): GraphRunner;
@@ -34,6 +36,7 @@ const native = nativeAvailable();
 const TABLE = {
   relaxed: {
     name: "WebAssembly with relaxed SIMD",
+    quick: true,
     missing: hasRelaxedSimd() ? undefined : "this engine has no relaxed SIMD",
     threads: "one",
     levels: [1, 0],

@@ -338,7 +338,7 @@ export function shapeSuite(target: TargetCase): void {
     (target.slow ? [17, 250] : SIZES).map((n) => ({ title: `${name} at ${n}`, family, n, slack: 1 })),
   );
   const odd = Object.entries(ODD).map(([name, family]) => ({ title: name, family, n: 0, slack: 4 }));
-  onTarget(target, (device, compare) => {
+  onTarget({ ...target, quick: false }, (device, compare) => {
     describe("Sizes", () => {
       const cases = [...families, ...odd].map(({ title, family, n, slack }) => {
         const feeds = new Feeds();

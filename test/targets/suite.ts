@@ -31,7 +31,7 @@ export function onTarget(
     test.skip(`${target.name} is skipped: ${target.missing}`, () => {});
     return;
   }
-  describe(target.name, () => {
+  describe(target.name, { tags: target.quick ? [] : ["slow"] }, () => {
     let device: GraphRunner;
     beforeAll(() => {
       device = target.open();

@@ -63,7 +63,7 @@ function sweepsOf(dtype: FloatType): Sweep[] {
 }
 
 export function sweepSuite(target: TargetCase): void {
-  onTarget(target, (device) => {
+  onTarget({ ...target, quick: false }, (device) => {
     const sweeps = [...sweepsOf("float32"), ...sweepsOf("float64")];
     describe("Over the whole range of floats", () => {
       test(

@@ -15,7 +15,7 @@ const WIDTHS = [31, 32, 33, 40, 64, 65, 100];
 
 export function wideSuite(target: TargetCase): void {
   const widths = target.slow ? [32, 100] : WIDTHS;
-  onTarget(target, (device, compare) => {
+  onTarget({ ...target, quick: false }, (device, compare) => {
     describe("A kernel", () => {
       test.each(widths)("of %i reductions, each over an axis of its own, adds up the right elements.", (count) => {
         const { got, wanted } = sumOfSums(device(), count);

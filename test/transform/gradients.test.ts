@@ -101,7 +101,7 @@ describe("what cannot be asked is explained", () => {
 });
 
 describe("size and depth", () => {
-  test("100,000 chained nodes are differentiated", () => {
+  test("100,000 chained nodes are differentiated", { tags: ["slow"] }, () => {
     const x = scalar();
     let y = x;
     for (let i = 0; i < 100_000; i++) y = add(y, x);

@@ -112,7 +112,7 @@ describe("an option that does not exist is refused, and the one that was meant n
 
   for (const [name, call] of ALL)
     test(`${name}, with the user's line`, async () => {
-      expect((await errorOf(() => call(loose({ nothingLikeIt: 1 })))).message).toMatch(/ at options\.test\.ts:\d+\n/);
+      expect((await errorOf(() => call(loose({ nothingLikeIt: 1 })))).message).toMatch(/ at options\.alone\.test\.ts:\d+\n/);
     });
 });
 

@@ -86,7 +86,8 @@ describe("a service that must not freeze", () => {
     "trains in worker threads, two at a time, on %s, while its event loop goes on",
     { timeout: 60_000 },
     async (device) => {
-      let [turns, longest, last] = [0, 0, performance.now()];
+      const begun = performance.now();
+      let [turns, longest, last] = [0, 0, begun];
       const timer = setInterval(() => {
         turns++;
         longest = Math.max(longest, performance.now() - last);
@@ -97,7 +98,8 @@ describe("a service that must not freeze", () => {
       expect(one).toEqual(other);
       expect(one!.at(-1)).toBeLessThan(0.7 * one![0]!);
       expect(turns).toBeGreaterThan(20);
-      expect(longest).toBeLessThan(400);
+      // Were it to stand still for the work, that would be nearly all of the time.
+      expect(longest).toBeLessThan((performance.now() - begun) / 2);
     },
   );
 });

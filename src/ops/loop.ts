@@ -167,13 +167,14 @@ function backwards(dys: readonly (Value | null)[], token: Value, wanted: readonl
   const next = [...carried.map(gradient), ...shared.map((i, k) => add(totals[k]!, gradient(i)))];
 
   // What the turn kept stands for itself; below it nothing is computed again.
-  const histories = new Map(range(carries, results.length).map((i) => [results[i]!, i]));
+  const isKept = (v: Value): boolean => v.op.kind !== "leaf" || parameters.slice(0, carries).includes(v);
+  const histories = new Map(range(carries, results.length).flatMap((i) => (isKept(results[i]!) ? [[results[i]!, i] as const] : [])));
   const stands = new Map([...histories.keys()].flatMap((v) => (v.op.kind === "leaf" ? [] : [[v, bound(v)] as const])));
   const turn = substitute([...next, ...along.map(gradient)], stands);
   const used = new Set(topological(turn));
   const remembered = [...histories].flatMap(([v, i]) => {
     const stand = stands.get(v) ?? v;
-    return used.has(stand) && !parameters.slice(carries).includes(v) ? [[stand, result(token, i)] as const] : [];
+    return used.has(stand) ? [[stand, result(token, i)] as const] : [];
   });
   const again = range(carries, inputs.length).filter((i) => used.has(parameters[i]!));
   const walkedAgain = again.filter((i) => i < carries + walked);

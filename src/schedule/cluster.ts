@@ -2,6 +2,7 @@
 import { sameShape } from "../core/shape.ts";
 import { inputSlots } from "../graph/form.ts";
 import type { ContractSlot, Form, Move, Value } from "../graph/op.ts";
+import { COMBINES } from "../kernel/expr.ts";
 import { type Affine, axisForm, constantForm, Domain, type View, viewKey } from "./affine.ts";
 import { weightOf } from "./classify.ts";
 import { type Contraction, labelsOf, rolesOf } from "./contraction.ts";
@@ -98,16 +99,26 @@ export class Cluster {
     return sameShape(sizes, reducedSizes(v)) ? missing : undefined;
   }
 
+  /** The axes of a reduction here that looks through the same. */
+  private besideAxes(v: Value, view: View): readonly number[] | undefined {
+    if (!looksForOne(v)) return undefined;
+    const key = viewKey(this.domain.currentView(view));
+    for (const other of this.members.keys())
+      if (other !== v && lookThroughTheSame(v, other))
+        for (const seen of this.viewsOf(other)) if (viewKey(seen.view) === key) return seen.inner;
+    return undefined;
+  }
+
   /** How many axes a reduction would add. */
   newAxes(v: Value, view: View): number {
-    return this.walkedAgain(v, view) ? 0 : reducedSizes(v).length;
+    return this.besideAxes(v, view) || this.walkedAgain(v, view) ? 0 : reducedSizes(v).length;
   }
 
   /** The loop axes a reduction runs over: those of what is stored where they fit, else new ones. */
   private innerAxes(v: Value, view: View): readonly number[] {
     const sizes = reducedSizes(v);
     if (sizes.length === 0) return [];
-    const axes = this.walkedAgain(v, view) ?? sizes.map((n) => this.domain.addAxis(n));
+    const axes = this.besideAxes(v, view) ?? this.walkedAgain(v, view) ?? sizes.map((n) => this.domain.addAxis(n));
     for (const a of axes) this.domain.inner.add(a);
     return axes;
   }
@@ -136,6 +147,16 @@ export class Cluster {
         return of("compute", view);
     }
   }
+}
+
+/** Whether a value is an extreme, or the position of one. */
+export const looksForOne = (v: Value): boolean => v.op.kind === "reduce" && COMBINES[v.op.combine].extreme !== undefined;
+
+/** Whether one gives the extreme whose position the other gives. */
+export function lookThroughTheSame(a: Value, b: Value): boolean {
+  if (a.op.kind !== "reduce" || b.op.kind !== "reduce" || a.op.gives === b.op.gives || a.inputs[0] !== b.inputs[0]) return false;
+  const [p, q] = [a, b].map((v) => (v.attributes as { axes: readonly number[] }).axes);
+  return looksForOne(a) && COMBINES[a.op.combine].extreme === COMBINES[b.op.combine].extreme && sameShape(p!, q!);
 }
 
 /** Sizes of the axes a reduction or contraction sums over. */

@@ -8,7 +8,7 @@
 import { sameShape, sizeOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
 import { isCostly, isFilled, isLeaf } from "./classify.ts";
-import { Cluster, type Demand } from "./cluster.ts";
+import { Cluster, type Demand, looksForOne, lookThroughTheSame } from "./cluster.ts";
 import { type Contraction, isHeavy, planContraction } from "./contraction.ts";
 import { fits } from "./fits.ts";
 
@@ -67,7 +67,7 @@ class Fuser implements Fusion {
     const stored = !this.fusing || this.inMemory.has(v) || demands.some((d) => d.want === "memory");
     if (v.op.kind === "move") return this.settleMove(v, demands, stored);
     if (!stored && (this.joinOne(v, demands) || this.repeat(v, demands))) return;
-    if (!this.storeWith(v, demands)) this.storeApart(v, demands);
+    if (!this.storeWith(v, demands) && !this.storeBeside(v, demands)) this.storeApart(v, demands);
   }
 
   private demandsOn(v: Value): Demand[] {
@@ -171,6 +171,22 @@ class Fuser implements Fusion {
       const others = new Set(this.readersOf(v, demands).flatMap((d) => (here.includes(d) ? [] : [d.cluster])));
       if ([...others].some((o) => reaches(o, cluster))) continue;
       this.beBase(v, cluster);
+      this.put(v, cluster, here);
+      cluster.stores.push(v);
+      this.write(v, cluster, demands);
+      return true;
+    }
+    return false;
+  }
+
+  /** An extreme beside its position, or the other way round: what both look through is read once. */
+  private storeBeside(v: Value, demands: readonly Demand[]): boolean {
+    if (!this.fusing || !looksForOne(v)) return false;
+    for (const [other] of this.consumers.get(v.inputs[0]!) ?? []) {
+      const cluster = lookThroughTheSame(v, other) ? this.home.get(other) : undefined;
+      if (!cluster?.stores.includes(other) || !sameShape(cluster.shape, v.shape)) continue;
+      const here: Demand[] = [{ cluster, want: "compute", view: cluster.identity }];
+      if (!fits(v, cluster, here, this.contractions) || this.readersOf(v, demands).some((d) => reaches(d.cluster, cluster))) continue;
       this.put(v, cluster, here);
       cluster.stores.push(v);
       this.write(v, cluster, demands);

@@ -16,6 +16,7 @@ import { optimise } from "../../src/passes/index.ts";
 import { differenceOf } from "../../src/program/compare-traces.ts";
 import { schedule } from "../../src/schedule/index.ts";
 import { gradients, hvp, jvp } from "../../src/transform/index.ts";
+import { differentiable, nestedSamples, realise } from "./samples.ts";
 
 const numbers = (v: Value, inputs: ReadonlyMap<Value, ArrayLike<number>> = new Map()): number[] => [...evaluate([v], inputs)[0]!];
 const leaf = (index: number, shape: readonly number[], dtype: "float64" | "int32" = "float64"): Value =>
@@ -210,6 +211,22 @@ describe("Bodies", () => {
     verifyGraph([simple!]);
     const inputs = new Map([[y, [2]], [x, [1, 2, 3, 4]]]); // biome-ignore format: pairs
     expect(numbers(simple!, inputs)).toEqual(numbers(final[0]!, inputs));
+  });
+
+  test.each(nestedSamples)("$title: simplified, it has the same values and gradients, of first and second order", ({ sample }) => {
+    const { y, xs, inputs } = realise(sample, "float64", 3);
+    const wrt = differentiable(y, xs);
+    const total = (v: Value): Value => o.sum(o.square(v), [...v.shape.keys()]);
+    const first = gradients(total(y), wrt).filter((g) => g !== null);
+    const outputs = [y, ...first, ...first.flatMap((g) => gradients(total(g), wrt)).filter((g) => g !== null)];
+    const simple = optimise(outputs);
+    verifyGraph(simple);
+    const [before, after] = [evaluate(outputs, inputs), evaluate(simple, inputs)];
+    before.forEach((numbers, k) => {
+      numbers.forEach((n, i) => {
+        expect(Math.abs(after[k]![i]! - n), `output ${k}, element ${i}`).toBeLessThanOrEqual(1e-9 * Math.max(1, Math.abs(n)));
+      });
+    });
   });
 
   test("cost what they cost as often as they run", () => {

@@ -10,6 +10,7 @@ import { WasmRunner } from "../../src/runtime/wasm-runner.ts";
 import { schedule } from "../../src/schedule/index.ts";
 import { gradients } from "../../src/transform/gradients.ts";
 import { expectSame } from "../targets/harness.ts";
+import { againstInterpreter } from "./against.ts";
 import { runGraph } from "./run.ts";
 
 const device = new WasmRunner({ threads: 1 });
@@ -61,6 +62,22 @@ describe("Kernels", () => {
     const inputs = new Map([[x, Float64Array.from({ length: 750 }, (_, i) => Math.sin(i))]]);
     expectSame(device, [o.max(o.add(rows, x), [0])], inputs);
     expectSame(device, [o.sum(o.transpose(columns, [1, 0]), [0])], inputs);
+  });
+
+  test("that look for an extreme find its position in the same pass, unless one of them waits for the other.", () => {
+    const x = o.argument(0, { shape: [4, 9, 3], dtype: "float64" });
+    const both = [o.max(x, [1]), o.argmax(x, [1]), o.min(x, [0, 2]), o.argmin(x, [0, 2]), o.max(x, [2]), o.argmin(x, [2])];
+    const kernelsOf = (outputs: readonly Value[]): number =>
+      schedule({ outputs, assignments: [] }).steps.filter((step) => step.do === "kernels").length;
+    expect(kernelsOf(both.slice(0, 2))).toBe(1);
+    expect(kernelsOf(both)).toBe(4);
+    againstInterpreter(device, both, [x]);
+    // The largest is wanted where it has been found that the first row has it.
+    const first = o.argument(1, { shape: [4, 3], dtype: "float64" });
+    const waits = o.add(o.max(x, [1]), o.cumsum(o.add(o.cast(o.argmax(x, [1]), "float64"), first), 0));
+    againstInterpreter(device, [waits, o.argmax(x, [1])], [x, first]);
+    const apart = o.mul(o.max(x, [1]), o.exp(first));
+    againstInterpreter(device, [apart, o.cast(o.argmax(x, [1]), "float64"), o.sum(apart, [0])], [x, first]);
   });
 
   test("read nothing through what stands in memory behind the last index.", () => {

@@ -41,6 +41,10 @@ const SQUARES = { float32: 2 ** 63, float64: 2 ** 511 };
 /** Where √(a² + b²) is finite, which slopes divide by. */
 const hasLength = ([a, b]: readonly number[], dtype: FloatType): boolean => Math.hypot(a!, b!) <= RANGE[dtype].largest;
 
+/** … and where its share in each side has all digits. */
+const hasNormalSides = (args: readonly number[], dtype: FloatType): boolean =>
+  hasLength(args, dtype) && args.every((x) => x === 0 || Math.abs(x) >= RANGE[dtype].normal);
+
 export const UNARY: readonly SweepCase[] = [
   { name: "neg", build: o.neg, value: EXACT, slope: EXACT },
   { name: "abs", build: o.abs, value: EXACT, slope: EXACT },
@@ -132,7 +136,7 @@ export const BINARY: readonly SweepCase[] = [
     inside: ([a, b], dtype) => dtype === "float64" || (Math.fround(b! - 1) === b! - 1 && (a === 0 || Math.abs(a!) ** (b! - 1) < 3e38)),
   },
   { name: "hypot", build: o.hypot, value: near(3), slope: near(4), inside: hasLength },
-  { name: "atan2", build: o.atan2, value: near(4), slope: near(6), inside: hasLength },
+  { name: "atan2", build: o.atan2, value: near(4), slope: near(6), inside: hasNormalSides },
   { name: "xlogy", build: o.xlogy, value: near(4), slope: near(4) },
   { name: "eq", build: o.eq, value: EXACT },
   { name: "ne", build: o.ne, value: EXACT },

@@ -67,6 +67,7 @@ function isConstant(v: Value): boolean {
 /** A moment: what is made from now on is younger. */
 export const now = (): number => bound(TOKEN).id;
 
+/** Refuses what changes its type from one turn, or branch, to the other. */
 export function checkSame(who: string, what: string, a: Type, b: Type): void {
   if (!sameShape(a.shape, b.shape)) throw new ShapeError(`${who}: ${what} is ${showShape(a.shape)}, then ${showShape(b.shape)}`);
   if (a.dtype !== b.dtype) throw new DTypeError(`${who}: ${what} is ${a.dtype}, then ${b.dtype}`, { help: "cast one of them" });

@@ -79,12 +79,14 @@ export function numbers(who: string, inputs: readonly Type[]): Type {
   return type;
 }
 
+/** The inputs' common type, which must be a float type. */
 export function floats(who: string, inputs: readonly Type[]): Type {
   const type = sameTypes(who, inputs);
   if (!isFloat(type.dtype)) throw new DTypeError(`${who}: needs float32 or float64, not ${type.dtype}`, { help: TO_FLOAT });
   return type;
 }
 
+/** The inputs' common type, which must be int32 or uint32. */
 export function integers(who: string, inputs: readonly Type[]): Type {
   const type = numbers(who, inputs);
   if (!isInteger(type.dtype)) throw new DTypeError(`${who}: needs int32 or uint32, not ${type.dtype}`, { help: "cast it first" });

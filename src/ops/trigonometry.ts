@@ -8,11 +8,13 @@ import { eq, select } from "./logic.ts";
 import { sqrt } from "./maths.ts";
 import { elementwise, floatFunction, floats } from "./rules.ts";
 
+/** The sine of an angle, reduced exactly however large; NaN at ±∞. */
 export function sin(x: Value): Value {
   return apply(sinOp, [x]);
 }
 export const sinOp: Elementwise<Unary> = floatFunction(functions.sin, (dy, x) => mul(dy, cos(x)));
 
+/** The cosine of an angle, reduced exactly however large; NaN at ±∞. */
 export function cos(x: Value): Value {
   return apply(cosOp, [x]);
 }

@@ -25,7 +25,7 @@ const title = ({ text, shapes }: Case): string => `"${text}" of ${shapes.map((sh
 describe("einsum gives NumPy's values", () => {
   for (const c of cases)
     test(title(c), async () => {
-      const y = compile((...xs: Tensor[]) => einsum(c.text, ...xs))(...operands(c.shapes)) as Tensor;
+      const y = compile((...xs: Tensor[]) => einsum(c.text, ...xs), { device: "wasm" })(...operands(c.shapes)) as Tensor;
       expect([...y.shape]).toEqual([...c.shape]);
       expect([...(await y.data())]).toEqual(c.data.map((v) => expect.closeTo(v, 9)));
     });
@@ -35,7 +35,8 @@ describe("einsum has gradients of both orders where axes broadcast and repeat", 
   const repeating = cases.filter(
     ({ text, shapes }) => /(\w)[^,]*\1/.test(text.split("->")[0]!) || (shapes.flat().includes(1) && !shapes.flat().includes(0)),
   );
-  for (const c of repeating)
+  const small = repeating.filter(({ shapes }) => shapes.reduce((n, shape) => n + shape.reduce((a, b) => a * b, 1), 0) < 40);
+  for (const c of small)
     test(title(c), async () => {
       const f = (...xs: Tensor[]): Tensor => einsum(c.text, ...xs);
       expect(await gradcheck(f, operands(c.shapes))).toMatchObject({ passed: true });

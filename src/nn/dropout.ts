@@ -1,6 +1,6 @@
 import type { Shape } from "../core/shape-types.ts";
 import type { Tensor } from "../index.ts";
-import { checkInput, checkProbability } from "./arguments.ts";
+import { checkAlone, checkProbability, checkTensor } from "./arguments.ts";
 import { checkMode, type Mode } from "./mode.ts";
 import { Module } from "./module.ts";
 import type { SameShapes } from "./shapes.ts";
@@ -25,8 +25,9 @@ export class Dropout extends Module {
 
   forward<S extends Shape>(x: Tensor<S>, mode: Mode): Tensor<S>;
   forward(x: Tensor, ...rest: [Mode]): Tensor {
-    checkInput(x, rest, "Dropout");
+    checkAlone(rest, "Dropout");
     const how = checkMode(rest[0], "Dropout");
+    checkTensor(x, "Dropout");
     return how.training && this.p > 0 ? dropout(x, this.p, how) : x;
   }
 }

@@ -83,7 +83,7 @@ const MAKERS = new Set([
   "kaimingUniform",
 ]);
 const isFunction = ([name, f]: [string, unknown]): boolean => typeof f === "function" && /^[a-z]/.test(name) && !NO_TENSORS.has(name);
-const helpers = new Set(["outOfRange", "show"]);
+const helpers = new Set(["outOfRange", "show", "unfitMatrix"]);
 
 describe("errors of functions name the function", () => {
   const given = [...Object.values(TENSORS), true, 0, "x", [1, 2], null, undefined].map((x) => [x]);

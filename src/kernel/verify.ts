@@ -6,8 +6,8 @@
 import { bytesOf } from "../core/dtype.ts";
 import { InternalError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
-import { type Access, accessKey, type Expr, nodesBelow } from "./expr.ts";
-import { type Kernel, nodesOf, type Operand, type Product, type Rows, readsOf, rootsOf, type Serial, writesOf } from "./kernel.ts";
+import { type Access, accessKey, accessOf, type Expr, nodesBelow } from "./expr.ts";
+import { type Kernel, nodesOf, type Operand, type Product, type Rows, type Serial } from "./kernel.ts";
 import { printKernel } from "./print-kernels.ts";
 import type { Schedule, ScheduleStep } from "./schedule.ts";
 import { axesOf, type Range, rangeOf, typeFault } from "./verify-expressions.ts";
@@ -19,9 +19,27 @@ export function verifyKernels(schedule: Schedule): void {
   verifier.end();
 }
 
-/** Whether a check of the kernel can fail. */
-const canFail = (k: Kernel): boolean =>
-  k.kind === "serial" ? k.check !== undefined : (k.kind === "rows" && k.guards.length > 0) || nodesOf(k).some((e) => e.op === "inRange");
+/** What is asked of a kernel again and again: its nodes, operands first, where it reads and writes, and its checks. */
+interface Facts {
+  readonly nodes: readonly Expr[];
+  readonly reads: readonly Access[];
+  readonly writes: readonly Access[];
+  readonly checks: readonly number[];
+}
+
+function factsOf(k: Kernel): Facts {
+  if (k.kind === "serial") return { nodes: [], reads: k.reads, writes: [k.write], checks: k.check === undefined ? [] : [k.check] };
+  const nodes = nodesOf(k);
+  const loads = nodes.flatMap((e) => accessOf(e) ?? []);
+  const reads = k.kind === "rows" ? loads : [...loads, { ...k.a, strides: [] }, { ...k.b, strides: [] }];
+  const guards = k.kind === "rows" ? k.guards.map((g) => g.check) : [];
+  return {
+    nodes,
+    reads,
+    writes: k.stores.map((s) => s.to),
+    checks: [...guards, ...nodes.flatMap((e) => (e.op === "inRange" ? [e.check] : []))],
+  };
+}
 
 class Verifier {
   private readonly schedule: Schedule;
@@ -30,12 +48,14 @@ class Verifier {
   private readonly writers = new Map<number, number>();
   private readonly ranges = new Map<number, Range | undefined>();
   private readonly read = new Set<number>();
+  private readonly facts: ReadonlyMap<Kernel, Facts>;
   private readonly fallible: boolean;
   private commits = 0;
 
   constructor(schedule: Schedule) {
     this.schedule = schedule;
-    this.fallible = schedule.steps.some((s) => s.do === "kernels" && s.kernels.some(canFail));
+    this.facts = new Map(schedule.steps.flatMap((s) => (s.do === "kernels" ? s.kernels.map((k) => [k, factsOf(k)] as const) : [])));
+    this.fallible = [...this.facts.values()].some((f) => f.checks.length > 0);
   }
 
   step(step: ScheduleStep, i: number): void {
@@ -58,14 +78,15 @@ class Verifier {
   private kernel(kernel: Kernel, step: number): void {
     const bad = (why: string): InternalError =>
       new InternalError(`step ${step} is broken: ${why}`, { why: printKernel(kernel, this.schedule.buffers) });
-    const places = [...readsOf(kernel), ...writesOf(kernel)].map((a) => a.buffer);
-    for (const b of places) if (this.schedule.buffers[b] === undefined) throw bad(`there is no buffer ${b}`);
-    for (const b of new Set(readsOf(kernel).map((a) => a.buffer))) {
+    const facts = this.facts.get(kernel)!;
+    for (const { buffer } of [...facts.reads, ...facts.writes])
+      if (!this.schedule.buffers[buffer]) throw bad(`there is no buffer ${buffer}`);
+    for (const b of new Set(facts.reads.map((a) => a.buffer))) {
       this.read.add(b);
       this.needWhole(b, () => bad(`it reads buffer ${b} before all of it is written`));
     }
-    this.commit(kernel, bad);
-    for (const b of new Set(writesOf(kernel).map((a) => a.buffer))) {
+    this.commit(facts, bad);
+    for (const b of new Set(facts.writes.map((a) => a.buffer))) {
       const other = this.writers.get(b);
       if (other !== undefined && other !== step) throw bad(`step ${other} writes buffer ${b} too`);
       if (["argument", "constant"].includes(this.schedule.buffers[b]!.place))
@@ -73,7 +94,7 @@ class Verifier {
       this.writers.set(b, step);
     }
     if (kernel.kind === "serial") this.serial(kernel, bad);
-    else this.body(kernel, bad);
+    else this.body(kernel, facts.nodes, bad);
   }
 
   private needWhole(buffer: number, error: () => InternalError): void {
@@ -82,11 +103,10 @@ class Verifier {
     if ((this.written.get(buffer) ?? 0) < this.elements(buffer)) throw error();
   }
 
-  private commit(kernel: Kernel, bad: Bad): void {
-    if (this.commits > 0 && canFail(kernel)) throw bad("it can fail after the commit");
-    const checks = kernel.kind === "serial" ? [kernel.check] : [...nodesOf(kernel).map((e) => (e.op === "inRange" ? e.check : undefined)), ...(kernel.kind === "rows" ? kernel.guards.map((g) => g.check) : [])]; // biome-ignore format: one list
-    for (const check of checks) if (check !== undefined && !this.schedule.checks[check]) throw bad(`there is no check ${check}`);
-    const variables = writesOf(kernel).some((a) => this.schedule.buffers[a.buffer]!.place === "variable");
+  private commit({ checks, writes }: Facts, bad: Bad): void {
+    if (this.commits > 0 && checks.length > 0) throw bad("it can fail after the commit");
+    for (const check of checks) if (!this.schedule.checks[check]) throw bad(`there is no check ${check}`);
+    const variables = writes.some((a) => this.schedule.buffers[a.buffer]!.place === "variable");
     if (variables && this.fallible && this.commits === 0) throw bad("it writes a variable before the commit");
   }
 
@@ -109,18 +129,17 @@ class Verifier {
 
   // ---- kernels with expressions
 
-  private body(kernel: Rows | Product, bad: Bad): void {
+  private body(kernel: Rows | Product, nodes: readonly Expr[], bad: Bad): void {
     const sizes = kernel.kind === "rows" ? [...kernel.outer, ...kernel.inner] : [...kernel.batch, kernel.m, kernel.n];
     const outer = kernel.kind === "rows" ? kernel.outer.length : sizes.length;
     if (!sizes.every((n) => Number.isInteger(n) && n >= 0)) throw bad("its domain has a size that is no whole number");
     if (kernel.kind === "product") this.operands(kernel, bad);
-    const nodes = nodesOf(kernel);
     this.nodes(kernel, nodes, { sizes, outer }, bad);
     const axes = axesOf(nodes);
     if (kernel.kind === "rows")
       for (const g of kernel.guards)
         if ([...axes.get(g.bad)!].some((a) => a >= outer)) throw bad("a guard depends on an axis of a reduction");
-    this.ownReads(kernel, bad);
+    this.ownReads(kernel, nodes, bad);
     const once = new Set<number>();
     for (const { to, value } of kernel.stores) {
       if (once.has(to.buffer)) throw bad(`it stores to buffer ${to.buffer} twice`);
@@ -167,10 +186,11 @@ class Verifier {
   }
 
   /** An element may be read and written by one kernel only where it is the same element. */
-  private ownReads(kernel: Rows | Product, bad: Bad): void {
+  private ownReads(kernel: Rows | Product, nodes: readonly Expr[], bad: Bad): void {
     const stores = new Map(kernel.stores.map((s) => [s.to.buffer, accessKey(s.to)]));
-    const reduced = new Set(nodesOf(kernel).flatMap((e) => (e.op === "reduce" ? nodesBelow([e]) : [])));
-    for (const e of nodesBelow(rootsOf(kernel))) {
+    if (nodes.every((e) => !stores.has(accessOf(e)?.buffer ?? -1)) && kernel.kind === "rows") return;
+    const reduced = new Set(nodesBelow(nodes.filter((e) => e.op === "reduce")));
+    for (const e of nodes) {
       if (e.op !== "load" && e.op !== "loadAt") continue;
       const own = stores.get(e.from.buffer);
       if (own !== undefined && (e.op === "loadAt" || own !== accessKey(e.from) || reduced.has(e)))

@@ -79,9 +79,9 @@ export const choices = (most: number): fc.Arbitrary<Choice[]> =>
     maxLength: most,
   });
 
-/** What nothing uses, and every seventh value besides, are the outputs. */
-export function buildGraph(steps: readonly Choice[], dtype: DType): { leaves: Value[]; outputs: Value[] } {
-  const leaves = SHAPES.map((shape, i) => o.argument(i, { shape, dtype }));
+/** What nothing uses, and every seventh value besides, are the outputs. Arguments are numbered from `first` on. */
+export function buildGraph(steps: readonly Choice[], dtype: DType, first = 0): { leaves: Value[]; outputs: Value[] } {
+  const leaves = SHAPES.map((shape, i) => o.argument(first + i, { shape, dtype }));
   const values: Value[] = [...leaves];
   const used = new Set<Value>();
   const pick = (n: number): Value => values[n % 3 === 0 ? n % values.length : values.length - 1 - (n % Math.min(5, values.length))]!;

@@ -5,8 +5,10 @@ import { type Access, accessKey, type Expr, operands } from "../../kernel/expr.t
 import type { Product, Store } from "../../kernel/kernel.ts";
 import { type Int, type IntLocal, iadd, imin, imul, irem, isub, type Vec } from "../../kernel/loop.ts";
 import type { ArgumentBlock } from "./block.ts";
+import { loadLanes, type Spacing, storeLanes } from "./lanes.ts";
+import type { Lines } from "./lines.ts";
 import type { LoopContext } from "./machine.ts";
-import { columnsOf, type Lines, type Tile } from "./product-tile.ts";
+import { columnsOf, type Tile } from "./product-tile.ts";
 import { operationToVec } from "./repeat.ts";
 import { asLane, laneOf } from "./scalar.ts";
 
@@ -43,7 +45,8 @@ export interface TilePlace {
   readonly sums: Int;
 }
 
-interface Access2 {
+/** An access in words of the argument block: where it begins, and bytes from one position to the next. */
+interface Moving {
   readonly key: string;
   readonly base: IntLocal;
   readonly bytes: number;
@@ -57,7 +60,7 @@ export class Epilogue {
   private readonly stores: readonly Store[];
   private readonly context: LoopContext;
   private readonly rank: number;
-  private readonly accesses = new Map<string, Access2>();
+  private readonly accesses = new Map<string, Moving>();
   private readonly levels = new Map<Expr, Level>();
   private unit!: Place;
   private batch: readonly Int[] = [];
@@ -151,18 +154,7 @@ export class Epilogue {
       const dtype = this.context.dtypeOf(s.to.buffer);
       const access = this.accesses.get(accessKey(s.to))!;
       const [address, value] = [here.addresses.get(access.key)!, values[i]!];
-      if (access.n !== access.bytes)
-        lines.statements.push({
-          do: "store",
-          dtype,
-          at: address,
-          value,
-          form: "strided",
-          step: access.n,
-          count: at.count ?? this.tile.lanes,
-        });
-      else if (at.count) lines.statements.push({ do: "store", dtype, at: address, value, form: "partial", count: at.count });
-      else lines.statements.push({ do: "store", dtype, at: address, value, form: "vector" });
+      lines.statements.push(storeLanes(dtype, address, value, spacing(access), at.count, this.tile.lanes));
     });
   }
 
@@ -201,20 +193,11 @@ export class Epilogue {
   private load(from: Access, level: Level, place: Place, at: At | undefined): Vec {
     const access = this.accesses.get(accessKey(from))!;
     const dtype = this.context.dtypeOf(from.buffer);
-    const common = { dtype, at: place.addresses.get(access.key)!, lane: laneOf(dtype) };
-    if (level !== VECTOR) return { op: "load", ...common, form: "splat" };
-    if (access.n === access.bytes) return { op: "load", ...common, form: "vector" };
-    if (!at!.count) return { op: "load", ...common, form: "strided", step: access.n };
-    // Beyond the last column the same element again, so that nothing is read far outside.
-    const last: Vec = { op: "splatInt", value: isub(at!.count, 1), lane: "i32" };
-    return {
-      op: "gather",
-      ...common,
-      index: { op: "pmin", args: [{ op: "ramp", value: 0, lane: "i32" }, last], lane: "i32" },
-      step: access.n,
-    };
+    return loadLanes(dtype, place.addresses.get(access.key)!, level === VECTOR ? spacing(access) : "one", at?.count);
   }
 }
+
+const spacing = ({ n, bytes }: Moving): Spacing => (n === bytes ? "next" : { step: n });
 
 /** A vector of the tile: its row, the tile's first column, its own first column, and how many lanes count (all of them: undefined). */
 interface At {

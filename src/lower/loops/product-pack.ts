@@ -22,8 +22,8 @@ import {
 } from "../../kernel/loop.ts";
 import type { LoweredCall } from "../target.ts";
 import { ArgumentBlock, blockSize, keyOf } from "./block.ts";
+import { Lines } from "./lines.ts";
 import type { LoopContext } from "./machine.ts";
-import { Lines } from "./product-tile.ts";
 import { laneOf } from "./scalar.ts";
 
 /** How elements are fetched: vectors across the panel, vectors along k that are transposed, or one by one. */

@@ -1,18 +1,6 @@
 /** The register tile of a product: the one loop in which nearly all of its time is spent. */
 import { bytesOf } from "../../core/dtype.ts";
-import {
-  type Int,
-  type IntLocal,
-  iadd,
-  imul,
-  int,
-  type LoopFunction,
-  type Statement,
-  type Vec,
-  type VecLocal,
-  vec,
-} from "../../kernel/loop.ts";
-import type { Writer } from "./repeat.ts";
+import { type Int, type IntLocal, iadd, imul, int, type LoopFunction, type Statement, type Vec, vec } from "../../kernel/loop.ts";
 import { laneOf } from "./scalar.ts";
 
 /** What the code of a product is keyed by: lanes of a vector, rows of the tile, and vectors in each row. */
@@ -25,55 +13,6 @@ export interface Tile {
 
 export const columnsOf = (tile: Tile): number => tile.lanes * tile.vectors;
 export const tileBytes = (tile: Tile): number => tile.rows * columnsOf(tile) * bytesOf(tile.dtype);
-
-/** Code that is being written: statements, and names nobody else has. */
-export class Lines implements Writer {
-  readonly statements: Statement[] = [];
-  private readonly names: { next: number };
-
-  constructor(names = { next: 0 }) {
-    this.names = names;
-  }
-
-  /** Statements of an inner body, with names of the same series. */
-  inner(): Lines {
-    return new Lines(this.names);
-  }
-
-  fresh(name: string): string {
-    return `${name}_${this.names.next++}`;
-  }
-
-  int(value: Int, name: string): Int {
-    if (typeof value === "number" || "kind" in value) return value;
-    const local = int(this.fresh(name));
-    this.statements.push({ do: "int", local, value });
-    return local;
-  }
-
-  vec(value: Vec, name = "v"): VecLocal {
-    const local = vec(this.fresh(name), value.lane);
-    this.statements.push({ do: "vec", local, value });
-    return local;
-  }
-
-  keep(value: Vec): VecLocal {
-    return this.vec(value);
-  }
-
-  loop(name: string, from: Int, to: Int, step: Int, body: (at: IntLocal, lines: Lines) => void): void {
-    const local = int(this.fresh(name));
-    const lines = this.inner();
-    body(local, lines);
-    this.statements.push({ do: "for", local, from, to, step, body: lines.statements });
-  }
-
-  when(test: Int, body: (lines: Lines) => void): void {
-    const lines = this.inner();
-    body(lines);
-    this.statements.push({ do: "if", test, then: lines.statements });
-  }
-}
 
 /**
  * tile(a, b, depth, bStep, c, first): c[i, j] (+)= Σ_k a[k, i] · b[k, j] over `depth` steps. a holds `rows` elements a step, next to each other;

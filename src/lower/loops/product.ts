@@ -11,12 +11,13 @@ import { type Int, type IntLocal, iadd, idiv, ieq, imin, imul, int, irem, isub, 
 import { expand } from "../../kernel/math/index.ts";
 import type { Lowered, LoweredCall } from "../target.ts";
 import { ArgumentBlock, blockSize, keyOf, THREAD_BYTES } from "./block.ts";
+import { Lines } from "./lines.ts";
 import type { LoopContext } from "./machine.ts";
 import { Epilogue, fitsTile, present } from "./product-epilogue.ts";
 import { type Packed, type PanelShape, packCall, packHelper, panelBytes } from "./product-pack.ts";
 import { oriented, type Plan, planProduct, simplerBatch } from "./product-plan.ts";
 import { productAsRows, storesOf } from "./product-rows.ts";
-import { along, columnsOf, Lines, tileBytes, tileHelper } from "./product-tile.ts";
+import { along, columnsOf, tileBytes, tileHelper } from "./product-tile.ts";
 import { lowerRows } from "./rows.ts";
 
 export function lowerProduct(kernel: Product, context: LoopContext): Lowered {

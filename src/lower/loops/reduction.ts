@@ -8,9 +8,9 @@ export interface Accumulator {
   start(first: () => Vec): Statement[];
   /** Takes `parts` (one value, or the two factors of one) into copy `copy`; lanes outside `mask` do not count. */
   step(copy: number, parts: readonly Vec[], mask: Vec | undefined, position: () => Vec): Statement[];
-  finish(bind: Bind): { statements: Statement[]; value: Vec };
+  /** The result; `keep` gives what it needs on the way a name. */
+  finish(keep: (v: Vec) => Vec): Vec;
 }
-type Bind = (v: Vec) => { local: VecLocal; statement: Statement };
 
 /**
  * @param copies independent partial results, so that one addition need not wait for the last
@@ -38,20 +38,13 @@ export function accumulator(r: Reduction, copies: number, inLanes: boolean, loca
       const counted: Vec = mask ? { op: "select", args: [asLane(mask, maskFor(lane)), value, identity], lane } : value;
       return [set(acc, combined(combine, acc, counted, lane))];
     },
-    finish(bind) {
-      const statements: Statement[] = [];
-      const keep = (v: Vec): Vec => {
-        const { local: name, statement } = bind(v);
-        statements.push(statement);
-        return name;
-      };
+    finish(keep) {
       let parts: Vec[] = accs;
       while (parts.length > 1) {
         const half = parts.length / 2;
         parts = parts.slice(0, half).map((p, i) => keep(combined(combine, p, parts[i + half]!, lane)));
       }
-      const value = inLanes ? keep(acrossLanes(combine, parts[0]!, lane, keep)) : parts[0]!;
-      return { statements, value };
+      return inLanes ? keep(acrossLanes(combine, parts[0]!, lane, keep)) : parts[0]!;
     },
   };
 }
@@ -122,14 +115,8 @@ function extremePosition(r: Reduction, inLanes: boolean, local: (lane: Lane) => 
         set(best, { op: "select", args: [better, v, best], lane }),
       ];
     },
-    finish(bind) {
-      if (!inLanes) return { statements: [], value: place };
-      const statements: Statement[] = [];
-      const keep = (v: Vec): Vec => {
-        const { local: name, statement } = bind(v);
-        statements.push(statement);
-        return name;
-      };
+    finish(keep) {
+      if (!inLanes) return place;
       const firstWhere = (mask: Vec): Vec => {
         const far: Vec = { op: "splat", value: 2 ** 31 - 1, lane: "i32" };
         return keep({
@@ -141,11 +128,11 @@ function extremePosition(r: Reduction, inLanes: boolean, local: (lane: Lane) => 
       };
       const top = keep({ op: "across", combine: most === "max" ? "pmax" : "pmin", args: [best], lane });
       const atTop = firstWhere(keep({ op: "eq", args: [best, top], lane: width }));
-      if (!float) return { statements, value: atTop };
+      if (!float) return atTop;
       const nan = keep({ op: "ne", args: [best, best], lane: width });
       const any = asLane(keep({ op: "across", combine: "or", args: [nan], lane: width }), "mask32");
       const atNaN = firstWhere(nan);
-      return { statements, value: keep({ op: "select", args: [any, atNaN, atTop], lane: "i32" }) };
+      return keep({ op: "select", args: [any, atNaN, atTop], lane: "i32" });
     },
   };
 }

@@ -5,13 +5,14 @@
 import { bytesOf } from "../../core/dtype.ts";
 import { type Access, accessKey, type Expr, givesPosition, operands, type Reduction, readsBelow } from "../../kernel/expr.ts";
 import { accessesOf, nodesOf, type Rows, rootsOf, type Store, withRoots } from "../../kernel/kernel.ts";
-import { type Int, iadd, imin, imul, int, type LoopModule, type Statement, type Vec, type VecLocal, vec } from "../../kernel/loop.ts";
+import { type Int, type IntLocal, iadd, imin, imul, int, type LoopModule, type Vec, vec } from "../../kernel/loop.ts";
 import { expand } from "../../kernel/math/index.ts";
 import type { Lowered } from "../target.ts";
 import { type Nest, outerAxes, simplify } from "./axes.ts";
 import { type AxisSet, axesAlong, axisSet, hasAxis, NO_AXES, withoutAxes } from "./axis-set.ts";
 import { ArgumentBlock, blockSize, keyOf, THREAD_BYTES } from "./block.ts";
 import { freeAxes, isPartOf, outsideReductions } from "./dependence.ts";
+import { firstLanes, loadLanes, type Spacing, storeLanes } from "./lanes.ts";
 import type { LoopContext } from "./machine.ts";
 import { chooseLane, chooseParallel, workOf } from "./order.ts";
 import { accumulator } from "./reduction.ts";
@@ -85,7 +86,7 @@ class RowsEmitter {
       const size = blockSize(n, workOf(this.nest) / Math.max(1, n), parallel === this.loops.lane ? 64 : 1);
       blocks = Math.max(1, Math.ceil(n / size));
       const each = this.block.size(size, "block");
-      range = [this.loops.letInt(imul(begin, each), "from"), this.loops.letInt(imin(imul(end, each), this.loops.sizes[parallel]!), "to")];
+      range = [root.lines.int(imul(begin, each), "from"), root.lines.int(imin(imul(end, each), this.loops.sizes[parallel]!), "to")];
     }
     const outer = this.nest.sizes.map((_, a) => a).filter((a) => this.nest.outer[a]);
     const order = [
@@ -102,7 +103,7 @@ class RowsEmitter {
     const module: LoopModule = {
       lanes: this.loops.lanes,
       helpers: [],
-      entry: { name: "kernel", parameters: [args, begin, end, thread], body: [...this.block.prologue, ...root.statements] },
+      entry: { name: "kernel", parameters: [args, begin, end, thread], body: [...this.block.prologue, ...root.lines.statements] },
     };
     return { module, blocks };
   }
@@ -118,7 +119,7 @@ class RowsEmitter {
       this.emitReduction(e, scope);
       return scope.values.get(e)!;
     }
-    const value = this.fromRow(e, scope) ?? this.loops.letVec(this.compute(e, scope), scope);
+    const value = this.fromRow(e, scope) ?? scope.lines.vec(this.compute(e, scope));
     scope.values.set(e, value);
     this.keepInRow(e, value, scope);
     return value;
@@ -130,7 +131,7 @@ class RowsEmitter {
     // A pass that is still being written runs after those that are begun inside it and stand in front: nothing of it is there yet.
     if (!kept || kept.pass === 0 || this.openPasses.has(kept.pass)) return undefined;
     const { dtype } = e;
-    return this.loops.letVec({ op: "load", dtype, at: this.rowAddress(kept.offset, e, scope), form: "vector", lane: laneOf(dtype) }, scope);
+    return scope.lines.vec({ op: "load", dtype, at: this.rowAddress(kept.offset, e, scope), form: "vector", lane: laneOf(dtype) });
   }
 
   private keepInRow(e: Expr, value: Vec, scope: Scope): void {
@@ -138,12 +139,12 @@ class RowsEmitter {
     if (!kept || (kept.pass !== 0 && kept.pass !== this.pass)) return;
     kept.pass = this.pass;
     // Lanes that do not count are kept as well: the row has room for a whole vector at its end.
-    scope.statements.push({ do: "store", dtype: e.dtype, at: this.rowAddress(kept.offset, e, scope), value, form: "vector" });
+    scope.lines.statements.push({ do: "store", dtype: e.dtype, at: this.rowAddress(kept.offset, e, scope), value, form: "vector" });
   }
 
   private rowAddress(offset: number, e: Expr, scope: Scope): Int {
     const rows = this.loops.rooted("kept rows", () => this.block.privateScratch(int("thread")));
-    return this.loops.letInt(iadd(iadd(rows, offset), imul(scope.at, bytesOf(e.dtype))), "row", scope);
+    return scope.lines.int(iadd(iadd(rows, offset), imul(scope.at, bytesOf(e.dtype))), "row");
   }
 
   private compute(e: Exclude<Expr, Reduction>, scope: Scope): Vec {
@@ -164,22 +165,22 @@ class RowsEmitter {
         return this.inRange(e, scope);
       default: {
         const args = e.args.map((x) => this.emit(x));
-        return operationToVec(e, args, this.loops.writer(scope));
+        return operationToVec(e, args, scope.lines);
       }
     }
   }
 
   private load(from: Access, scope: Scope): Vec {
-    const dtype = this.context.dtypeOf(from.buffer);
-    const lane = laneOf(dtype);
     const at = this.loops.address(from, scope);
     const inLanes = this.loops.laneScope(scope);
-    const stride = inLanes ? from.strides[this.loops.lane]! : 0;
-    if (stride === 0) return { op: "load", dtype, at, form: "splat", lane };
-    if (stride === 1) return { op: "load", dtype, at, form: "vector", lane };
-    const step = this.loops.stride(accessKey(from), this.loops.lane, stride * bytesOf(dtype));
-    if (!inLanes!.count) return { op: "load", dtype, at, form: "strided", step, lane };
-    return { op: "gather", dtype, at, index: this.loops.clampedRamp(inLanes!), step, lane };
+    return loadLanes(this.context.dtypeOf(from.buffer), at, this.spacing(from, inLanes), inLanes?.count);
+  }
+
+  private spacing(a: Access, inLanes: Scope | undefined): Spacing {
+    const stride = inLanes ? a.strides[this.loops.lane]! : 0;
+    if (stride === 0) return "one";
+    if (stride === 1) return "next";
+    return { step: this.loops.stride(accessKey(a), this.loops.lane, stride * bytesOf(this.context.dtypeOf(a.buffer))) };
   }
 
   private loadAt(e: Extract<Expr, { op: "loadAt" }>, scope: Scope): Vec {
@@ -193,17 +194,15 @@ class RowsEmitter {
     const step = this.loops.rooted(`${e.from.buffer}+${e.from.offset}@${e.stride}`, () => this.block.size(e.stride * bytes, "s"));
     const stride = inLanes ? e.from.strides[this.loops.lane]! : 0;
     if (!varies) {
-      const chosen = this.loops.letInt({ op: "lane", of: at, lane: 0 }, "k", scope);
-      const address = this.loops.letInt(iadd(base, imul(chosen, step)), "p", scope);
-      if (stride === 0) return { op: "load", dtype, at: address, form: "splat", lane: laneOf(dtype) };
-      if (stride === 1) return { op: "load", dtype, at: address, form: "vector", lane: laneOf(dtype) };
-      const along = this.loops.rooted(`${e.from.buffer}+${e.from.offset}/${stride}`, () => this.block.size(stride * bytes, "s"));
-      const ramp: Vec = inLanes!.count ? this.loops.clampedRamp(inLanes!) : { op: "ramp", value: 0, lane: "i32" };
-      return { op: "gather", dtype, at: address, index: ramp, step: along, lane: laneOf(dtype) };
+      const chosen = scope.lines.int({ op: "lane", of: at, lane: 0 }, "k");
+      const address = scope.lines.int(iadd(base, imul(chosen, step)), "p");
+      const far = (): IntLocal =>
+        this.loops.rooted(`${e.from.buffer}+${e.from.offset}/${stride}`, () => this.block.size(stride * bytes, "s"));
+      return loadLanes(dtype, address, stride === 0 ? "one" : stride === 1 ? "next" : { step: far() }, inLanes?.count);
     }
     if (stride === 0) return { op: "gather", dtype, at: base, index: at, step, lane: laneOf(dtype) };
     // Both the index and the lane move: one index in elements.
-    const ramp: Vec = inLanes!.count ? this.loops.clampedRamp(inLanes!) : { op: "ramp", value: 0, lane: "i32" };
+    const ramp = firstLanes(inLanes!.count);
     const word = (value: number, name: string): Vec => ({ op: "splatInt", value: this.block.size(value, name), lane: "i32" });
     const index: Vec = {
       op: "add",
@@ -229,7 +228,7 @@ class RowsEmitter {
       lane: "i32",
     };
     const zero: Vec = { op: "splat", value: 0, lane: "i32" };
-    const bind = (v: Vec): Vec => this.loops.letVec(v, scope);
+    const bind = (v: Vec): Vec => scope.lines.vec(v);
     const wrap = (): Vec => {
       const negative = bind({ op: "lt", args: [given, zero], lane: "mask32" });
       return { op: "select", args: [negative, { op: "add", args: [given, bound], lane: "i32" }, given], lane: "i32" };
@@ -250,7 +249,7 @@ class RowsEmitter {
   private report(check: number, bad: Vec, value: Vec, position: Vec, scope: Scope): void {
     const cell = this.loops.rooted(`check ${check}`, () => this.block.check(check));
     const inLanes = this.loops.laneScope(scope);
-    scope.statements.push({ do: "report", cell, bad, position, value, count: inLanes ? (inLanes.count ?? this.loops.lanes) : 1 });
+    scope.lines.statements.push({ do: "report", cell, bad, position, value, count: inLanes ? (inLanes.count ?? this.loops.lanes) : 1 });
   }
 
   // ---- reductions
@@ -296,9 +295,9 @@ class RowsEmitter {
       inLanes && together.length <= 2 && outsideReductions(together.map((r) => r.of)).filter((e) => e.op !== "reduce").length <= 16;
     const ordered = together.some((r) => givesPosition(r.combine));
     const unroll = light && !ordered ? 4 : 1;
-    const accumulators = together.map((r) => accumulator(r, unroll, inLanes, (lane) => vec(this.loops.local("acc"), lane)));
+    const accumulators = together.map((r) => accumulator(r, unroll, inLanes, (lane) => vec(this.loops.names.fresh("acc"), lane)));
     this.prepare(together.map((r) => r.of));
-    for (const a of accumulators) scope.statements.push(...a.start(() => this.loops.positionAlong(first.over, "first")));
+    for (const a of accumulators) scope.lines.statements.push(...a.start(() => this.loops.positionAlong(first.over, "first")));
     // Positions are met in rising order, whichever axis runs over the lanes; else that one comes last.
     const axes = ordered ? first.over : first.over.toSorted((a, b) => Number(a === this.loops.lane) - Number(b === this.loops.lane));
     this.loops.over(
@@ -313,20 +312,16 @@ class RowsEmitter {
           const position = (): Vec => this.loops.positionAlong(r.over);
           const lanes = inLanes ? this.loops.laneScope(this.loops.scope) : undefined;
           const mask = lanes?.count ? this.loops.tailMask(lanes) : undefined;
-          this.loops.scope.statements.push(...accumulators[i]!.step(copy, parts, mask, position));
+          this.loops.scope.lines.statements.push(...accumulators[i]!.step(copy, parts, mask, position));
         });
       },
     );
     together.forEach((r, i) => {
-      const { statements, value } = accumulators[i]!.finish((v) => this.letVecTemp(v));
-      scope.statements.push(...statements);
-      scope.values.set(r, value);
+      scope.values.set(
+        r,
+        accumulators[i]!.finish((v) => scope.lines.vec(v, "r")),
+      );
     });
-  }
-
-  private letVecTemp(v: Vec): { local: VecLocal; statement: Statement } {
-    const local = vec(this.loops.local("r"), v.lane);
-    return { local, statement: { do: "vec", local, value: v } };
   }
 
   private canJoin(r: Reduction, first: Reduction, scope: Scope): boolean {
@@ -384,16 +379,10 @@ class RowsEmitter {
   }
 
   private emitStore(s: Store, value: Vec): void {
-    const scope = this.loops.scope;
-    const dtype = this.context.dtypeOf(s.to.buffer);
+    const { scope } = this.loops;
     const at = this.loops.address(s.to, scope);
     const inLanes = this.loops.laneScope(scope);
-    const stride = inLanes ? s.to.strides[this.loops.lane]! : 0;
-    if (stride === 0) scope.statements.push({ do: "store", dtype, at, value, form: "first" });
-    else if (stride !== 1) {
-      const step = this.loops.stride(accessKey(s.to), this.loops.lane, stride * bytesOf(dtype));
-      scope.statements.push({ do: "store", dtype, at, value, form: "strided", step, count: inLanes!.count ?? this.loops.lanes });
-    } else if (inLanes!.count) scope.statements.push({ do: "store", dtype, at, value, form: "partial", count: inLanes!.count });
-    else scope.statements.push({ do: "store", dtype, at, value, form: "vector" });
+    const dtype = this.context.dtypeOf(s.to.buffer);
+    scope.lines.statements.push(storeLanes(dtype, at, value, this.spacing(s.to, inLanes), inLanes?.count, this.loops.lanes));
   }
 }

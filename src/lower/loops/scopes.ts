@@ -4,18 +4,18 @@
  */
 import { bytesOf } from "../../core/dtype.ts";
 import { type Access, accessKey, type Expr } from "../../kernel/expr.ts";
-import { type Int, type IntLocal, iadd, imul, int, irem, isub, type Statement, type Vec, type VecLocal, vec } from "../../kernel/loop.ts";
+import { type Int, type IntLocal, iadd, imul, int, irem, isub, type Statement, type Vec } from "../../kernel/loop.ts";
 import { type AxisSet, hasAxis } from "./axis-set.ts";
 import type { ArgumentBlock } from "./block.ts";
+import { Lines } from "./lines.ts";
 import type { LoopContext } from "./machine.ts";
-import type { Writer } from "./repeat.ts";
 
 /** A loop that is being filled. The outermost scope is the function itself, with no axis. */
 export interface Scope {
   readonly axis: number;
   /** Position along the axis, in elements. */
   readonly at: Int;
-  readonly statements: Statement[];
+  readonly lines: Lines;
   readonly values: Map<Expr, Vec>;
   readonly addresses: Map<string, Int>;
   /** Lanes that count, where the lane axis ends within the vector. */
@@ -42,7 +42,8 @@ export class Loops {
   private readonly context: LoopContext;
   /** Argument words by what they mean: each is read once. */
   private readonly words = new Map<string, IntLocal>();
-  private names = 0;
+  /** For names that nobody else in the kernel has. */
+  readonly names = new Lines();
 
   constructor({ block, context, lane, lanes, sizes }: LoopsOptions) {
     this.block = block;
@@ -53,34 +54,13 @@ export class Loops {
   }
 
   open(axis: number, at: Int, count?: IntLocal): Scope {
-    const scope: Scope = { axis, at, statements: [], values: new Map(), addresses: new Map(), count };
+    const scope: Scope = { axis, at, lines: this.names.inner(), values: new Map(), addresses: new Map(), count };
     this.scopes.push(scope);
     return scope;
   }
 
   get scope(): Scope {
     return this.scopes.at(-1)!;
-  }
-
-  local(name: string): string {
-    return `${name}_${this.names++}`;
-  }
-
-  letInt(value: Int, name: string, scope = this.scope): Int {
-    if (typeof value === "number") return value;
-    const local = int(this.local(name));
-    scope.statements.push({ do: "int", local, value });
-    return local;
-  }
-
-  letVec(value: Vec, scope: Scope): VecLocal {
-    const local = vec(this.local("v"), value.lane);
-    scope.statements.push({ do: "vec", local, value });
-    return local;
-  }
-
-  writer(scope: Scope): Writer {
-    return { keep: (v) => this.letVec(v, scope), statements: scope.statements, fresh: (name) => this.local(name) };
   }
 
   /** Nested loops over axes, the lane axis in vectors: whole ones (`unroll` at a time, where it is the last), then what is left of one. */
@@ -91,35 +71,35 @@ export class Loops {
     if (axis !== this.lane) return this.loop(axis, from, to, 1, 1, () => this.over(rest, range, unroll, body));
     const inside = rest.length === 0 ? body : () => this.over(rest, range, 1, body);
     const W = this.lanes;
-    const length = this.letInt(isub(to, from), "length");
-    const whole = this.letInt(isub(to, irem(length, W)), "whole");
+    const length = this.scope.lines.int(isub(to, from), "length");
+    const whole = this.scope.lines.int(isub(to, irem(length, W)), "whole");
     let start = from;
     if (unroll > 1 && rest.length === 0) {
-      const many = this.letInt(isub(to, irem(length, W * unroll)), "many");
+      const many = this.scope.lines.int(isub(to, irem(length, W * unroll)), "many");
       this.loop(axis, from, many, W, unroll, body);
       start = many;
     }
     this.loop(axis, start, whole, W, 1, inside);
-    this.remainder(axis, whole, this.letInt(isub(to, whole), "rest") as IntLocal, inside);
+    this.remainder(axis, whole, this.scope.lines.int(isub(to, whole), "rest") as IntLocal, inside);
   }
 
   private loop(axis: number, from: Int, to: Int, step: number, copies: number, body: (copy: number) => void): void {
-    const local = int(this.local(`i${axis}`));
+    const local = int(this.names.fresh(`i${axis}`));
     const statements: Statement[] = [];
     for (let copy = 0; copy < copies; copy++) {
       const scope = this.open(axis, copy === 0 ? local : iadd(local, copy * step));
       body(copy);
       this.scopes.pop();
-      statements.push(...scope.statements);
+      statements.push(...scope.lines.statements);
     }
-    this.scope.statements.push({ do: "for", local, from, to, step: step * copies, body: statements });
+    this.scope.lines.statements.push({ do: "for", local, from, to, step: step * copies, body: statements });
   }
 
   private remainder(axis: number, at: Int, count: IntLocal, body: (copy: number) => void): void {
     const scope = this.open(axis, at, count);
     body(0);
     this.scopes.pop();
-    this.scope.statements.push({ do: "if", test: { op: "lt", a: 0, b: count }, then: scope.statements });
+    this.scope.lines.statements.push({ do: "if", test: { op: "lt", a: 0, b: count }, then: scope.lines.statements });
   }
 
   /** The innermost open loop that a set of axes needs. */
@@ -143,7 +123,7 @@ export class Loops {
       if (stride !== 0) {
         let here = s.addresses.get(key);
         if (here === undefined) {
-          here = this.letInt(iadd(address, this.byteOffset(s, stride, bytes, key)), "p", s);
+          here = s.lines.int(iadd(address, this.byteOffset(s, stride, bytes, key)), "p");
           s.addresses.set(key, here);
         }
         address = here;
@@ -161,7 +141,7 @@ export class Loops {
   private byteOffset(s: Scope, stride: number, bytes: number, key: string): Int {
     if (stride !== 1) return imul(s.at, this.stride(key, s.axis, stride * bytes));
     const shared = `×${bytes}`;
-    const known = s.addresses.get(shared) ?? this.letInt(imul(s.at, bytes), "o", s);
+    const known = s.addresses.get(shared) ?? s.lines.int(imul(s.at, bytes), "o");
     s.addresses.set(shared, known);
     return known;
   }
@@ -171,24 +151,15 @@ export class Loops {
     return this.rooted(`${key}/${axis}`, () => this.block.size(bytes, "s"));
   }
 
-  /** 0, 1, … and from the last lane that counts on the same again, so that nothing is read far outside. */
-  clampedRamp(scope: Scope): Vec {
-    const last: Vec = { op: "splatInt", value: isub(scope.count!, 1), lane: "i32" };
-    return { op: "pmin", args: [{ op: "ramp", value: 0, lane: "i32" }, last], lane: "i32" };
-  }
-
   tailMask(scope: Scope): Vec {
-    scope.mask ??= this.letVec(
-      {
-        op: "lt",
-        lane: "mask32",
-        args: [
-          { op: "ramp", value: 0, lane: "i32" },
-          { op: "splatInt", value: scope.count!, lane: "i32" },
-        ],
-      },
-      scope,
-    );
+    scope.mask ??= scope.lines.vec({
+      op: "lt",
+      lane: "mask32",
+      args: [
+        { op: "ramp", value: 0, lane: "i32" },
+        { op: "splatInt", value: scope.count!, lane: "i32" },
+      ],
+    });
     return scope.mask;
   }
 
@@ -196,12 +167,12 @@ export class Loops {
   positionAlong(axes: readonly number[], of: "here" | "first" = "here"): Vec {
     let linear: Int = 0;
     if (of === "here") for (const a of axes) linear = iadd(imul(linear, this.sizes[a]!), this.scopes.find((s) => s.axis === a)!.at);
-    const at = axes.length > 1 ? this.letInt(linear, "at") : linear;
+    const at = axes.length > 1 ? this.scope.lines.int(linear, "at") : linear;
     const place = axes.indexOf(this.lane);
     if (place < 0) return { op: "splatInt", value: at, lane: "i32" };
     const after = axes.slice(place + 1);
     if (after.length === 0) return { op: "ramp", value: at, lane: "i32" };
-    const step = this.letInt(
+    const step = this.scope.lines.int(
       after.reduce<Int>((n, a) => imul(n, this.sizes[a]!), 1),
       "step",
     );
@@ -227,6 +198,6 @@ export class Loops {
       linear = iadd(imul(linear, size), at);
     }
     // Only where the lane axis comes last do lanes count up by one; elsewhere all lanes share the position of the first.
-    return { op: lanes && this.laneScope(scope) ? "ramp" : "splatInt", value: this.letInt(linear, "at", scope), lane: "i32" };
+    return { op: lanes && this.laneScope(scope) ? "ramp" : "splatInt", value: scope.lines.int(linear, "at"), lane: "i32" };
   }
 }

@@ -3,7 +3,8 @@ import { ArgumentError, FormatError, Generator } from "gradus";
 import { type ArrayDataset, inputWidth, type Table, type TableOptions, type TableSchema, tableFrom, tableSchema } from "gradus/data";
 import { readBytes, sha256 } from "gradus/io";
 import type { DataPlace, RecipeInput } from "gradus/train";
-import { ACTIVATION_CHOICES, DESCRIBE } from "./tabular.ts";
+import { ACTIVATION_CHOICES } from "./layers.ts";
+import { DESCRIBE } from "./tabular.ts";
 
 export const CSV_OPTIONS = {
   csv: "",

@@ -1,7 +1,7 @@
 import { ArgumentError, oneHot, type Tensor } from "gradus";
 import { crossEntropy, Linear, mse, relu, Sequential, sigmoid, tanh } from "gradus/nn";
 import { adam, cosine, type Optimizer, sgd } from "gradus/optim";
-import type { Loss } from "gradus/train";
+import { accuracy, type Loss } from "gradus/train";
 
 const ACTIVATIONS = { relu, tanh, sigmoid } as const;
 
@@ -22,28 +22,29 @@ export const standardize =
   (x: Tensor): Tensor =>
     x.sub(mean).div(deviation);
 
-export interface NetworkOptions {
+export interface DenseOptions {
   readonly hidden: string;
   readonly activation: string;
+}
+
+/** Dense layers of these widths, with the activation after each hidden one. */
+export function dense(inputs: number, outputs: number, o: DenseOptions): (Linear | ((x: Tensor) => Tensor))[] {
+  const sizes = [inputs, ...sizesOf(o.hidden)];
+  const activation = ACTIVATIONS[o.activation as keyof typeof ACTIVATIONS];
+  const hidden = sizes.slice(1).flatMap((size, i) => [new Linear(sizes[i]!, size), activation]);
+  return [...hidden, new Linear(sizes.at(-1)!, outputs)];
+}
+
+export interface NetworkOptions extends DenseOptions {
   readonly loss: string;
 }
 
-/** Dense layers from `inputs` to `classes`, with the activation after each hidden one. Under mean squared error the outputs are tanh units. */
-export function denseNetwork(inputs: number, classes: number, scale: (x: Tensor) => Tensor, o: NetworkOptions): Sequential {
-  const f = ACTIVATIONS[o.activation as keyof typeof ACTIVATIONS];
-  const layers: (Linear | ((x: Tensor) => Tensor))[] = [scale];
-  let width = inputs;
-  for (const size of sizesOf(o.hidden)) {
-    layers.push(new Linear(width, size), f);
-    width = size;
-  }
-  layers.push(new Linear(width, classes));
-  if (o.loss === "mse") layers.push(tanh);
-  return new Sequential(...layers);
-}
+/** Dense layers from scaled `inputs` to `classes`. Under mean squared error the outputs are tanh units. */
+export const denseNetwork = (inputs: number, classes: number, scale: (x: Tensor) => Tensor, o: NetworkOptions): Sequential =>
+  new Sequential(scale, ...dense(inputs, classes, o), ...(o.loss === "mse" ? [tanh] : []));
 
 /** Softmax cross-entropy, or the mean squared error against +1 for the class and −1 for the others. */
-export const classLoss = (name: string, classes: number): Loss =>
+const classLoss = (name: string, classes: number): Loss =>
   name === "mse" ? (output, target) => mse(output, oneHot(target, classes).cast(output.dtype).mul(2).sub(1)) : crossEntropy;
 
 export interface OptimizerOptions {
@@ -55,14 +56,16 @@ export interface OptimizerOptions {
   readonly weightDecay: number;
 }
 
-export function optimizerFor(model: Sequential, o: OptimizerOptions, steps: number): Optimizer {
+function optimizerFor(model: Sequential, o: OptimizerOptions, steps: number): Optimizer {
   const lr = o.schedule === "cosine" ? cosine({ peak: o.lr, steps }) : o.lr;
   if (o.optimizer === "adam") return adam(model.parameters(), { lr, weightDecay: o.weightDecay });
   return sgd(model.parameters(), { lr, momentum: o.momentum, weightDecay: o.weightDecay });
 }
 
-export const CHOICES = {
-  activation: Object.keys(ACTIVATIONS),
+export const ACTIVATION_CHOICES = Object.keys(ACTIVATIONS);
+
+const CHOICES = {
+  activation: ACTIVATION_CHOICES,
   loss: ["crossEntropy", "mse"],
   optimizer: ["sgd", "adam"],
   schedule: ["constant", "cosine"],
@@ -82,3 +85,14 @@ export const DESCRIPTIONS = {
   schedule: "learning rate over the training: always the same, or down to 0 along half a cosine",
   weightDecay: WEIGHT_DECAY,
 };
+
+/** What recipes of dense networks for the ten classes of MNIST's kind have in common. */
+export const ON_MNIST = {
+  describe: DESCRIPTIONS,
+  choices: CHOICES,
+  epochs: 10,
+  input: { kind: "image", side: 28 },
+  objective: (o: { loss: string }) => classLoss(o.loss, 10),
+  optimizer: optimizerFor,
+  metrics: { accuracy },
+} as const;

@@ -1,6 +1,6 @@
 import { mnist } from "gradus/data";
-import { accuracy, recipe } from "gradus/train";
-import { CHOICES, classLoss, DESCRIPTIONS, denseNetwork, optimizerFor, standardize } from "./layers.ts";
+import { recipe } from "gradus/train";
+import { denseNetwork, ON_MNIST, standardize } from "./layers.ts";
 
 /** Mean and standard deviation of the training pixels. */
 const SCALE = standardize(0.1307, 0.3081);
@@ -10,6 +10,7 @@ const SCALE = standardize(0.1307, 0.3081);
  * it, `--hidden 300-100 --activation tanh --loss mse`; `--hidden 0 --lr 0.01` is the linear classifier.
  */
 export default recipe({
+  ...ON_MNIST,
   description: "dense networks on MNIST",
   options: {
     hidden: "300",
@@ -21,14 +22,7 @@ export default recipe({
     schedule: "constant",
     weightDecay: 0,
   },
-  describe: DESCRIPTIONS,
-  choices: CHOICES,
-  epochs: 10,
   batchSize: 32,
-  input: { kind: "image", side: 28 },
   model: (o) => denseNetwork(784, 10, SCALE, o),
   data: async (_, { seed: _seed, ...where }) => ({ train: await mnist(where), test: await mnist({ ...where, train: false }) }),
-  objective: (o) => classLoss(o.loss, 10),
-  optimizer: optimizerFor,
-  metrics: { accuracy },
 });

@@ -1,6 +1,7 @@
 import { PENDULUM_INPUTS, pendulum } from "gradus/data";
 import { meanAbsoluteError, recipe, rootMeanSquaredError, rSquared } from "gradus/train";
-import { ACTIVATION_CHOICES, DESCRIBE, decayingAdam, Regressor } from "./tabular.ts";
+import { ACTIVATION_CHOICES } from "./layers.ts";
+import { DESCRIBE, decayingAdam, Regressor } from "./tabular.ts";
 
 /** A number from numbers: the period of a pendulum from its length, amplitude and gravity, measured with a stopwatch. */
 export default recipe({

@@ -1,26 +1,9 @@
 import type { Tensor } from "gradus";
 import type { ArrayDataset } from "gradus/data";
-import { Linear, Module, mse, relu, Sequential, Standardize, sigmoid, standardized, tanh } from "gradus/nn";
+import { Module, mse, Sequential, Standardize, standardized } from "gradus/nn";
 import { adamW, cosine, type Optimizer } from "gradus/optim";
 import type { Loss } from "gradus/train";
-import { sizesOf } from "./layers.ts";
-
-const ACTIVATIONS = { relu, tanh, sigmoid } as const;
-export const ACTIVATION_CHOICES = Object.keys(ACTIVATIONS);
-
-export interface DenseOptions {
-  readonly hidden: string;
-  readonly activation: string;
-}
-
-/** Dense layers of these widths, with the activation after each hidden one. */
-function dense(inputs: number, outputs: number, o: DenseOptions): Sequential {
-  const sizes = [inputs, ...sizesOf(o.hidden)];
-  const activation = ACTIVATIONS[o.activation as keyof typeof ACTIVATIONS];
-  const hidden = sizes.slice(1).flatMap((size, i) => [new Linear(sizes[i]!, size), activation]);
-  const layers: (Linear | ((x: Tensor) => Tensor))[] = [...hidden, new Linear(sizes.at(-1)!, outputs)];
-  return new Sequential(...layers);
-}
+import { type DenseOptions, dense } from "./layers.ts";
 
 /** A network for classes from raw measurements: standardised inputs, dense layers, logits. */
 export class Classifier extends Module {
@@ -30,7 +13,7 @@ export class Classifier extends Module {
   constructor(inputs: number, classes: number, o: DenseOptions) {
     super();
     this.inputs = new Standardize(inputs);
-    this.body = dense(inputs, classes, o);
+    this.body = new Sequential(...dense(inputs, classes, o));
   }
 
   forward(x: Tensor): Tensor {
@@ -52,7 +35,7 @@ export class Regressor extends Module {
   constructor(inputs: number, targets: number, o: DenseOptions) {
     super();
     this.inputs = new Standardize(inputs);
-    this.body = dense(inputs, targets, o);
+    this.body = new Sequential(...dense(inputs, targets, o));
     this.outputs = new Standardize(targets, { inverse: true });
   }
 

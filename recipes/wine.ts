@@ -1,7 +1,8 @@
 import { Generator } from "gradus";
 import { WINE_INPUTS, wine } from "gradus/data";
 import { meanAbsoluteError, recipe, rootMeanSquaredError, rSquared } from "gradus/train";
-import { ACTIVATION_CHOICES, DESCRIBE, decayingAdam, Regressor } from "./tabular.ts";
+import { ACTIVATION_CHOICES } from "./layers.ts";
+import { DESCRIBE, decayingAdam, Regressor } from "./tabular.ts";
 
 /** How good a wine tastes, from what a laboratory measures (Cortez, Cerdeira, Almeida, Matos and Reis 2009): a fifth is for testing. */
 export default recipe({

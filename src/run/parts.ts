@@ -25,18 +25,24 @@ export type Results = ReadonlyMap<Value, Storage>;
 /** Runs the parts of a graph one after another, with `programFor` to get a program for each; answers what its roots are. */
 export function runParts(graph: OpenGraph, programFor: (part: Part) => Runnable): Results {
   const roots = new Set(graph.roots());
-  const order = graph.order.length > MOST_WHOLE ? inOrderOfMaking(graph.order) : graph.order;
-  const lastUse = lastUses(graph, order);
   const results = new Map<Value, Storage>();
+  const run = (values: readonly Value[], wanted: readonly Value[]): void => {
+    const part = new Part(graph, values, wanted, results);
+    part.run(programFor(part)).forEach((storage, i) => results.set(wanted[i]!, storage));
+  };
+  if (graph.order.length <= MOST_WHOLE) {
+    run(graph.order, [...roots]);
+    return results;
+  }
+  const order = inOrderOfMaking(graph.order);
+  const lastUse = lastUses(graph, order);
   let start = 0;
   for (const end of endsOf(order, lastUse)) {
     const values = order.slice(start, end);
-    const last = end === order.length;
     const crossing = values.filter((v) => roots.has(v) || lastUse.get(v)! >= end);
     // Roots that nothing computes, numbers and constants, are results of the last part.
-    const given = last ? [...roots].filter((v) => graph.sources(v).length === 0) : [];
-    const part = new Part(graph, values, [...crossing, ...given], results);
-    part.run(programFor(part)).forEach((storage, i) => results.set(part.results[i]!, storage));
+    const given = end === order.length ? [...roots].filter((v) => graph.sources(v).length === 0) : [];
+    run(values, [...crossing, ...given]);
     for (const v of results.keys()) if (!roots.has(v) && lastUse.get(v)! < end) results.delete(v);
     start = end;
   }
@@ -61,7 +67,6 @@ function lastUses(graph: OpenGraph, order: readonly Value[]): Map<Value, number>
 
 /** Where parts end: where the fewest bytes cross, the first of equal places, so that a loop is cut at the same line each time. */
 function endsOf(order: readonly Value[], lastUse: ReadonlyMap<Value, number>): number[] {
-  if (order.length <= MOST_WHOLE) return [order.length];
   const crossing = bytesCrossing(order, lastUse);
   const ends: number[] = [];
   for (let start = 0; start < order.length; start = ends.at(-1)!) {

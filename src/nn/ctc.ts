@@ -32,7 +32,7 @@ const NAMES = ["inputLengths", "targetLengths", "blank", "zeroInfinity"];
  * @throws ShapeError, DTypeError, ArgumentError; OutOfRangeError at run time for a label that is no class or the blank, or a length beyond its axis
  * @example ctc(model.forward(x, mode).logSoftmax(-1), labels, { targetLengths })
  */
-export const ctc = exampleMean(
+export const ctc = /* @__PURE__ */ exampleMean(
   "ctc",
   <R extends Reduction = "mean">(logProbabilities: Tensor, targets: Tensor, options: CtcOptions<R> = {}): Reduced<R> =>
     loss("ctc", { tensors: [logProbabilities, targets], options, names: NAMES }, () => {

@@ -10,7 +10,7 @@ import { matmul } from "./contract.ts";
 import { add, mul, neg } from "./elementwise.ts";
 import { gather } from "./indexed.ts";
 import { iota, onesLike, scalarLike, zerosLike } from "./leaf.ts";
-import { cast, eq, le, lt, select } from "./logic.ts";
+import { cast, eq, ge, le, select } from "./logic.ts";
 import { moveAxis, reshape, sliceAxis, transpose } from "./move.ts";
 import { axesOf, floats } from "./rules.ts";
 import { argsort } from "./serial.ts";
@@ -34,21 +34,23 @@ function forEachMatrix(shape: Shape, visit: (start: number, matrix: number) => v
   for (let i = 0; i < sizeOf(shape.slice(0, -2)); i++) visit(i * size, i);
 }
 
-/** The lower triangle of each matrix, 0 elsewhere; `strict`: without the diagonal. */
-export function lowerTriangle(x: Value, strict = false): Value {
-  const [row, column] = [iota(x.shape, x.shape.length - 2), iota(x.shape, x.shape.length - 1)];
-  return select(strict ? lt(column, row) : le(column, row), x, zerosLike(x));
+/** Row and column of each element of the last two axes. */
+const places = ({ shape }: Type): [row: Value, column: Value] => [iota(shape, shape.length - 2), iota(shape, shape.length - 1)];
+
+/** x[…, i, j] where column j and i + diagonal compare as they should, else 0. */
+function triangle(x: Value, diagonal: number, keeps: (column: Value, last: Value) => Value): Value {
+  const [row, column] = places(x);
+  return select(keeps(column, diagonal === 0 ? row : add(row, scalarLike(row, diagonal))), x, zerosLike(x));
 }
 
-/** The upper triangle of each matrix, 0 elsewhere; `strict`: without the diagonal. */
-export function upperTriangle(x: Value, strict = false): Value {
-  const [row, column] = [iota(x.shape, x.shape.length - 2), iota(x.shape, x.shape.length - 1)];
-  return select(strict ? lt(row, column) : le(row, column), x, zerosLike(x));
-}
+/** x[…, i, j] where j ≤ i + diagonal, else 0. */
+export const lowerTriangle = (x: Value, diagonal = 0): Value => triangle(x, diagonal, le);
+/** x[…, i, j] where j ≥ i + diagonal, else 0. */
+export const upperTriangle = (x: Value, diagonal = 0): Value => triangle(x, diagonal, ge);
 
 /** The diagonal of each matrix, 0 elsewhere. */
 export function onDiagonal(x: Value): Value {
-  return select(eq(iota(x.shape, x.shape.length - 2), iota(x.shape, x.shape.length - 1)), x, zerosLike(x));
+  return select(eq(...places(x)), x, zerosLike(x));
 }
 
 /** 1 on the diagonal of matrices of this type, 0 elsewhere. */
@@ -77,9 +79,9 @@ export const luOp: Serial<Unary, undefined> = {
     const n = a.shape.at(-1)!;
     const { factors, order } = luParts(out);
     const dFactors = sliceAxis(dy, dy.shape.length - 2, 0, n);
-    const [l, u] = [add(lowerTriangle(factors, true), identityLike(a)), upperTriangle(factors)];
+    const [l, u] = [add(lowerTriangle(factors, -1), identityLike(a)), upperTriangle(factors)];
     const inner = add(
-      lowerTriangle(matmul(matrixTranspose(l), lowerTriangle(dFactors, true)), true),
+      lowerTriangle(matmul(matrixTranspose(l), lowerTriangle(dFactors, -1)), -1),
       upperTriangle(matmul(upperTriangle(dFactors), matrixTranspose(u))),
     );
     const left = triangularSolve(factors, inner, { upper: false, transpose: true, unit: true, label: "the gradient of lu" });
@@ -182,7 +184,7 @@ export const triangularSolveOp: Serial<Binary, TriangularSolve> = {
     const db = triangularSolve(t, dx, { ...attributes, transpose: !attributes.transpose });
     const [left, right] = attributes.transpose ? [x, db] : [db, x];
     const dt = neg(matmul(left, matrixTranspose(right)));
-    return [attributes.upper ? upperTriangle(dt, attributes.unit) : lowerTriangle(dt, attributes.unit), db];
+    return [attributes.upper ? upperTriangle(dt, attributes.unit ? 1 : 0) : lowerTriangle(dt, attributes.unit ? -1 : 0), db];
   },
   batch(inputs, batched, attributes, size) {
     const [t, b] = inputs;
@@ -235,7 +237,7 @@ export const choleskyOp: Serial<Unary, { readonly label: string }> = {
   vjp(dl, [a], l, { label }) {
     const half = scalarLike(a, 0.5);
     const p = lowerTriangle(matmul(matrixTranspose(l), lowerTriangle(dl)));
-    const phi = mul(half, add(p, lowerTriangle(p, true)));
+    const phi = mul(half, add(p, lowerTriangle(p, -1)));
     const solve = (b: Value): Value => triangularSolve(l, b, { upper: false, transpose: true, unit: false, label });
     const s = solve(matrixTranspose(solve(phi)));
     return [mul(half, add(s, matrixTranspose(s)))];

@@ -5,24 +5,19 @@ import type { Value } from "../graph/op.ts";
 import * as ops from "../ops/index.ts";
 import { promoted, stretch } from "./elementwise.ts";
 
-/** x[…, i, j] where column j and i + diagonal compare as they should, else 0. */
-function triangle(who: string, x: Value, diagonal: number, keeps: (column: Value, diagonal: Value) => Value): Value {
-  if (x.shape.length < 2)
-    throw new ShapeError(`${who}: ${showShape(x.shape)} is no matrix`, { help: "its last two axes are rows and columns" });
+/** A diagonal between the corners of the matrices: beyond them there is nothing more to keep or to lose. */
+function diagonalOf(who: string, { shape }: Value, diagonal: number): number {
+  if (shape.length < 2)
+    throw new ShapeError(`${who}: ${showShape(shape)} is no matrix`, { help: "its last two axes are rows and columns" });
   if (!Number.isSafeInteger(diagonal))
     throw new ArgumentError(`${who}: diagonal is ${show(diagonal)}`, { help: "a whole number: 0 is the main diagonal, 1 the one above" });
-  const [rows, columns] = x.shape.slice(-2) as [number, number];
-  // Beyond the corners there is nothing more to keep or to lose.
-  const shift = Math.max(-rows, Math.min(columns, diagonal));
-  const row = ops.iota([rows, columns], 0);
-  const kept = keeps(ops.iota([rows, columns], 1), ops.add(row, ops.scalarLike(row, shift)));
-  return ops.select(ops.broadcastTo(kept, x.shape), x, ops.zerosLike(x));
+  return Math.max(-shape.at(-2)!, Math.min(shape.at(-1)!, diagonal));
 }
 
 /** The lower triangle: x[…, i, j] where j ≤ i + diagonal, else 0. */
-export const tril = (x: Value, diagonal = 0): Value => triangle("tril", x, diagonal, ops.le);
+export const tril = (x: Value, diagonal = 0): Value => ops.lowerTriangle(x, diagonalOf("tril", x, diagonal));
 /** The upper triangle: x[…, i, j] where j ≥ i + diagonal, else 0. */
-export const triu = (x: Value, diagonal = 0): Value => triangle("triu", x, diagonal, ops.ge);
+export const triu = (x: Value, diagonal = 0): Value => ops.upperTriangle(x, diagonalOf("triu", x, diagonal));
 
 /** x where the mask is false, else the value, in the wider dtype. Mask and value broadcast to x. */
 export function maskedFill(x: Value, mask: Value, value: Value): Value {

@@ -37,7 +37,7 @@ export async function pageSize(folder: string): Promise<PageSize> {
   const [, { inputs }] = Object.entries(metafile.outputs).find(([path]) => path.endsWith("stdin.js"))!;
   const folders = new Map<string, number>();
   for (const [path, { bytesInOutput }] of Object.entries(inputs)) {
-    const place = /dist\/src\/((?:kernel\/)?\w+)\//.exec(path)?.[1] ?? "page";
+    const place = /dist\/src\/((?:(?:kernel|lower)\/)?\w+)\//.exec(path)?.[1] ?? "page";
     folders.set(place, (folders.get(place) ?? 0) + bytesInOutput);
   }
   return {

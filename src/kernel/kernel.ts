@@ -78,8 +78,6 @@ export interface Serial<A = any> {
  */
 export interface Template {
   readonly name: string;
-  /** Where its results are positions: how many there are, from 0 on. */
-  positions?(shapes: readonly Shape[]): number;
 }
 
 export type Kernel = Rows | Product | Serial;

@@ -124,7 +124,6 @@ class Verifier {
       if (offset + sizeOf(kernel.shapes[i]!) > this.elements(buffer)) throw bad(`it reads outside buffer ${buffer}`);
     });
     this.wrote(kernel.write.buffer, this.elements(kernel.write.buffer));
-    if (kernel.template.positions) this.ranges.set(kernel.write.buffer, { low: 0, high: kernel.template.positions(kernel.shapes) - 1 });
   }
 
   // ---- kernels with expressions

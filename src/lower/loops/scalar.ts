@@ -2,7 +2,7 @@
 import type { DType } from "../../core/dtype.ts";
 import { InternalError } from "../../core/errors.ts";
 import type { BasicOp, Scalar } from "../../kernel/expr.ts";
-import type { Lane, Vec, VecBinary, VecCompare, VecUnary } from "../../kernel/loop.ts";
+import type { Lane, Vec, VecCompare } from "../../kernel/loop.ts";
 
 /** What a dtype is in a register. Booleans are masks as wide as what they came from; 32 bits unless said. */
 export function laneOf(dtype: DType): Lane {
@@ -41,31 +41,20 @@ export function asLane(v: Vec, lane: Lane): Vec {
 /** `bind` gives a name to what is used twice. */
 type Rule = (e: Scalar, args: readonly Vec[], bind: (v: Vec) => Vec) => Vec;
 
-const unary =
-  (op: VecUnary): Rule =>
-  (e, [x]) => ({ op, args: [asLane(x!, laneOf(e.dtype))], lane: laneOf(e.dtype) });
-const binary =
-  (op: VecBinary): Rule =>
-  (e, [a, b]) => ({ op, args: [asLane(a!, laneOf(e.dtype)), asLane(b!, laneOf(e.dtype))], lane: laneOf(e.dtype) });
-const comparing =
-  (op: VecCompare): Rule =>
-  (_, [a, b]) =>
-    comparison(op, a!, b!);
-const logic =
-  (op: "and" | "or" | "xor" | "not"): Rule =>
-  (e, args, bind) =>
-    e.dtype === "bool" ? logical(op, args) : op === "not" ? unary(op)(e, args, bind) : binary(op)(e, args, bind);
-const half =
-  (op: "low" | "high"): Rule =>
-  (_, [x]) => ({ op, args: [x!], lane: "u32" });
+/** The operation of the same name over lanes. */
+const plain: Rule = ({ op, dtype }, args) => {
+  const lane = laneOf(dtype);
+  return { op, args: args.map((x) => asLane(x, lane)), lane } as unknown as Vec;
+};
+const comparing: Rule = ({ op }, [a, b]) => comparison(op as VecCompare, a!, b!);
+const logic: Rule = (e, args, bind) => (e.dtype === "bool" ? logical(e.op as "and", args) : plain(e, args, bind));
+const half: Rule = ({ op }, [x]) => ({ op: op as "low", args: [x!], lane: "u32" });
 
-function shift(op: "shl" | "shr"): Rule {
-  return (e, [x]) => {
-    const by = e.args[1]!;
-    if (by.op !== "const") throw new InternalError(`${op} by a count that is not a constant`);
-    return { op, args: [x!], by: by.value, lane: laneOf(e.dtype) };
-  };
-}
+const shift: Rule = (e, [x]) => {
+  const by = e.args[1]!;
+  if (by.op !== "const") throw new InternalError(`${e.op} by a count that is not a constant`);
+  return { op: e.op as "shl", args: [x!], by: by.value, lane: laneOf(e.dtype) };
+};
 
 function chosen([mask, yes, no]: readonly Vec[]): Vec {
   const lane = isMask(yes!.lane) ? "mask32" : yes!.lane;
@@ -73,38 +62,38 @@ function chosen([mask, yes, no]: readonly Vec[]): Vec {
 }
 
 const RULES: Record<BasicOp, Rule> = {
-  add: binary("add"),
-  sub: binary("sub"),
-  mul: binary("mul"),
-  div: binary("div"),
-  neg: unary("neg"),
-  abs: unary("abs"),
-  sqrt: unary("sqrt"),
-  fma: (e, [a, b, c]) => ({ op: "fma", args: [a!, b!, c!], lane: laneOf(e.dtype) }),
-  pmin: binary("pmin"),
-  pmax: binary("pmax"),
-  floor: unary("floor"),
-  ceil: unary("ceil"),
-  trunc: unary("trunc"),
-  nearest: unary("nearest"),
-  floordiv: binary("floordiv"),
-  mod: binary("mod"),
-  shl: shift("shl"),
-  shr: shift("shr"),
-  and: logic("and"),
-  or: logic("or"),
-  xor: logic("xor"),
-  not: logic("not"),
-  eq: comparing("eq"),
-  ne: comparing("ne"),
-  lt: comparing("lt"),
-  le: comparing("le"),
+  add: plain,
+  sub: plain,
+  mul: plain,
+  div: plain,
+  neg: plain,
+  abs: plain,
+  sqrt: plain,
+  fma: plain,
+  pmin: plain,
+  pmax: plain,
+  floor: plain,
+  ceil: plain,
+  trunc: plain,
+  nearest: plain,
+  floordiv: plain,
+  mod: plain,
+  shl: shift,
+  shr: shift,
+  and: logic,
+  or: logic,
+  xor: logic,
+  not: logic,
+  eq: comparing,
+  ne: comparing,
+  lt: comparing,
+  le: comparing,
   select: (_, args) => chosen(args),
   cast: (e, [x], bind) => castTo(x!, e.dtype, bind),
   bitcast: (e, [x]) => (x!.lane === laneOf(e.dtype) ? x! : { op: "bitcast", args: [x!], lane: laneOf(e.dtype) }),
   pair: (_, [low, high]) => ({ op: "pair", args: [asLane(low!, "u32"), asLane(high!, "u32")], lane: "f64" }),
-  low: half("low"),
-  high: half("high"),
+  low: half,
+  high: half,
 };
 
 /** One operation over operands that are already vectors; `bind` gives a name to what is used twice. */

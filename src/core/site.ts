@@ -1,8 +1,8 @@
 /** The lines of the user's program: which one is calling the library, and which one built a value. */
 import { GradusError, type Site } from "./errors.ts";
 
-/** Frames looked at: those of the library above the user's line, of which each chain within a chain adds six, and one more. */
-const DEPTH = 32;
+/** Frames looked at: those of the library above the user's line, of which each chain within a chain adds seven, and one more. */
+const DEPTH = 40;
 
 /** What is found in frames of the library's own code: its folder or file, as URLs and as paths. */
 const OWN = ownPlaces(fileHere());

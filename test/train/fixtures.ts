@@ -2,7 +2,7 @@ import { ArrayDataset } from "../../src/data/index.ts";
 import { Generator } from "../../src/index.ts";
 import { crossEntropy, Dropout, init, Linear, Sequential, tanh } from "../../src/nn/index.ts";
 import { adam, cosine, type Optimizer } from "../../src/optim/index.ts";
-import { accuracy, type FitOptions, Trainer } from "../../src/train/index.ts";
+import { accuracy, type FitOptions, type Recipe, Trainer, type TrainSettings } from "../../src/train/index.ts";
 
 /** 2-D points of two classes that a circle divides: small, not linear. */
 export function circle(count: number, seed = 0): ArrayDataset {
@@ -39,3 +39,16 @@ export function setUp(options: Partial<FitOptions> = {}, data = circle(48)): Set
   });
   return { model, optimizer, trainer };
 }
+
+/** Runs of a recipe that hold nothing out and save after every step. */
+export const settingsOf =
+  (recipe: Recipe) =>
+  (more: Partial<TrainSettings> = {}): TrainSettings => ({
+    recipe,
+    name: "circle",
+    signal: new AbortController().signal,
+    version: "test",
+    checkpointSeconds: 0,
+    validation: 0,
+    ...more,
+  });

@@ -11,7 +11,7 @@ import { theHeap } from "../../src/run/engine.ts";
 import { accuracy, f1, type Loss, openRun, type Recipe, recipe, type TrainSettings, trainRecipe } from "../../src/train/index.ts";
 import { positionFromText } from "../../src/train/schemas.ts";
 import { positionToText } from "../../src/train/training-state.ts";
-import { circle, setUp } from "./fixtures.ts";
+import { circle, settingsOf, setUp } from "./fixtures.ts";
 
 const everything = async (setup: ReturnType<typeof setUp>): Promise<unknown> => {
   const { tensors, position } = await setup.trainer.state();
@@ -163,15 +163,7 @@ describe("a run's folder", () => {
     folder = await mkdtemp(join(tmpdir(), "gradus-run-"));
   });
 
-  const settings = (more: Partial<TrainSettings> = {}): TrainSettings => ({
-    recipe: RECIPE,
-    name: "circle",
-    signal: new AbortController().signal,
-    version: "test",
-    checkpointSeconds: 0,
-    validation: 0,
-    ...more,
-  });
+  const settings = settingsOf(RECIPE);
   const interruptedAt = async (at: number, more: Partial<TrainSettings>): Promise<void> => {
     const stop = new AbortController();
     const { status } = await trainRecipe(settings({ ...more, signal: stop.signal }), {

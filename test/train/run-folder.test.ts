@@ -11,7 +11,7 @@ import { crossEntropy, init, Linear, Sequential, tanh } from "../../src/nn/index
 import { adam } from "../../src/optim/index.ts";
 import { accuracy, openRun, type Recipe, recipe, type TrainSettings, trainRecipe } from "../../src/train/index.ts";
 import { makePipe } from "../io/pipe.ts";
-import { circle } from "./fixtures.ts";
+import { circle, settingsOf } from "./fixtures.ts";
 
 const RECIPE: Recipe = recipe({
   options: { hidden: 6, lr: 0.05 },
@@ -24,15 +24,7 @@ const RECIPE: Recipe = recipe({
   metrics: { accuracy },
 });
 
-const settings = (more: Partial<TrainSettings> = {}): TrainSettings => ({
-  recipe: RECIPE,
-  name: "circle",
-  signal: new AbortController().signal,
-  version: "test",
-  checkpointSeconds: 0,
-  validation: 0,
-  ...more,
-});
+const settings = settingsOf(RECIPE);
 
 let folder: string;
 /** A finished run, and one that was interrupted after 10 of 24 steps. */

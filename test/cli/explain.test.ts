@@ -51,7 +51,7 @@ describe("gradus explain", () => {
   test("says which kernel each contraction became, and why some are no tiled products", async () => {
     const out = await printed("explain", "xor", "--device", "wasm");
     expect(out.replaceAll(/\s+/g, " ")).toContain(
-      "matmul [4, 2] · [8, 2]: plain loops (sums of 2 terms are too short to pack operands for)",
+      "matmul [4, 2] · [8, 2]ᵀ: plain loops (sums of 2 terms are too short to pack operands for)",
     );
     const { contractions } = JSON.parse((await printed("explain", "xor", "--device", "wasm", "--json")).split("\n")[0]!);
     expect(contractions.map((c: { kernel: string }) => c.kernel)).toEqual(Array(4).fill("plain loops"));

@@ -55,15 +55,29 @@ describe("what a training step is made of", () => {
   test("each contraction says which kernel it became, and if not a tiled product, why not", async () => {
     const { contractions, text } = await explain(trainingStep(model(200, 100, 3)), ...batch(64, 200));
     expect(contractions.map(({ what, kernel, why }) => [what, kernel, why])).toEqual([
-      ["matmul [64, 200] · [100, 200]", "tiled product, 64 × 100 sums of 200 terms", ""],
-      ["matmul [64, 100] · [3, 100]", "tiled product, 64 × 3 sums of 100 terms", ""],
-      ["matmul [3, 100] · [64, 3]", "plain loops", "sums of 3 terms are too short to pack operands for"],
-      ["matmul [64, 200] · [64, 100]", "tiled product, 200 × 100 sums of 64 terms", ""],
-      ["matmul [64, 100] · [64, 3]", "tiled product, 100 × 3 sums of 64 terms", ""],
+      ["matmul [64, 200] · [100, 200]ᵀ", "tiled product, 64 × 100 sums of 200 terms", ""],
+      ["matmul [64, 100] · [3, 100]ᵀ", "tiled product, 64 × 3 sums of 100 terms", ""],
+      ["matmul [3, 100]ᵀ · [64, 3]ᵀ", "plain loops", "sums of 3 terms are too short to pack operands for"],
+      ["matmul [64, 200]ᵀ · [64, 100]", "tiled product, 200 × 100 sums of 64 terms", ""],
+      ["matmul [64, 100]ᵀ · [64, 3]", "tiled product, 100 × 3 sums of 64 terms", ""],
     ]);
     for (const { site } of contractions) expect(site).toMatch(/^explain\.test\.ts:\d+$/);
-    expect(text).toContain("\nmatmul [3, 100] · [64, 3]: plain loops (sums of 3 terms are too short");
+    expect(text).toContain("\nmatmul [3, 100]ᵀ · [64, 3]ᵀ: plain loops (sums of 3 terms are too short");
     expect(text).toMatch(/\nkernels\n0 relu: product of float32 m<64 n<100 k<200\n {4}c = Σk x\[200·m \+ k\] · 0\.weight/);
+  });
+
+  test("a contraction is written as a product that could be called so, or with the letters of einsum", async () => {
+    const what = async (text: string, a: number[], b: number[]): Promise<string> => {
+      const f = compile((x: Tensor, y: Tensor) => einsum(text, x, y) as Tensor, { device: "wasm" });
+      return (await explain(f, zeros(a) as Tensor, zeros(b) as Tensor)).contractions.map((c) => c.what).join();
+    };
+    expect(await what("ik,kj->ij", [2, 3], [3, 4])).toBe("matmul [2, 3] · [3, 4]");
+    expect(await what("ki,jk->ij", [3, 2], [4, 3])).toBe("matmul [3, 2]ᵀ · [4, 3]ᵀ");
+    expect(await what("ki,k->i", [3, 2], [3])).toBe("matmul [3, 2]ᵀ · [3]");
+    expect(await what("k,jk->j", [3], [4, 3])).toBe("matmul [3] · [4, 3]ᵀ");
+    expect(await what("bik,bjk->bij", [5, 2, 3], [5, 4, 3])).toBe("matmul [5, 2, 3] · [5, 4, 3]ᵀ");
+    expect(await what("ibk,bkj->bij", [2, 5, 3], [5, 3, 4])).toBe("einsum abc,bcd->bad [2, 5, 3] · [5, 3, 4]");
+    expect(await what("nijab,cab->ncij", [2, 6, 6, 3, 3], [8, 3, 3])).toBe("einsum abcde,fde->afbc [2, 6, 6, 3, 3] · [8, 3, 3]");
   });
 
   test("why a contraction runs in plain loops is said of sums in pieces, vectors, whole numbers, and where nothing is optimised", async () => {

@@ -25,14 +25,18 @@ const native = {
   },
 };
 
-/** Merged, modules can no longer be left out whole, as the field `sideEffects` allows: so what each computes at load is marked as left out where unused. */
+/**
+ * Merged, modules can no longer be left out whole, as the field `sideEffects` allows: so what each computes at load is marked as left out where unused.
+ * What a rule says of itself is a comment that tests can read. It is left out as comments are, its line stays for the source maps.
+ */
 const pure = {
   name: "pure",
   /** @param {import("esbuild").PluginBuild} build */
   setup({ onLoad }) {
     onLoad({ filter: /\/dist\/src\/.*\.js$/ }, async ({ path }) => {
       const text = await readFile(path, "utf8");
-      return { contents: text.replace(/^((?:export )?const [\w$]+ = )(?=(?:new )?[\w$.]+\()/gm, "$1/* @__PURE__ */ "), loader: "js" };
+      const marked = text.replace(/^((?:export )?const [\w$]+ = )(?=(?:new )?[\w$.]+\()/gm, "$1/* @__PURE__ */ ");
+      return { contents: /\/passes\/\w+\.js$/.test(path) ? marked.replace(/^ +doc: ".*",$/gm, "") : marked, loader: "js" };
     });
   },
 };

@@ -2,7 +2,7 @@
 import { sizeOf } from "../core/shape.ts";
 import { inputSlots, slotAxes } from "../graph/form.ts";
 import type { Value } from "../graph/op.ts";
-import { add, einsum, maximum, minimum, mul, reshape, sliceAxis, sum } from "../ops/index.ts";
+import { add, labelled, maximum, minimum, mul, reshape, sliceAxis, sum } from "../ops/index.ts";
 import { contractionOf, type Reduction, reductionOf } from "./match.ts";
 import { reduceWith } from "./reductions.ts";
 import type { Rule } from "./rewrite.ts";
@@ -51,7 +51,7 @@ function split({ op, x, axes }: Reduction, length: number): Value | null {
 /** Σₖ x·w → Σ over blocks of Σ in a block, along the longest summed label. */
 function splitContraction(v: Value): Value | null {
   const { form, a, b } = contractionOf(v)!;
-  if (form.windows.length > 0 || form.axes.length >= LETTERS.length) return null;
+  if (form.windows.length > 0) return null;
   const [left, right, out] = [...inputSlots(form), form.result].map((slot) => slotAxes(form, slot).map((axis) => axis.index)) as [
     number[],
     number[],
@@ -66,22 +66,20 @@ function splitContraction(v: Value): Value | null {
   const chunk = chunkOf(size, Math.max(1, Math.round(BLOCK / (length / size))));
   const blocks = Math.floor(size / chunk);
   if (blocks < 2) return null;
-  const block = LETTERS[form.axes.length]!;
-  const written = (labels: readonly number[], split = false): string =>
-    labels.map((label) => (split && label === longest ? block : "") + LETTERS[label]!).join("");
   const part = (x: Value, labels: readonly number[], start: number, count: number): Value =>
     sliceAxis(x, labels.indexOf(longest), start, count);
   const cut = (x: Value, labels: readonly number[]): Value => {
     const main = part(x, labels, 0, blocks * chunk);
     return reshape(main, main.shape.toSpliced(labels.indexOf(longest), 1, blocks, chunk));
   };
-  const inBlocks = einsum(`${written(left, true)},${written(right, true)}->${block}${written(out)}`, cut(a, left), cut(b, right));
-  const main = sum(inBlocks, [0]);
-  if (blocks * chunk === size) return main;
+  const names = (labels: readonly number[]): string[] => labels.map(String);
+  const inBlocks = (labels: readonly number[]): string[] => names(labels).toSpliced(labels.indexOf(longest), 0, "block");
+  const main = labelled([inBlocks(left), inBlocks(right)], ["block", ...names(out)], [cut(a, left), cut(b, right)], "contract");
+  if (blocks * chunk === size) return sum(main, [0]);
   const [from, count] = [blocks * chunk, size - blocks * chunk];
-  return add(main, einsum(`${written(left)},${written(right)}->${written(out)}`, part(a, left, from, count), part(b, right, from, count)));
+  const rest = labelled([names(left), names(right)], names(out), [part(a, left, from, count), part(b, right, from, count)], "contract");
+  return add(sum(main, [0]), rest);
 }
-const LETTERS = "abcdefghijklmnopqrstuvwxyz";
 
 /** Reduced axes that stand next to each other as one: [2, 3, 4, 5] over 1, 2 → [2, 12, 5] over 1. */
 function mergeNeighbours(x: Value, axes: readonly number[]): { x: Value; axes: number[] } {

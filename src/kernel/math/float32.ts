@@ -1,7 +1,8 @@
 /**
  * float32 functions as polynomials: no tables, no branches, every lane the same work.
  *
- * Polynomials are minimax fits (Remez, then coefficients rounded one by one and the rest fitted again). Reductions subtract
+ * Polynomials are minimax fits (Remez, then coefficients rounded one by one and the rest fitted again), written with as many digits
+ * as tell float32 numbers apart. Reductions subtract
  * multiples of constants with few bits, so that products are exact and an fma that rounds twice changes nothing that matters.
  * Clamps stand as pmin(x, bound): the first operand survives where it is NaN.
  */
@@ -38,29 +39,19 @@ const LN2_HIGH = 0.693359375;
 const LN2_LOW = Math.LN2 - LN2_HIGH;
 
 /** (eʳ − 1 − r)/r² for |r| ≤ ln 2, to 2⁻²⁶ of eʳ. */
-const EXP = [
-  0.5000003576278687, 0.1666661649942398, 0.04166119173169136, 0.008335955440998077, 0.001410559518262744, 0.00019632160547189415,
-];
+const EXP = [0.50000036, 0.16666616, 0.04166119, 0.008335955, 0.0014105595, 0.0001963216];
 /** (eʳ − 1 − r)/r² for |r| ≤ ln(2)/2, to 2⁻²⁶ of eʳ − 1. */
-const EXPM1 = [0.4999999701976776, 0.16666539013385773, 0.041667744517326355, 0.008367100730538368, 0.0013839566381648183];
+const EXPM1 = [0.49999997, 0.16666539, 0.041667745, 0.008367101, 0.0013839566];
 /** (e²ʳ − 1 − 2r)/2r² for |r| ≤ ln(2)/4. */
-const HALF_EXPM1 = [0.9999999403953552, 0.6666615605354309, 0.33334195613861084, 0.1338736116886139, 0.044286612421274185];
+const HALF_EXPM1 = [0.99999994, 0.66666156, 0.33334196, 0.13387361, 0.044286612];
 /** (log(1 + f) − f + f²/2)/f³ for 1 + f in √½ … √2, to 2⁻²⁷ of the logarithm. */
-const LOG = [
-  0.3333333134651184, -0.250008225440979, 0.20001260936260223, -0.16623324155807495, 0.1420094221830368, -0.131597101688385,
-  0.1276698261499405, -0.07642272859811783,
-];
+const LOG = [0.3333333, -0.25000823, 0.20001261, -0.16623324, 0.14200942, -0.1315971, 0.12766983, -0.07642273];
 /** erf(x)/x − 1 in x² for |x| ≤ 0.92. */
-const ERF_SMALL = [
-  0.12837915122509003, -0.37612494826316833, 0.11281771957874298, -0.026763854548335075, 0.004988451953977346, -0.0005965970340184867,
-];
+const ERF_SMALL = [0.12837915, -0.37612495, 0.11281772, -0.026763855, 0.004988452, -0.00059659703];
 /** log₂(erfc x) for x in 0.92 … 4. */
-const ERFC_LOG2 = [
-  -0.00029866734985262156, -1.6268223524093628, -0.9193803668022156, -0.1498328447341919, 0.032012954354286194, -0.004376656841486692,
-  0.00028124445816501975,
-];
+const ERFC_LOG2 = [-0.00029866735, -1.6268224, -0.91938037, -0.14983284, 0.032012954, -0.004376657, 0.00028124446];
 /** (2ʳ − 1)/r for |r| ≤ ½. */
-const EXP2 = [0.6931469440460205, 0.24022231996059418, 0.05550805851817131, 0.009672165848314762, 0.0013236493105068803];
+const EXP2 = [0.69314694, 0.24022232, 0.05550806, 0.009672166, 0.0013236493];
 
 const ONE = f32(1);
 

@@ -43,8 +43,8 @@ const HALF_PI_32 = [
   5.721188916458728e-18,
 ];
 /** (sin r − r)/r³ and (cos r − 1 + r²/2)/r⁴ in r² for |r| ≤ π/4 (minimax, to 2⁻²⁷ and 2⁻³³). */
-const SIN32 = [-0.16666653752326965, 0.008332106284797192, -0.0001950790174305439];
-const COS32 = [0.04166664555668831, -0.00138873013202101, 2.4430672056041658e-5];
+const SIN32 = [-0.16666654, 0.008332106, -0.00019507902];
+const COS32 = [0.041666646, -0.0013887301, 0.000024430672];
 
 /**
  * The remainder, and the word that holds j. The first two steps are exact. After the third, a remainder that is not small takes

@@ -3,13 +3,14 @@ import { checkOptions } from "../core/options.ts";
 import { checkAxis, showShape } from "../core/shape.ts";
 import { atUserLine, siteOnError, takeSite } from "../core/site.ts";
 import type { Value } from "../graph/op.ts";
-import { argument, batchGraph, type Draw, moveAxis } from "../ops/index.ts";
+import { argument, type Draw, moveAxis } from "../ops/index.ts";
 import { addTap, type Tap } from "../run/holder.ts";
 import { type Generator, hostDraw } from "../tensor/generator.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { currentTrace, runInTrace, type Trace } from "../tensor/trace.ts";
 import { type Flat, flatten, type Tree, unflatten } from "../tensor/tree.ts";
 import type { Variable } from "../tensor/variable.ts";
+import { batchGraph } from "../transform/index.ts";
 
 /** What the trace of a body does in its own way. */
 interface BodyOptions {

@@ -46,10 +46,16 @@ export interface OpBase<I extends readonly Value[], A> extends OpRules<I, A> {
   vjp(dy: Value, inputs: I, out: Value, attributes: A): PerInput<I, Value | null>;
   /**
    * The op over a new leading axis of `size`: inputs marked in `batched` have it as axis 0, the result must have it too. At least one is marked.
-   * Of an elementwise op all inputs have it.
+   * Of an elementwise op all inputs have it. A graph of the op's own is batched by `batchGraph`.
    */
-  batch(inputs: I, batched: PerInput<I, boolean>, attributes: A, size: number): Value;
+  batch(inputs: I, batched: PerInput<I, boolean>, attributes: A, size: number, batchGraph: BatchGraph): Value;
 }
+
+/**
+ * The outputs over a new leading axis of `size`, for inputs replaced by values that have it. It is handed in, because it stands above the ops:
+ * programs that batch nothing do without.
+ */
+export type BatchGraph = (outputs: readonly Value[], inputs: ReadonlyMap<Value, Value>, size: number) => Value[];
 
 /** One element of the result from one element of each input. All inputs have the result's shape. */
 export interface Elementwise<I extends readonly Value[] = readonly Value[], A = unknown> extends OpBase<I, A> {
@@ -191,7 +197,7 @@ export interface Nested<A extends NestedAttributes = NestedAttributes> extends O
   /** For each input the gradient, or null, from those of the results; `wanted` says which inputs are asked for. */
   vjp(dys: readonly (Value | null)[], token: Value, wanted: readonly boolean[], vjp: Vjp): (Value | null)[];
   /** The results over a new leading axis, which the inputs marked in `batched` have. */
-  batch(inputs: readonly Value[], batched: readonly boolean[], token: Value, size: number): Value[];
+  batch(inputs: readonly Value[], batched: readonly boolean[], token: Value, size: number, batchGraph: BatchGraph): Value[];
 }
 
 /** One of the results of a nested op. */

@@ -3,7 +3,7 @@ import { isFloat } from "../core/dtype.ts";
 import { ArgumentError, DTypeError } from "../core/errors.ts";
 import { showShape } from "../core/shape.ts";
 import { apply, type Body, type Nested, type NestedAttributes, type Value } from "../graph/op.ts";
-import { batchAll, batchGraph } from "./batch.ts";
+import { batchAll } from "./batch.ts";
 import { bound, zerosLike } from "./leaf.ts";
 import { select } from "./logic.ts";
 import { broadcastTo } from "./move.ts";
@@ -67,7 +67,7 @@ export const condOp: Nested = {
     const found = branch(predicate!, [...operands, ...given.map((i) => dys[i]!)], backward);
     return inputs.map((_, i) => found[asked.indexOf(i - 1)] ?? null);
   },
-  batch(inputs, batched, { attributes }, size) {
+  batch(inputs, batched, { attributes }, size, batchGraph) {
     const { bodies } = attributes as NestedAttributes;
     const [predicate, ...operands] = inputs;
     const all = batchAll(operands, batched.slice(1), size);

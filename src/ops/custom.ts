@@ -2,8 +2,8 @@
 
 import { DTypeError, ShapeError } from "../core/errors.ts";
 import { sameShape, showShape } from "../core/shape.ts";
-import { apply, type Custom, type Type, type Value } from "../graph/op.ts";
-import { batchGraph, repeat } from "./batch.ts";
+import { apply, type BatchGraph, type Custom, type Type, type Value } from "../graph/op.ts";
+import { repeat } from "./batch.ts";
 import { argument } from "./leaf.ts";
 import { sum } from "./reduce.ts";
 
@@ -23,9 +23,9 @@ export const customOp: Custom<CustomAttributes> = {
   name: "custom",
   infer: ([y]) => ({ shape: y!.shape, dtype: y!.dtype }),
   vjp: (dy, [_, ...xs], out, { backward }) => [null, ...checked(backward(dy, out, ...xs), xs)],
-  batch(inputs, batched, { backward }, size) {
+  batch(inputs, batched, { backward }, size, batchGraph) {
     const [y, ...xs] = inputs.map((x, i) => (batched[i] || i > 0 ? x : repeat(x, size)));
-    return custom(y!, xs, batchBackward(backward, batched.slice(1), size));
+    return custom(y!, xs, batchBackward(backward, batched.slice(1), size, batchGraph));
   },
 };
 
@@ -41,7 +41,7 @@ function checked(gradients: readonly (Value | null)[], xs: readonly Value[]): re
 }
 
 /** The backward of one example as the backward of all: built once over stand-ins, then batched node by node. */
-function batchBackward(backward: Backward, batched: readonly boolean[], size: number): Backward {
+function batchBackward(backward: Backward, batched: readonly boolean[], size: number, batchGraph: BatchGraph): Backward {
   return (dy, y, ...xs) => {
     const one = (v: Value): Type => ({ shape: v.shape.slice(1), dtype: v.dtype });
     const standIns = [argument(0, one(dy)), argument(1, one(y)), ...xs.map((x, i) => (batched[i] ? argument(i + 2, one(x)) : x))];

@@ -5,7 +5,7 @@ import { showShape, sizeOf } from "../core/shape.ts";
 import { substitute } from "../graph/body.ts";
 import { apply, type Body, type Elementwise, type Nested, type NestedAttributes, type Value, type Vjp } from "../graph/op.ts";
 import { descendants, topological } from "../graph/walk.ts";
-import { batchGraph, repeat } from "./batch.ts";
+import { repeat } from "./batch.ts";
 import { add } from "./elementwise.ts";
 import { bound, zerosLike } from "./leaf.ts";
 import { moveAxis } from "./move.ts";
@@ -122,7 +122,7 @@ export const loopOp: Nested<LoopAttributes> = {
     return [...carry, ...histories];
   },
   vjp: (dys, token, wanted, vjp) => backwards(dys, token, wanted, vjp),
-  batch(inputs, batched, { attributes }, size) {
+  batch(inputs, batched, { attributes }, size, batchGraph) {
     const { bodies, length, carries, walked, ...rest } = attributes as LoopAttributes;
     const { parameters, results } = bodies[0]!;
     // All carries get the axis: which of them could do without is only known at the end.

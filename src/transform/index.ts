@@ -1,3 +1,4 @@
+export * from "./batch.ts";
 export * from "./gradcheck.ts";
 export * from "./gradients.ts";
 export * from "./jacobian.ts";

@@ -1,7 +1,8 @@
 import { sizeOf } from "../core/shape.ts";
 import { withSite } from "../core/site.ts";
 import type { Value } from "../graph/op.ts";
-import { batchGraph, cast, eq, iota, reshape, zerosLike } from "../ops/index.ts";
+import { cast, eq, iota, reshape, zerosLike } from "../ops/index.ts";
+import { batchGraph } from "./batch.ts";
 import { gradients } from "./gradients.ts";
 import { hole } from "./jvp.ts";
 

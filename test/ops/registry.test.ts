@@ -6,6 +6,7 @@ import { topological } from "../../src/graph/walk.ts";
 import { backward } from "../../src/interpret/backward.ts";
 import { evaluate } from "../../src/interpret/evaluate.ts";
 import * as o from "../../src/ops/index.ts";
+import { batchGraph } from "../../src/transform/batch.ts";
 import { gradients } from "../../src/transform/gradients.ts";
 import { type OpName, ops } from "./registry.ts";
 import { allSamples, differentiable, nestedSamples, randomNumbers, realise, samples } from "./samples.ts";
@@ -114,7 +115,7 @@ describe("Over a new leading axis", () => {
     for (let choice = 1; choice < 2 ** xs.length; choice++) {
       const has = (k: number): boolean => ((choice >> k) & 1) === 1;
       const wide = xs.map((x, k) => (has(k) ? o.argument(k, { shape: [3, ...x.shape], dtype: x.dtype }) : x));
-      const [batchedY] = o.batchGraph([y], new Map(xs.flatMap((x, k) => (has(k) ? [[x, wide[k]!] as const] : []))), 3) as [Value];
+      const [batchedY] = batchGraph([y], new Map(xs.flatMap((x, k) => (has(k) ? [[x, wide[k]!] as const] : []))), 3) as [Value];
       const wideInputs = new Map(
         wide.map((x, k) => [
           x,

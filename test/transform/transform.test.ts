@@ -4,7 +4,6 @@ import { evaluate } from "../../src/interpret/evaluate.ts";
 import {
   add,
   argument,
-  batchGraph,
   broadcastTo,
   cos,
   custom,
@@ -24,7 +23,7 @@ import {
   tanh,
   transpose,
 } from "../../src/ops/index.ts";
-import { gradcheck, gradgradcheck, gradients, hessian, hvp, jacobian, jvp } from "../../src/transform/index.ts";
+import { batchGraph, gradcheck, gradgradcheck, gradients, hessian, hvp, jacobian, jvp } from "../../src/transform/index.ts";
 
 const f64 = (...shape: number[]): Type => ({ shape, dtype: "float64" });
 const at = (output: Value, inputs: readonly (readonly [Value, readonly number[]])[]): number[] =>

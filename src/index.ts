@@ -1,6 +1,21 @@
 /** gradus: deep learning in TypeScript. Layers are in gradus/nn, optimisers in gradus/optim, data in gradus/data, training in gradus/train. */
 export type { DType, TypedArray } from "./core/dtype.ts";
-export * from "./core/errors.ts";
+export {
+  ArgumentError,
+  DeviceError,
+  DTypeError,
+  type ErrorDetails,
+  FormatError,
+  GradusError,
+  GraphError,
+  InternalError,
+  MatrixError,
+  MemoryError,
+  NonFiniteError,
+  OutOfRangeError,
+  ShapeError,
+  type Site,
+} from "./core/errors.ts";
 export type { Nested, Shape } from "./core/shape-types.ts";
 export * from "./derive/derivatives.ts";
 export { type CheckOptions, type GradcheckReport, gradcheck, gradgradcheck } from "./derive/gradcheck.ts";

@@ -58,6 +58,13 @@ export function withSign(x: Expr, sign: Expr): Expr {
   return pair(low(x), or(high(x), and(high(sign), u32(0x80000000))));
 }
 
+/** `y`, the logarithm of what was made of x, where that is positive and finite, else ∞, −∞ or NaN. */
+export function logEdges(x: Expr, argument: Expr, y: Expr): Expr {
+  const dtype = x.dtype as Float;
+  const outside = select(eq(argument, real(dtype, 0)), real(dtype, -Infinity), real(dtype, NaN));
+  return select(lt(real(dtype, 0), argument), select(lt(x, real(dtype, Infinity)), y, x), outside);
+}
+
 /** 1 with the sign of x, also for −0. */
 export function signOf(x: Expr): Expr {
   if (x.dtype === "float32") return fromBits(or(and(bits(x), u32(0x80000000)), u32(0x3f800000)));

@@ -14,11 +14,11 @@ import {
   bits,
   cast,
   div,
-  eq,
   f32,
   fma,
   fromBits,
   horner,
+  logEdges,
   lt,
   mul,
   pmax,
@@ -175,12 +175,6 @@ export function log32(x: Expr): Expr {
 export function log2_32(x: Expr): Expr {
   const { k, f } = parts(x);
   return logEdges(x, x, fma(logOf(f32(0), f), f32(LOG2E), k));
-}
-
-/** `y` where the argument of the logarithm is positive and finite, else ∞, −∞ or NaN. */
-function logEdges(x: Expr, argument: Expr, y: Expr): Expr {
-  const outside = select(eq(argument, f32(0)), f32(-Infinity), f32(NaN));
-  return select(lt(f32(0), argument), select(lt(x, f32(Infinity)), y, x), outside);
 }
 
 /** log(1 + x): the logarithm of u = 1 + x rounded, whose f gets back what the rounding lost, x − (u − 1). */

@@ -9,11 +9,11 @@ import {
   and,
   cast,
   div,
-  eq,
   f64,
   fma,
   high,
   horner,
+  logEdges,
   low,
   lt,
   mul,
@@ -203,12 +203,6 @@ export function log64(x: Expr): Expr {
 export function log2_64(x: Expr): Expr {
   const { k, f } = parts(x);
   return logEdges(x, x, fma(logOf(f64(0), f), f64(LOG2E), k));
-}
-
-/** `y` where the argument of the logarithm is positive and finite, else ∞, −∞ or NaN. */
-function logEdges(x: Expr, argument: Expr, y: Expr): Expr {
-  const outside = select(eq(argument, f64(0)), f64(-Infinity), f64(NaN));
-  return select(lt(f64(0), argument), select(lt(x, f64(Infinity)), y, x), outside);
 }
 
 /** log(1 + x), as in float32. */

@@ -8,6 +8,8 @@ export interface Range {
   readonly high: number;
 }
 
+const compares = ({ args, dtype }: Scalar): boolean => dtype === "bool" && args[0]!.dtype === args[1]!.dtype;
+
 /** What the types of an operation's operands are, where they are not all the type of its result. */
 const OPERANDS: Readonly<Record<string, (e: Scalar) => boolean>> = {
   select: ({ args: [mask, yes, no], dtype }) => mask!.dtype === "bool" && yes!.dtype === dtype && no!.dtype === dtype,
@@ -18,9 +20,11 @@ const OPERANDS: Readonly<Record<string, (e: Scalar) => boolean>> = {
   high: ({ args, dtype }) => dtype === "uint32" && args[0]!.dtype === "float64",
   shl: ({ args, dtype }) => args[0]!.dtype === dtype && args[1]!.op === "const",
   shr: ({ args, dtype }) => args[0]!.dtype === dtype && args[1]!.op === "const",
+  eq: compares,
+  ne: compares,
+  lt: compares,
+  le: compares,
 };
-for (const op of ["eq", "ne", "lt", "le"])
-  Object.assign(OPERANDS, { [op]: ({ args, dtype }: Scalar) => dtype === "bool" && args[0]!.dtype === args[1]!.dtype });
 
 /** What is wrong with the types of a node and its operands; undefined where nothing is. */
 export function typeFault(e: Expr, dtypeOf: (buffer: number) => DType | undefined): string | undefined {

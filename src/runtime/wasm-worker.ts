@@ -21,7 +21,8 @@ export type WorkerMessage = StartMessage | KernelsMessage;
 
 /**
  * A worker waits for commands inside the stepper, where no message reaches it. It goes back to the event loop whenever more messages were
- * posted than it has handled. A trap is written down for the others, who then stop at their next barrier.
+ * posted than it has handled. A trap is written down for the others, who then stop at their next barrier. By the number of its system thread the
+ * device sees that a worker is gone while its own thread waits, when no event can tell it.
  */
 export const WORKER_SOURCE = `"use strict";
 const C = ${JSON.stringify(CONTROL)};
@@ -38,7 +39,6 @@ function start(message) {
   new Int32Array(memory.buffer, me.control + C.counters + 64 * me.thread)[cell(C.systemThread)] = systemThread();
 }
 
-// By this number the device sees that a worker is gone while its own thread waits, when no event can tell it.
 function systemThread() {
   try {
     return Number(require("node:fs").readlinkSync("/proc/thread-self").split("/").pop()) || 0;

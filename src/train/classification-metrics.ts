@@ -56,7 +56,7 @@ export interface ClassScoreOptions extends LabelOptions {
   /** What 0/0 is: the precision of what is never predicted, the recall of what never occurs. Default NaN for one class, 0 in an average. */
   readonly empty?: number;
 }
-const CLASS_SCORE_OPTIONS = [...LABEL_OPTIONS, "average", "positive", "empty"] as const satisfies readonly (keyof ClassScoreOptions)[];
+const CLASS_SCORE_OPTIONS = ["average", "positive", "empty"] as const satisfies readonly (keyof ClassScoreOptions)[];
 
 /** How often each class was predicted rightly, predicted, and true: [classes]. */
 type Counts = Readonly<Record<"hits" | "predicted" | "actual", Tensor>>;
@@ -75,7 +75,7 @@ function countsOf(reading: Reading, many: boolean): Counts {
 
 /** A score that is a ratio of counts. */
 function ratio(who: string, parts: (counts: Counts) => readonly [above: Tensor, below: Tensor]): Adjustable<ClassScoreOptions> {
-  return adjustable(who, CLASS_SCORE_OPTIONS, (options: ClassScoreOptions) => {
+  return adjustable(who, [...LABEL_OPTIONS, ...CLASS_SCORE_OPTIONS], (options: ClassScoreOptions) => {
     checkAverage(who, options);
     return metric({
       better: "larger",

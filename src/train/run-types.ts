@@ -31,9 +31,20 @@ export interface RunSettings {
   readonly version: string;
 }
 export const RUN_SETTINGS = [
-  ...(["recipe", "name", "options", "seed", "epochs", "batchSize", "validation"] as const),
-  ...(["dir", "device", "threads", "out", "signal", "version"] as const),
-] satisfies readonly (keyof RunSettings)[];
+  "recipe",
+  "name",
+  "options",
+  "seed",
+  "epochs",
+  "batchSize",
+  "validation",
+  "dir",
+  "device",
+  "threads",
+  "out",
+  "signal",
+  "version",
+] as const satisfies readonly (keyof RunSettings)[];
 
 /** How long a training is: what was asked for, or what the recipe has. */
 export const lengthOf = ({ recipe, epochs, batchSize }: RunSettings): { epochs: number; batchSize: number } => ({
@@ -48,10 +59,8 @@ export interface TrainSettings extends RunSettings {
   readonly checkpointSeconds?: number | undefined;
   readonly nonFinite?: "stop" | "skip" | undefined;
 }
-export const TRAIN_SETTINGS = [
-  ...RUN_SETTINGS,
-  ...(["patience", "resume", "checkpointSeconds", "nonFinite"] as const),
-] satisfies readonly (keyof TrainSettings)[];
+/** What a training has beside the settings of every run. */
+export const TRAIN_SETTINGS = ["patience", "resume", "checkpointSeconds", "nonFinite"] as const satisfies readonly (keyof TrainSettings)[];
 
 /** What a training is about to do. */
 export interface TrainPlan {

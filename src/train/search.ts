@@ -27,7 +27,7 @@ export interface SearchSettings extends RunSettings {
   /** False: the best setting is not trained again on all training data. */
   readonly retrain?: boolean | undefined;
 }
-const SEARCH_SETTINGS = [...RUN_SETTINGS, ...(["tries", "trials", "by", "retrain"] as const)] satisfies readonly (keyof SearchSettings)[];
+const SEARCH_SETTINGS = ["tries", "trials", "by", "retrain"] as const satisfies readonly (keyof SearchSettings)[];
 
 /** What a search is about to do. */
 export interface SearchPlan {
@@ -160,7 +160,7 @@ function decidingScore(recipe: Recipe, by: string | undefined): string {
  * const { trials } = await search({ recipe, name: "mine", tries: ["lr=0.03,0.1,0.3"], signal, version });
  */
 export async function search(asked: SearchSettings, events: SearchEvents = {}): Promise<SearchOutcome> {
-  checkOptions("search", asked, SEARCH_SETTINGS);
+  checkOptions("search", asked, [...RUN_SETTINGS, ...SEARCH_SETTINGS]);
   const begun = milliseconds();
   const seconds = (): number => (milliseconds() - begun) / 1000;
   const plan = await planOf(asked);

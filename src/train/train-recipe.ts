@@ -9,7 +9,15 @@ import { describeMachine } from "./machine.ts";
 import type { Options } from "./options.ts";
 import { completeOptions, placeOf } from "./prepare.ts";
 import { isUnbegun, RunFolder, readInfo } from "./run-folder.ts";
-import { lengthOf, type Result, TRAIN_SETTINGS, type TrainEvents, type TrainOutcome, type TrainSettings } from "./run-types.ts";
+import {
+  lengthOf,
+  type Result,
+  RUN_SETTINGS,
+  TRAIN_SETTINGS,
+  type TrainEvents,
+  type TrainOutcome,
+  type TrainSettings,
+} from "./run-types.ts";
 import { placement, type Trainable } from "./score.ts";
 import type { RunInfo } from "./stored.ts";
 import { isStop } from "./trainer.ts";
@@ -21,7 +29,7 @@ import { storeAll } from "./training-state.ts";
  * @throws the signal's reason, if it was given before there was anything to keep
  */
 export async function trainRecipe(settings: TrainSettings, events: TrainEvents = {}): Promise<TrainOutcome> {
-  checkOptions("trainRecipe", settings, TRAIN_SETTINGS);
+  checkOptions("trainRecipe", settings, [...RUN_SETTINGS, ...TRAIN_SETTINGS]);
   const begun = milliseconds();
   const isNew = settings.resume === undefined;
   const folder = isNew ? await newRun(settings, events) : await oldRun(settings.resume, settings, events);

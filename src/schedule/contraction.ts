@@ -13,12 +13,8 @@ import { stridesAlong } from "./layout.ts";
 export type Why = "unoptimised" | "whole numbers" | "vector" | "short sum" | "small" | "scattered sum" | "windows";
 
 export type Contraction =
-  /** Packed operands and register tiles. `k`: the labels it sums over, outermost first. */
-  | {
-      readonly as: "product";
-      readonly k: readonly number[] /** Moves of operands to be read as copies. */;
-      readonly copies: readonly Value[];
-    }
+  /** Packed operands and register tiles. `k`: the labels it sums over, outermost first; `copies`: moves of operands to be read as copies. */
+  | { readonly as: "product"; readonly k: readonly number[]; readonly copies: readonly Value[] }
   /** A reduction in plain loops. A heavy one is the base of its kernel all the same: what it reads lies in memory. */
   | { readonly as: "loops"; readonly heavy: boolean; readonly why: Why };
 

@@ -1,4 +1,5 @@
 /** Reductions and indexed ops in the reference interpreter. */
+import { isFloat } from "../core/dtype.ts";
 import { outOfRange } from "../core/errors.ts";
 import { sizeOf, stridesOf } from "../core/shape.ts";
 import type { Indexed, IndexedAttributes, Reduce, Value } from "../graph/op.ts";
@@ -12,6 +13,9 @@ const COMBINERS = {
   max: { start: Number.NEGATIVE_INFINITY, take: (a: number, x: number) => (beats(x, a) ? x : a) },
   min: { start: Number.POSITIVE_INFINITY, take: (a: number, x: number) => (beats(-x, -a) ? x : a) },
 } satisfies Record<Exclude<Combine, "argmax" | "argmin">, unknown>;
+
+/** Wraps at each step: beyond 2⁵³ a product would lose the low bits, which are what is left of it. */
+const WHOLE_PRODUCT = { start: 1, take: Math.imul };
 
 /** Larger, where a NaN is larger than all. */
 const beats = (x: number, best: number): boolean => x > best || (Number.isNaN(x) && !Number.isNaN(best));
@@ -37,19 +41,13 @@ export function computeReduce(v: Value, op: Reduce, x: Float64Array): Float64Arr
     });
     return result;
   }
-  const { start, take } = COMBINERS[op.combine];
+  const { start, take } = op.combine === "product" && !isFloat(v.dtype) ? WHOLE_PRODUCT : COMBINERS[op.combine];
   result.fill(start);
   forEachPosition(from.shape, (at, i) => {
     const to = slot(at);
     result[to] = take(result[to]!, x[i]!);
   });
-  return wrapped(result, v);
-}
-
-/** Integer sums and products wrap; beyond 2⁵³ they were only near. */
-function wrapped(result: Float64Array, v: Value): Float64Array {
-  if (v.dtype === "int32") return result.map((n) => n | 0);
-  return v.dtype === "uint32" ? result.map((n) => n >>> 0) : result;
+  return result;
 }
 
 export function computeIndexed(v: Value, op: Indexed<any, any>, args: readonly Float64Array[]): Float64Array {

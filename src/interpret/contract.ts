@@ -1,4 +1,5 @@
 /** Contractions in the reference interpreter: nested loops over labels and windows. */
+import { isFloat } from "../core/dtype.ts";
 import { sizeOf, stridesOf } from "../core/shape.ts";
 import { inputSlots, SLOTS, slotAxes, slotShape } from "../graph/form.ts";
 import type { ContractSlot, Form, Value } from "../graph/op.ts";
@@ -13,6 +14,7 @@ interface Loop {
 
 export function computeContract(v: Value, a: Float64Array, b: Float64Array): Float64Array {
   const form = v.attributes as Form;
+  const exact = !isFloat(v.dtype);
   const result = new Float64Array(sizeOf(v.shape));
   const [first, second] = inputSlots(form);
   const held = { [first]: a, [second]: b, [form.result]: result } as PerSlot<Float64Array>;
@@ -24,7 +26,9 @@ export function computeContract(v: Value, a: Float64Array, b: Float64Array): Flo
   const overWindows = (depth: number, x: number, w: number, y: number): void => {
     const window = windows[depth];
     if (!window) {
-      held[form.result][{ x, w, y }[form.result]]! += held[first][{ x, w, y }[first]]! * held[second][{ x, w, y }[second]]!;
+      const [p, q] = [held[first][{ x, w, y }[first]]!, held[second][{ x, w, y }[second]]!];
+      // Whole numbers wrap: beyond 2⁵³ a product would lose the low bits, which are what is left of it.
+      held[form.result][{ x, w, y }[form.result]]! += exact ? Math.imul(p, q) : p * q;
       return;
     }
     for (let i = 0; i < window.y; i++) {

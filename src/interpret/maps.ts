@@ -41,7 +41,8 @@ export function computePlace(v: Value, op: Place<any, any>, args: readonly Float
   v.inputs.forEach((x, input) => {
     forEachPosition(x.shape, (at, i) => {
       const to = offsetOf(op.target(at, NUMBERS, v.attributes, input, v.inputs), strides);
-      result[to] = args[input]![i]! + (adds ? result[to]! : 0);
+      // Not + 0, which makes −0 a 0.
+      result[to] = adds ? result[to]! + args[input]![i]! : args[input]![i]!;
     });
   });
   return result;

@@ -1,4 +1,5 @@
 /** Along an axis, one element after another: cumulative sums and products, sorting. */
+import { isFloat } from "../core/dtype.ts";
 import { ShapeError } from "../core/errors.ts";
 import { checkAxis } from "../core/shape.ts";
 import { apply, type Serial, type Type, type Unary, type Value } from "../graph/op.ts";
@@ -63,12 +64,13 @@ export const cumulateOp: Serial<Unary, CumulateAttributes> = {
   },
   batch: ([x], _, attributes) => apply(cumulateOp, [x], attributes),
   compute([x], out, { combine, reverse }) {
-    const wrap = out.dtype === "int32" ? (n: number) => n | 0 : out.dtype === "uint32" ? (n: number) => n >>> 0 : (n: number) => n;
+    // Whole numbers wrap at each step: beyond 2⁵³ a product would lose the low bits, which are what is left of it.
+    const times = isFloat(out.dtype) ? (a: number, b: number) => a * b : Math.imul;
     return alongRows(x, out, (row, result) => {
       let total = combine === "sum" ? 0 : 1;
       for (let i = 0; i < row.length; i++) {
         const at = reverse ? row.length - 1 - i : i;
-        total = wrap(combine === "sum" ? total + row[at]! : total * row[at]!);
+        total = combine === "sum" ? total + row[at]! : times(total, row[at]!);
         result[at] = total;
       }
     });

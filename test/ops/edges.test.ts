@@ -173,6 +173,14 @@ describe("Of nothing", () => {
   });
 });
 
+describe("Minus zero", () => {
+  test("stays what it is where it is padded and joined.", () => {
+    const x = vector(-0, 0);
+    expect(numbers(o.pad(x, { low: [1], high: [0], interior: [0], value: 3 }))).toEqual([3, -0, 0]);
+    expect(numbers(o.concat([x, x], 0))).toEqual([-0, 0, -0, 0]);
+  });
+});
+
 describe("Integers", () => {
   test("divide toward −∞, and by 0 to 0.", () => {
     const [a, b] = [ints(7, -7, 7, -7, 5), ints(2, 2, -2, -2, 0)];
@@ -183,6 +191,28 @@ describe("Integers", () => {
     const big = ints(2 ** 31 - 1, -(2 ** 31));
     expect(numbers(o.add(big, ints(1, -1)))).toEqual([-(2 ** 31), 2 ** 31 - 1]);
     expect(numbers(o.mul(big, ints(3, 3)))).toEqual([2147483645, -(2 ** 31)]);
+  });
+  test("wrap in products and sums of products too, to the last bit.", () => {
+    const [a, b] = [[2 ** 31 - 1, 123456789, -987654321, 65537], [2 ** 31 - 1, 987654321, 123456787, -77777777]]; // biome-ignore format: pairs
+    for (const [dtype, wrapped] of [
+      ["int32", BigInt.asIntN],
+      ["uint32", BigInt.asUintN],
+    ] as const) {
+      // biome-ignore format: pairs
+      const exact = (list: readonly number[]): bigint[] => list.map((n) => wrapped(32, BigInt(n)));
+      const constant = (list: readonly number[]): Value =>
+        o.constant(dtype === "int32" ? Int32Array.from(list) : Uint32Array.from(list), [4], dtype);
+      const wrap = (n: bigint): number => Number(wrapped(32, n));
+      const [x, y] = [exact(a), exact(b)];
+      const [u, v] = [constant(a), constant(b)];
+      const steps = x.map((_, i) => x.slice(0, i + 1).reduce((p, q) => p * q));
+      expect(numbers(o.einsum("i,j->ij", u, v))).toEqual(x.flatMap((p) => y.map((q) => wrap(p * q))));
+      expect(numbers(o.dot(u, v))).toEqual([wrap(x.reduce((sum, p, i) => sum + p * y[i]!, 0n))]);
+      expect(numbers(o.product(u, [0]))).toEqual([wrap(steps.at(-1)!)]);
+      expect(numbers(o.cumprod(u, 0))).toEqual(steps.map(wrap));
+      expect(numbers(o.sum(u, [0]))).toEqual([wrap(x.reduce((p, q) => p + q))]);
+      expect(numbers(o.cumsum(u, 0))).toEqual(x.map((_, i) => wrap(x.slice(0, i + 1).reduce((p, q) => p + q))));
+    }
   });
   test("are made from floats by truncation, saturating, NaN to 0.", () => {
     expect(numbers(o.cast(vector(2.9, -2.9, 1e20, -inf, Number.NaN), "int32"))).toEqual([2, -2, 2 ** 31 - 1, -(2 ** 31), 0]);

@@ -55,6 +55,22 @@ describe("Kernels", () => {
     },
   );
 
+  // Fewer than a vector, one, and one with a rest: a rest has rows of its own, whatever a loop inside the one before it asked for.
+  test.each(["float32", "float64"].flatMap((dtype) => [3, 8, 11].map((n) => [dtype, n] as const)))(
+    "of %s keep for the rest of a row what a loop inside it asks for, where the row has %i elements.",
+    (dtype, n) => {
+      const shapes = [[n, 2], [n], [n], [2]];
+      const leaves = shapes.map((shape, i) => o.argument(i, { shape, dtype: dtype as "float32" })) as [Value, Value, Value, Value];
+      const [w, b, v, x] = leaves;
+      const y = o.dot(o.tanh(o.add(o.einsum("nk,k->n", w, x), b)), v);
+      const off = o.sub(y, o.scalarLike(y, 1));
+      const [first] = gradients(o.mul(off, off), [w]) as [Value];
+      const second = gradients(o.sum(o.mul(first, first), [0, 1]), leaves) as Value[];
+      const inputs = new Map(leaves.map((leaf, k) => [leaf, Float64Array.from({ length: 2 * n }, (_, i) => Math.sin(i * 1.7 + k)).slice(0, shapes[k]!.reduce((p, d) => p * d, 1))])); // biome-ignore format: one expression
+      for (const g of second) expectSame(device, [g], inputs, { slack: 16 });
+    },
+  );
+
   test("do not run a reduction over an axis of the result inside a reduction over another.", () => {
     const x = o.argument(0, { shape: [250, 3], dtype: "float64" });
     const rows = o.broadcastTo(o.sum(x, [1]), x.shape, [0]);

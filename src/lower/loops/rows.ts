@@ -51,9 +51,8 @@ class RowsEmitter {
   private readonly reductions: Reduction[];
   /** Values kept from one pass over a row for the next, and the pass that makes each. */
   private readonly kept: Map<Expr, { readonly offset: number; pass: number }>;
-  /** The pass over inner axes that is being written, those around it too, and how many there are. */
-  private pass = 0;
-  private readonly openPasses = new Set<number>();
+  /** The passes over inner axes that are being written, the innermost last, each with how many loops are around it; and how many there are. */
+  private readonly openPasses = new Map<number, number>();
   private passes = 0;
 
   constructor(nest: Nest, context: LoopContext) {
@@ -136,10 +135,19 @@ class RowsEmitter {
 
   private keepInRow(e: Expr, value: Vec, scope: Scope): void {
     const kept = this.kept.get(e);
-    if (!kept || (kept.pass !== 0 && kept.pass !== this.pass)) return;
-    kept.pass = this.pass;
+    const pass = this.passOf(scope);
+    if (!kept || (kept.pass !== 0 && kept.pass !== pass)) return;
+    kept.pass = pass;
     // Lanes that do not count are kept as well: the row has room for a whole vector at its end.
     scope.lines.statements.push({ do: "store", dtype: e.dtype, at: this.rowAddress(kept.offset, e, scope), value, form: "vector" });
+  }
+
+  /** The pass whose loop a scope is. What a pass inside that loop asks for is kept by the loop around it, whose last, incomplete vector has its own. */
+  private passOf(scope: Scope): number {
+    const at = this.loops.scopes.indexOf(scope);
+    let pass = 0;
+    for (const [open, around] of this.openPasses) if (around <= at) pass = open;
+    return pass;
   }
 
   private rowAddress(offset: number, e: Expr, scope: Scope): Int {
@@ -263,12 +271,10 @@ class RowsEmitter {
 
   /** Passes can begin inside others: what a pass needs is computed by passes before it. */
   private inPass(write: () => void): void {
-    const outer = this.pass;
-    this.pass = ++this.passes;
-    this.openPasses.add(this.pass);
+    const pass = ++this.passes;
+    this.openPasses.set(pass, this.loops.scopes.length);
     write();
-    this.openPasses.delete(this.pass);
-    this.pass = outer;
+    this.openPasses.delete(pass);
   }
 
   /**

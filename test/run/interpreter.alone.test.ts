@@ -32,7 +32,7 @@ describe("a process on the interpreter", () => {
     const first = tensor([1, 2, 3]).gather(rows);
     const second = tensor([4, 5, 6]).gather(rows);
     const messages = [first, second].map((x) => x.array().catch((error: Error) => error.message));
-    const lines = (await Promise.all(messages)).map((message) => /interpreter\.test\.ts:(\d+)/.exec(message)?.[1]);
+    const lines = (await Promise.all(messages)).map((message) => /interpreter\.alone\.test\.ts:(\d+)/.exec(message)?.[1]);
     expect(Number(lines[1]) - Number(lines[0])).toBe(1);
   });
 });

@@ -44,7 +44,9 @@ function each(f: (title: string, run: () => unknown) => void): (rows: readonly u
   };
 }
 
-function addSuite(title: string, body: () => unknown): void {
+/** Options, of which a page needs none, may stand before the body. */
+function addSuite(title: string, ...rest: readonly [() => unknown] | readonly [object, () => unknown]): void {
+  const body = rest.at(-1) as () => unknown;
   const outer = suite;
   suite = newSuite(`${outer.title} ${title}`.trim(), outer);
   body();

@@ -4,7 +4,9 @@ import { type DType, store } from "../../src/core/dtype.ts";
 import { outOfRange } from "../../src/core/errors.ts";
 import type { Value } from "../../src/graph/op.ts";
 import { evaluate } from "../../src/interpret/evaluate.ts";
+import { readsOf } from "../../src/kernel/kernel.ts";
 import * as o from "../../src/ops/index.ts";
+import { schedule } from "../../src/schedule/index.ts";
 import { gradients } from "../../src/transform/gradients.ts";
 import { randomNumbers } from "../ops/samples.ts";
 import { loadGraph } from "../schedule/run.ts";
@@ -332,6 +334,20 @@ function indexTests(target: TargetCase, device: DeviceOf): void {
           expect(new Set(loaded.variable(cell))).not.toEqual(new Set([2]));
           loaded.dispose();
         }
+    });
+
+    test("of an axis without elements is reported, and no row is read.", () => {
+      const [nothing, some] = [o.argument(0, { shape: [0, 1000], dtype: "float32" }), o.argument(1, { shape: [3], dtype: "int32" })];
+      const rows = o.tanh(o.gather(nothing, some, { label: "pick" }));
+      const { steps, buffers } = schedule({ outputs: [rows], assignments: [] });
+      const read = steps.flatMap((step) => (step.do === "commit" ? [] : step.kernels.flatMap(readsOf)));
+      expect(read.map((from) => buffers[from.buffer]!.bytes)).not.toContain(0);
+      for (const optimize of target.levels) {
+        const loaded = loadGraph(device(), [rows], { optimize, threads: target.threads });
+        loaded.set(1, [0, 7, -1]);
+        expect(loaded.run()).toEqual({ ok: false, check: 0, position: 0, value: 0 });
+        loaded.dispose();
+      }
     });
 
     test("below 0 is outside where nobody asked to count from the end.", () => {

@@ -230,10 +230,10 @@ class Builder {
     const [x, indices] = v.inputs as [Value, Value];
     const batch = (v.attributes as { batch?: number }).batch ?? 0;
     const at = this.expr(indices, view.slice(0, indices.shape.length));
-    // Of nothing no index is in range: the check says so, and nothing is read.
-    if (sizeOf(x.shape) === 0) return cast(at, v.dtype);
     const buffer = this.memory.placeOf(x);
     if (buffer === undefined) throw new InternalError(`%${x.id} (${x.op.name}) is not in memory, to be read at computed positions`);
+    // Of nothing no index is in range: the check says so, and nothing is read.
+    if (sizeOf(x.shape) === 0) return cast(at, v.dtype);
     const source: View = [...view.slice(0, batch), { offset: 0, terms: [] }, ...view.slice(indices.shape.length)];
     return { op: "loadAt", from: this.access(buffer, x, source), at, stride: stridesOf(x)[batch]!, dtype: v.dtype };
   }

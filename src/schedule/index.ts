@@ -46,6 +46,9 @@ export interface Scheduled extends Schedule {
 }
 
 /** @throws GraphError where a value is given by bodies: only the interpreter runs them. */
+/** Whether nothing is left of what a value is another name of, as of a number in the shape [0, 2]: then its memory is not that of the number. */
+const isEmptied = (v: Value, of: Value): boolean => sizeOf(v.shape) === 0 && sizeOf(of.shape) > 0;
+
 export function schedule(input: ScheduleInput): Scheduled {
   return new Scheduler(input).run();
 }
@@ -96,7 +99,7 @@ class Scheduler {
     for (const v of fusion.home.keys()) this.memory.set(v, this.addBuffer(v.dtype, sizeOf(v.shape), "scratch"));
     for (const v of values) {
       const alias = fusion.aliases.get(v);
-      const buffer = alias && this.placeOf(alias);
+      const buffer = alias && (isEmptied(v, alias) ? this.addBuffer(v.dtype, 0, "scratch") : this.placeOf(alias));
       if (buffer !== undefined) this.memory.set(v, buffer);
     }
     const memory = {

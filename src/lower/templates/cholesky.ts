@@ -1,10 +1,8 @@
-import { type Shape, sizeOf } from "../../core/shape.ts";
 import type { Serial } from "../../kernel/kernel.ts";
 import { type IntLocal, iadd, imul, int, type Statement, type Vec } from "../../kernel/loop.ts";
-import { ArgumentBlock } from "../loops/block.ts";
 import type { LoopContext } from "../loops/machine.ts";
 import type { Lowered } from "../target.ts";
-import { Elements, reportRow } from "./matrix.ts";
+import { type Elements, reportRow, squareMatrices } from "./matrix.ts";
 import { finish, loop, set, sharedOut } from "./parts.ts";
 import type { LoopTemplate } from "./template.ts";
 
@@ -21,14 +19,7 @@ interface Matrix {
 }
 
 function lower(kernel: Serial, context: LoopContext): Lowered {
-  const e = new Elements(kernel, context);
-  const [shape] = kernel.shapes as [Shape];
-  const [length, count] = [shape.at(-1)!, sizeOf(shape.slice(0, -2))];
-  const block = new ArgumentBlock();
-  const [from, to] = [kernel.reads[0]!, kernel.write];
-  const source = block.address(from.buffer, from.offset * e.bytes, "a");
-  const target = block.address(to.buffer, to.offset * e.bytes, "l");
-  const n = block.size(length, "n");
+  const { e, block, source, target, n, length, count } = squareMatrices(kernel, context, "l");
   const cell = block.check(kernel.check!);
   const [matrix, x, y, k, row] = [int("matrix"), int("x"), int("y"), int("k"), int("row")];
   const [pivot, root] = [e.local("pivot"), e.local("root")];
@@ -50,7 +41,7 @@ function lower(kernel: Serial, context: LoopContext): Lowered {
   ];
   const work = Math.ceil(length ** 3 / 3) + 6 * length ** 2;
   const { statements, blocks } = sharedOut(count, block, work, matrix, body);
-  return finish({ block, body: statements, lanes: e.lanes, blocks, work: work * count }, [from.buffer], [to.buffer]);
+  return finish({ block, body: statements, lanes: e.lanes, blocks, work: work * count }, [kernel.reads[0]!.buffer], [kernel.write.buffer]);
 }
 
 /** Above the diagonal and on it. The halves are taken first, so that none overflows. */

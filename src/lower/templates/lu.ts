@@ -1,10 +1,8 @@
-import { type Shape, sizeOf } from "../../core/shape.ts";
 import type { Serial } from "../../kernel/kernel.ts";
 import { type IntLocal, iadd, ieq, imul, int, type Statement, type Vec } from "../../kernel/loop.ts";
-import { ArgumentBlock } from "../loops/block.ts";
 import type { LoopContext } from "../loops/machine.ts";
 import type { Lowered } from "../target.ts";
-import { Elements, holds } from "./matrix.ts";
+import { type Elements, holds, squareMatrices } from "./matrix.ts";
 import { finish, loop, set, sharedOut } from "./parts.ts";
 import type { LoopTemplate } from "./template.ts";
 
@@ -26,14 +24,7 @@ interface Step {
 }
 
 function lower(kernel: Serial, context: LoopContext): Lowered {
-  const e = new Elements(kernel, context);
-  const [shape] = kernel.shapes as [Shape];
-  const [length, count] = [shape.at(-1)!, sizeOf(shape.slice(0, -2))];
-  const block = new ArgumentBlock();
-  const [from, to] = [kernel.reads[0]!, kernel.write];
-  const source = block.address(from.buffer, from.offset * e.bytes, "a");
-  const target = block.address(to.buffer, to.offset * e.bytes, "lu");
-  const n = block.size(length, "n");
+  const { e, block, source, target, n, length, count } = squareMatrices(kernel, context, "lu");
   const [matrix, x, y, k, row] = [int("matrix"), int("x"), int("y"), int("k"), int("row")];
   const step: Step = { e, n, y, k, row };
   const body: Statement[] = [
@@ -45,7 +36,7 @@ function lower(kernel: Serial, context: LoopContext): Lowered {
   ];
   const work = Math.ceil((2 * length ** 3) / 3) + 4 * length ** 2;
   const { statements, blocks } = sharedOut(count, block, work, matrix, body);
-  return finish({ block, body: statements, lanes: e.lanes, blocks, work: work * count }, [from.buffer], [to.buffer]);
+  return finish({ block, body: statements, lanes: e.lanes, blocks, work: work * count }, [kernel.reads[0]!.buffer], [kernel.write.buffer]);
 }
 
 /** Finds the largest element of column k from row k on, and exchanges its row with row k. */

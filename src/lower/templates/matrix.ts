@@ -1,5 +1,6 @@
 /** Loops over the rows of matrices: what factorisations and triangular systems are made of. */
 import { bytesOf } from "../../core/dtype.ts";
+import { type Shape, sizeOf } from "../../core/shape.ts";
 import type { Serial } from "../../kernel/kernel.ts";
 import {
   type Int,
@@ -16,6 +17,7 @@ import {
   type VecLocal,
   vec,
 } from "../../kernel/loop.ts";
+import { ArgumentBlock } from "../loops/block.ts";
 import type { LoopContext } from "../loops/machine.ts";
 import { asLane, laneOf, maskFor } from "../loops/scalar.ts";
 import { lanesFor, loop, set } from "./parts.ts";
@@ -129,4 +131,15 @@ export const holds = (mask: Vec): Int => ({ op: "lane", of: asLane(mask, "i32"),
 export function reportRow(cell: Int, bad: Vec, matrix: IntLocal, row: Int): Statement {
   const whole = (value: Int): Vec => ({ op: "splatInt", value, lane: "i32" });
   return { do: "report", cell, bad: asLane(bad, "mask32"), position: whole(matrix), value: whole(row), count: 1 };
+}
+
+/** What a factorisation of matrices begins with: A […, n, n] at `source`, its result (`name`) at `target`, `count` matrices of `length` rows. */
+export function squareMatrices(kernel: Serial, context: LoopContext, name: string) {
+  const e = new Elements(kernel, context);
+  const [shape] = kernel.shapes as [Shape];
+  const block = new ArgumentBlock();
+  const [from, to] = [kernel.reads[0]!, kernel.write];
+  const source = block.address(from.buffer, from.offset * e.bytes, "a");
+  const target = block.address(to.buffer, to.offset * e.bytes, name);
+  return { e, block, source, target, n: block.size(shape.at(-1)!, "n"), length: shape.at(-1)!, count: sizeOf(shape.slice(0, -2)) };
 }

@@ -131,7 +131,7 @@ describe("the sign of a zero, NaN and infinity stay to the bit", () => {
           if (!same) expect.fail(`${text} at a = ${pairs.get(a)![i]}, b = ${pairs.get(b)![i]}: ${x} became ${y}`);
         });
       }),
-      { numRuns: 1500 },
+      { numRuns: 1500, seed: 11 },
     );
   });
 

@@ -88,6 +88,11 @@ export interface Place<I extends readonly Value[] = readonly Value[], A = unknow
   readonly kind: "place";
   target<T>(at: readonly T[], algebra: IndexAlgebra<T>, attributes: A, input: number, types: PerInput<I, Type>): T[];
   fill(attributes: A): number;
+  /**
+   * Of a place that is its one input with a border around it: where the element at `at` of the result comes from. What lies outside the input's
+   * positions is `fill`. Undefined where the input is not in one piece.
+   */
+  source?<T>(at: readonly T[], algebra: IndexAlgebra<T>, attributes: A): T[] | undefined;
   /** True if several elements can go to one place. */
   overlaps(attributes: A): boolean;
 }

@@ -35,6 +35,8 @@ export const padOp: Place<Unary, Pad> = {
   vjp: (dy, [x], _, { low, interior }) => [slice(dy, { starts: low, steps: interior.map((n) => n + 1), sizes: x.shape })],
   batch: ([x], _, { low, high, interior, value }) => pad(x, { low: [0, ...low], high: [0, ...high], interior: [0, ...interior], value }),
   target: (at, algebra, { low, interior }) => at.map((i, d) => algebra.affine([i], [interior[d]! + 1], low[d]!)),
+  source: (at, algebra, { low, interior }) =>
+    interior.some((n) => n !== 0) ? undefined : at.map((i, d) => (low[d] === 0 ? i : algebra.affine([i], [1], -low[d]!))),
   fill: ({ value }) => value,
   overlaps: () => false,
 };

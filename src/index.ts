@@ -25,6 +25,7 @@ export type { ExplainedContraction } from "./program/contractions.ts";
 export { type ExplainedNode, type Explanation, explain, type StepCosts } from "./program/explain.ts";
 export { configure, type Device, describe, type EngineOptions, type HostDescription } from "./run/engine.ts";
 export type { CumulateOptions, NormOptions, ReduceOptions, SortOptions, VarianceOptions } from "./surface/index.ts";
+export * from "./tensor/convolution.ts";
 export {
   arange,
   type DTypeOption,

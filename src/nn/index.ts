@@ -1,5 +1,6 @@
 /** Layers, activations, initialisers, losses: `gradus/nn`. */
 export * from "./activations.ts";
+export { Conv1d, Conv2d, Conv3d, type ConvOptions } from "./convolution.ts";
 export { type CosineSimilarityOptions, cosineSimilarity, type PairwiseDistanceOptions, pairwiseDistance } from "./distances.ts";
 export { Dropout } from "./dropout.ts";
 export { Embedding, type EmbeddingOptions } from "./embedding.ts";

@@ -1,5 +1,5 @@
 /** What layers do to shapes, as types that `Sequential` can chain. */
-import type { Chain, Dense, IsAny, ShapeFunction } from "../core/shape-types.ts";
+import type { Chain, Convolved, Dense, IsAny, Shape, ShapeFunction } from "../core/shape-types.ts";
 import type { Tensor } from "../index.ts";
 import type { Mode } from "./mode.ts";
 
@@ -13,6 +13,10 @@ export type LayerLike = Layer | ((x: Tensor) => Tensor);
 /** [..., In] → [..., Out]. */
 export interface LinearShapes<In extends number, Out extends number> extends ShapeFunction {
   readonly out: Dense<this["in"], In, Out>;
+}
+/** [..., In, space] → [..., Out, space of other sizes]. */
+export interface ConvolutionShapes<In extends number, Out extends number, Space extends Shape, Op extends string> extends ShapeFunction {
+  readonly out: Convolved<this["in"], In, Out, Space, Op>;
 }
 /** S → S. */
 export interface SameShapes extends ShapeFunction {

@@ -5,6 +5,7 @@
 export * from "./activations.ts";
 export * from "./at.ts";
 export * from "./contract.ts";
+export * from "./convolution.ts";
 export * from "./elementwise.ts";
 export * from "./indexed.ts";
 export * from "./linear-algebra.ts";

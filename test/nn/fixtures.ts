@@ -1,7 +1,7 @@
 /** Reading the cases that make_nn.py and make_optim.py wrote. */
 import { readFileSync } from "node:fs";
 import { expect } from "vitest";
-import { type DType, type Tensor, tensor } from "../../src/index.ts";
+import { type DType, gradients, type Tensor, tensor, type Variable, variable } from "../../src/index.ts";
 
 export interface Packed {
   readonly shape: readonly number[];
@@ -23,6 +23,21 @@ export const fixture = (name: string): any => JSON.parse(readFileSync(new URL(`.
 export const numbers = (packed: Packed): number[] => packed.data.map(Number);
 
 export const unpack = (packed: Packed): Tensor => tensor(numbers(packed), packed.shape, { dtype: packed.dtype });
+
+/** Runs a case: its floats are variables; the result and the gradients of Σ result · weights must be PyTorch's. */
+export async function checkCase(c: Case, f: (inputs: Record<string, Tensor>) => Tensor): Promise<void> {
+  const inputs: Record<string, Tensor> = {};
+  for (const [name, packed] of Object.entries(c.inputs)) inputs[name] = name in c.gradients ? variable(unpack(packed)) : unpack(packed);
+  const result = f(inputs);
+  await expectClose(result, c.result);
+  const names = Object.keys(c.gradients);
+  const grads = gradients(
+    result.mul(unpack(c.weights)).sum(),
+    names.map((name) => inputs[name] as Variable),
+    { unused: "zero" },
+  );
+  for (const [i, name] of names.entries()) await expectClose(grads[i] as Tensor, c.gradients[name]!);
+}
 
 /** Equal to within `tolerance`, relative for numbers above 1; NaN and infinities exactly. */
 export async function expectClose(x: Tensor, expected: Packed, tolerance = 1e-10): Promise<void> {

@@ -1,26 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { gradients, type Tensor, type Variable, variable } from "../../src/index.ts";
+import type { Tensor } from "../../src/index.ts";
 import * as activations from "../../src/nn/activations.ts";
 import * as nn from "../../src/nn/index.ts";
-import { type Case, expectClose, fixture, unpack } from "./fixtures.ts";
+import { type Case, checkCase, fixture } from "./fixtures.ts";
 
 const cases = fixture("nn.json") as Record<"activations" | "layers" | "losses" | "distances", Case[]>;
 const title = ({ name, options }: Case): string => `${name} ${JSON.stringify(options)}`;
-
-/** Runs a case: its floats are variables; the result and the gradients of Σ result · weights must be PyTorch's. */
-async function check(c: Case, f: (inputs: Record<string, Tensor>) => Tensor): Promise<void> {
-  const inputs: Record<string, Tensor> = {};
-  for (const [name, packed] of Object.entries(c.inputs)) inputs[name] = name in c.gradients ? variable(unpack(packed)) : unpack(packed);
-  const result = f(inputs);
-  await expectClose(result, c.result);
-  const names = Object.keys(c.gradients);
-  const grads = gradients(
-    result.mul(unpack(c.weights)).sum(),
-    names.map((name) => inputs[name] as Variable),
-    { unused: "zero" },
-  );
-  for (const [i, name] of names.entries()) await expectClose(grads[i] as Tensor, c.gradients[name]!);
-}
 
 /** The activation of a case with its options as its further arguments. */
 function activation({ name, options }: Case): (x: Tensor) => Tensor {
@@ -30,7 +15,7 @@ function activation({ name, options }: Case): (x: Tensor) => Tensor {
 }
 
 describe("activations have PyTorch's values and gradients, at 0 and at ±1000 too", () => {
-  for (const c of cases.activations) test(title(c), () => check(c, ({ x }) => activation(c)(x!)));
+  for (const c of cases.activations) test(title(c), () => checkCase(c, ({ x }) => activation(c)(x!)));
 });
 
 /** The layer of a case, by its name. */
@@ -46,7 +31,7 @@ const called = ({ name }: Case, tensors: readonly Tensor[], options: object): Te
 describe("layers have PyTorch's values and gradients", () => {
   for (const c of cases.layers)
     test(`${title(c)} on ${JSON.stringify(c.inputs.x!.shape)}`, () =>
-      check(c, ({ x, ...state }) => {
+      checkCase(c, ({ x, ...state }) => {
         const layer = made[c.name]!(c.options);
         return nn.functionalCall(layer, state, () => layer.forward(x!, nn.inference));
       }));
@@ -55,12 +40,13 @@ describe("layers have PyTorch's values and gradients", () => {
 describe("losses have PyTorch's values and gradients, for every reduction", () => {
   for (const c of cases.losses)
     test(`${title(c)} ${Object.keys(c.inputs).join(" ")}`, () =>
-      check(c, ({ weight, ...tensors }) => called(c, Object.values(tensors), weight ? { ...c.options, weight } : c.options)));
+      checkCase(c, ({ weight, ...tensors }) => called(c, Object.values(tensors), weight ? { ...c.options, weight } : c.options)));
 });
 
 describe("distances have PyTorch's values and gradients", () => {
   for (const c of cases.distances)
-    test(`${title(c)} of ${JSON.stringify(c.inputs.x1!.shape)}`, () => check(c, (tensors) => called(c, Object.values(tensors), c.options)));
+    test(`${title(c)} of ${JSON.stringify(c.inputs.x1!.shape)}`, () =>
+      checkCase(c, (tensors) => called(c, Object.values(tensors), c.options)));
 });
 
 test("the fixtures hold every activation and loss", () => {

@@ -2,6 +2,9 @@
 import { expect, test } from "vitest";
 import { Generator, type Tensor, zeros } from "../../src/index.ts";
 import {
+  Conv1d,
+  Conv2d,
+  Conv3d,
   crossEntropy,
   Dropout,
   Flatten,
@@ -59,6 +62,26 @@ test("a plain tensor flows everywhere, both ways, and so does a plain function",
   ]);
   const list = [new Linear(784, width), new Linear(width, 784)];
   expect(init(new Sequential(...list), 0).forward(plain).shape).toEqual([64, 784]);
+});
+
+test("a convolution knows its channels, and those of what it cannot take are red", () => {
+  const images: Tensor<[number, 3, 32, 32]> = zeros([8, 3, 32, 32]);
+  is<[number, 16, number, number]>()(init(new Conv2d(3, 16, 5), 0).forward(images));
+  is<[8, 4, number]>()(init(new Conv1d(2, 4, 3), 0).forward(zeros([8, 2, 10])));
+  is<[4, number, number, number]>()(init(new Conv3d(2, 4, 3), 0).forward(zeros([2, 5, 5, 5])));
+  const chain = init(new Sequential(new Conv2d(3, 16, 5), relu, new Conv2d(16, 4, 5), new Flatten(), new Linear(4 * 24 * 24, 10)), 0);
+  is<[number, 10]>()(chain.forward(images));
+  const through: Tensor<[number, 10]> = chain.forward(zeros([8, 3, 32, 32]) as Tensor);
+  expect(through.shape).toEqual([8, 10]);
+  // @ts-expect-error three channels, not one
+  expect(() => chain.forward(zeros([8, 1, 32, 32]))).toThrow(/1 channel,/);
+  // @ts-expect-error 16 channels meet a layer for 6
+  const wrong = new Sequential(new Conv2d(3, 16, 5), relu, new Conv2d(6, 4, 5));
+  expect(() => init(wrong as Sequential, 0).forward(images as Tensor)).toThrow(/16 channels, the layer was made for 6/);
+  // @ts-expect-error no axes of space
+  expect(() => new Conv2d(3, 16, 5).forward(zeros([3, 32]))).toThrow(/the input is \[3, 32\]/);
+  const channels: number = 3;
+  is<[8, number, number, number]>()(init(new Conv2d(channels, channels, 3), 0).forward(zeros([8, 3, 9, 9])));
 });
 
 test("the mode is required exactly where a layer requires it", () => {

@@ -44,16 +44,32 @@ const HEAD = `#ifndef __has_builtin
 
 /** x86 builtins by function and type: vector code without a header. */
 const X86: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  fma: { f32x8: "vfmaddps256", f32x4: "vfmaddps", f64x4: "vfmaddpd256", f64x2: "vfmaddpd" },
-  sqrt: { f32x8: "sqrtps256", f32x4: "sqrtps", f64x4: "sqrtpd256", f64x2: "sqrtpd" },
-  round: { f32x8: "roundps256", f32x4: "roundps", f64x4: "roundpd256", f64x2: "roundpd" },
-  pmin: { f32x8: "minps256", f32x4: "minps", f64x4: "minpd256", f64x2: "minpd" },
-  pmax: { f32x8: "maxps256", f32x4: "maxps", f64x4: "maxpd256", f64x2: "maxpd" },
-  extend: { i64x4: "pmovsxdq256" },
+  fma: {
+    f32x16: "vfmaddps512_mask",
+    f32x8: "vfmaddps256",
+    f32x4: "vfmaddps",
+    f64x8: "vfmaddpd512_mask",
+    f64x4: "vfmaddpd256",
+    f64x2: "vfmaddpd",
+  },
+  sqrt: { f32x16: "sqrtps512_mask", f32x8: "sqrtps256", f32x4: "sqrtps", f64x8: "sqrtpd512_mask", f64x4: "sqrtpd256", f64x2: "sqrtpd" },
+  round: {
+    f32x16: "rndscaleps_mask",
+    f32x8: "roundps256",
+    f32x4: "roundps",
+    f64x8: "rndscalepd_mask",
+    f64x4: "roundpd256",
+    f64x2: "roundpd",
+  },
+  pmin: { f32x16: "minps512_mask", f32x8: "minps256", f32x4: "minps", f64x8: "minpd512_mask", f64x4: "minpd256", f64x2: "minpd" },
+  pmax: { f32x16: "maxps512_mask", f32x8: "maxps256", f32x4: "maxps", f64x8: "maxpd512_mask", f64x4: "maxpd256", f64x2: "maxpd" },
+  extend: { i64x8: "pmovsxdq512_mask", i64x4: "pmovsxdq256" },
+  doubles: { f64x8: "cvtdq2pd512_mask" },
   widen: { i32x8: "pmovzxbd256", u32x8: "pmovzxbd256", i32x4: "pmovzxbd128", u32x4: "pmovzxbd128", i64x4: "pmovzxbq256" },
+  // Of 64 bytes the bits themselves do: GCC and Clang see a blend in them.
   blend: { f32x8: "blendvps256", f32x4: "blendvps", f64x4: "blendvpd256", f64x2: "blendvpd" },
 };
-/** The instruction set each of them needs; 256-bit ones need AVX besides. */
+/** The instruction set each of them needs; 256-bit ones need AVX besides, and those of 512 bits, which take a mask, only AVX-512. */
 const NEEDS: Readonly<Record<string, string>> = {
   extend: "__AVX2__",
   widen: "__SSE4_1__",
@@ -63,6 +79,14 @@ const NEEDS: Readonly<Record<string, string>> = {
   pmin: "__SSE2__",
   pmax: "__SSE2__",
   blend: "__SSE4_1__",
+};
+/** What a builtin of 512 bits takes besides: what masked lanes keep, the mask (all lanes), and for floats how to round (as always). */
+const MASKED: Readonly<Record<string, string>> = {
+  fma: ", -1, 4",
+  sqrt: ", a, -1, 4",
+  round: ", a, -1, 4",
+  pmin: ", a, -1, 4",
+  pmax: ", a, -1, 4",
 };
 
 /** `roundps` immediates, without raising the inexact flag. */
@@ -118,9 +142,18 @@ export class Prelude {
   private builtin(family: string, type: string, call: string, otherwise: string): string {
     const name = X86[family]?.[type];
     if (!name) return otherwise;
-    const avx = name.endsWith("256") ? ` && defined(${name.startsWith("p") ? "__AVX2__" : "__AVX__"})` : "";
     const full = `__builtin_ia32_${name}`;
-    return `#if defined(${NEEDS[family]})${avx} && __has_builtin(${full})\n  return ${full}(${call});\n#else\n${otherwise}#endif\n`;
+    const use = (needs: string, given: string, builtin = full): string =>
+      `if ${needs} && __has_builtin(${builtin})\n  return ${builtin}(${given});\n`;
+    if (name.endsWith("_mask")) {
+      const more = MASKED[family];
+      const masked = use("defined(__AVX512F__)", call + (more ?? `, (${type}){0}, -1`));
+      // Clang has some of those that round without a mask.
+      const plain = more ? `#el${use("defined(__AVX512F__)", `${call}, 4`, full.replace("_mask", ""))}` : "";
+      return `#${masked}${plain}#else\n${otherwise}#endif\n`;
+    }
+    const avx = name.endsWith("256") ? ` && defined(${name.startsWith("p") ? "__AVX2__" : "__AVX__"})` : "";
+    return `#${use(`defined(${NEEDS[family]})${avx}`, call)}#else\n${otherwise}#endif\n`;
   }
 
   /** a·b + c, rounded once where the machine can. */
@@ -217,6 +250,7 @@ export class Prelude {
     if (isFloat(from) && to === "i32") return this.toSigned(from, lanes);
     if (isFloat(from) && to === "u32") return this.toUnsigned(from, lanes);
     if (from === "u32" && isFloat(to)) return this.fromUnsigned(to, lanes);
+    if (from === "i32" && to === "f64") return this.builtin("doubles", result, "a", direct);
     return isFloat(from) || isFloat(to) ? direct : `  return (${result})a;\n`;
   }
 
@@ -358,10 +392,9 @@ export class Prelude {
     const all = this.type("u8", width * lanes);
     const value = dtype === "bool" ? "(a & 1)" : "a";
     const picks = Array.from({ length: lanes }, (_, l) => width * l).join(", ");
-    const body = choice(
-      `  return __builtin_shufflevector((${all})${value}, (${all})${value}, ${picks});\n`,
-      `  return __builtin_convertvector(${value}, ${bytes});\n`,
-    );
+    const converted = `  return __builtin_convertvector(${value}, ${bytes});\n`;
+    const shuffled = choice(`  return __builtin_shufflevector((${all})${value}, (${all})${value}, ${picks});\n`, converted);
+    const body = `#if defined(__AVX512VL__)\n${converted}#else\n${shuffled}#endif\n`;
     return this.define(`narrow_${dtype}_${from}x${lanes}`, bytes, `${t} a`, body);
   }
 
@@ -376,7 +409,8 @@ export class Prelude {
       case "first":
         return this.define(`store_first_${t}`, "void", `char *p, ${t} a`, `  *(${word} *)p = a[0];\n`);
       case "partial": {
-        const body = `  if (count >= ${lanes}) ${whole}\n  else for (long l = 0; l < count; l++) ((${word} *)p)[l] = a[l];\n`;
+        const each = `  if (count >= ${lanes}) ${whole}\n  else for (long l = 0; l < count; l++) ((${word} *)p)[l] = a[l];\n`;
+        const body = this.maskedStore(dtype, lanes, each);
         return this.define(`store_partial_${t}`, "void", `char *p, ${t} a, long count`, body);
       }
       case "strided": {
@@ -384,6 +418,17 @@ export class Prelude {
         return this.define(`store_strided_${t}`, "void", `char *p, ${t} a, long step, long count`, body);
       }
     }
+  }
+
+  /** A store of the first lanes in one instruction, where the machine has it. */
+  private maskedStore(dtype: DType, lanes: number, otherwise: string): string {
+    const { bytes } = SCALARS[MEMORY[dtype]];
+    if (bytes < 4 || bytes * lanes < 16) return otherwise;
+    const element: Element = bytes === 8 ? "f64" : "f32";
+    const t = this.type(element, lanes);
+    const name = `__builtin_ia32_storeu${bytes === 8 ? "pd" : "ps"}${bytes * lanes * 8}_mask`;
+    const mask = `count >= ${lanes} ? -1 : (1 << count) - 1`;
+    return `#if defined(__AVX512VL__) && __has_builtin(${name})\n  ${name}((${t} *)p, (${t})a, ${mask});\n#else\n${otherwise}#endif\n`;
   }
 
   /** The smallest (position, value) of all threads wins. */

@@ -6,6 +6,7 @@ import { NativeCache } from "./native-cache.ts";
 import { runBounded } from "./native-process.ts";
 import { SHIM_SOURCE, type Shim } from "./native-shim.ts";
 import { findToolchain, NO_COMPILER, type Toolchain } from "./native-toolchain.ts";
+import { fastestVectors } from "./native-vectors.ts";
 import { node, whyNoNode } from "./node.ts";
 
 /** What is compiled: an exported symbol (also the library's name in the cache), and its size for a fair division. */
@@ -68,6 +69,11 @@ export class NativeCompiler {
       this.addresses.set(key, address);
     }
     return codes.map((code) => this.addresses.get(code.key)!);
+  }
+
+  /** Bytes of the vectors that are the fastest here. */
+  get vectorBytes(): 16 | 32 | 64 {
+    return fastestVectors(this.toolchain, this.cache, this.shim, (codes) => this.functions(codes));
   }
 
   private why = "";
@@ -176,12 +182,12 @@ function noRoom(error: unknown): string | undefined {
   return typeof (error as NodeJS.ErrnoException | undefined)?.syscall === "string" ? messageOf(error) : undefined;
 }
 
-/** Whether kernels can be compiled here, or why not. @internal For tests. */
+/** Whether kernels can be compiled here and for how long vectors, or why not. @internal For tests. */
 export function nativeAvailable(
   cache?: NativeCache,
-): { readonly available: true } | { readonly available: false; readonly reason: string } {
+): { readonly available: true; readonly vectorBytes: 16 | 32 | 64 } | { readonly available: false; readonly reason: string } {
   const toolchain = toolchainHere(cache, LIMITS);
-  return typeof toolchain === "string" ? { available: false, reason: toolchain } : { available: true };
+  return typeof toolchain === "string" ? { available: false, reason: toolchain } : { available: true, vectorBytes: toolchain.vectorBytes };
 }
 
 /** Whether there is nothing wrong: nobody has installed a compiler, or the host is not one for machine code. */

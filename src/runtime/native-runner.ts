@@ -15,6 +15,8 @@ export interface NativeRunnerOptions {
   readonly heap?: Heap | undefined;
   /** Threads, the caller's among them. Default: one per core. */
   readonly threads?: number | undefined;
+  /** Bytes of the vectors kernels use. Default: what is the fastest here. */
+  readonly vectorBytes?: 16 | 32 | 64 | undefined;
   /** Where compiled kernels are kept. Default: the user's cache directory. */
   readonly cache?: NativeCache | undefined;
 }
@@ -31,7 +33,7 @@ export class NativeRunner implements Runner {
   private heapBuffer: ArrayBufferLike | undefined;
 
   /** Throws DeviceError where there is no C compiler. */
-  constructor({ heap = new Heap(), threads = cores(), cache }: NativeRunnerOptions = {}) {
+  constructor({ heap = new Heap(), threads = cores(), cache, vectorBytes }: NativeRunnerOptions = {}) {
     if (!Number.isInteger(threads) || threads < 1) throw new ArgumentError(`native: ${threads} is not a number of threads`);
     this.compiler = new NativeCompiler(cache);
     this.heap = heap;
@@ -41,9 +43,10 @@ export class NativeRunner implements Runner {
     this.arena = new ScratchArena(heap, this.threads);
     // A memory that is not shared may move when it grows.
     if (heap.shared) this.shim.useLargePages(new Uint8Array(heap.memory.buffer), heap.maximumBytes);
-    const { vectorBytes, registers } = this.compiler.toolchain;
+    const { registers } = this.compiler.toolchain;
     // Two vectors for each row of the tile, and some left for operands.
-    this.target = loopTarget({ vectorBytes, tile: { rows: registers === 32 ? 8 : 6, vectors: 2 }, depth: 256 });
+    const tile = { rows: registers === 32 ? 8 : 6, vectors: 2 };
+    this.target = loopTarget({ vectorBytes: vectorBytes ?? this.compiler.vectorBytes, tile, depth: 256 });
   }
 
   private get shim() {

@@ -171,6 +171,7 @@ static Value call_once(Env env, Info info) {
   char *heap = ((Pool *)pointer(env, given[0]))->heap;
   const int *arguments = (const int *)(heap + (long)number(env, given[2]));
   ((Kernel)pointer(env, given[1]))(heap, arguments, (long)number(env, given[3]), (long)number(env, given[4]), (int)number(env, given[5]));
+  clear_vectors();
   return 0;
 }
 static Value run(Env env, Info info) {

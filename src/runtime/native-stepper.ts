@@ -168,7 +168,7 @@ static const int *moved(char *heap, const int *record, const int *turns, int *ro
   return room;
 }
 
-static void walk(Pool *pool, int thread) {
+static void follow(Pool *pool, int thread) {
   char *heap = pool->heap;
   const int *header = (const int *)(heap + pool->table), *records = (const int *)(heap + (unsigned)header[0]);
   int *turns = (int *)(heap + (unsigned)header[3] + (long)thread * header[4]), *room = turns + MAXIMUM_DEPTH;
@@ -213,6 +213,18 @@ static void walk(Pool *pool, int thread) {
         return;
     }
   }
+}
+
+/* Whoever computes with short vectors afterwards waits for upper halves that nobody has cleared. */
+static void clear_vectors(void) {
+#if defined(__AVX__)
+  __builtin_ia32_vzeroupper();
+#endif
+}
+
+static void walk(Pool *pool, int thread) {
+  follow(pool, thread);
+  clear_vectors();
 }
 
 static void *work(void *argument) {

@@ -13,8 +13,8 @@ const LIMITS: SweepLimits = { bytes: 2 ** 28, days: 90, hours: 6 };
 const HOUR = 3_600_000;
 
 /** Names the cache gives, now or in earlier versions; anything else in the folder is not ours. */
-const ENTRY = /^(gradus_[0-9a-f]{40}\.so|shim_[0-9a-f]{40}\.node|compiler-[0-9a-f]{32}\.json)$/;
-const IN_PROGRESS = /^(\.work-\w+|\.(gradus_|shim_|compiler-)[0-9a-f]+\.\w+\..*|compiler-[0-9a-f]{32}\.json\.\d+)$/;
+const ENTRY = /^(gradus_[0-9a-f]{40}\.so|shim_[0-9a-f]{40}\.node|(compiler|vectors)-[0-9a-f]{32}\.json)$/;
+const IN_PROGRESS = /^(\.work-\w+|\.(gradus_|shim_|compiler-|vectors-)[0-9a-f]+\.\w+\..*|compiler-[0-9a-f]{32}\.json\.\d+)$/;
 
 /** One file and all its names in the cache. */
 interface Kept {

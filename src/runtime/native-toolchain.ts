@@ -9,8 +9,8 @@ export interface Toolchain {
   readonly flags: readonly string[];
   /** Stands for the compiler's version, the instruction sets it targets, and the flags. */
   readonly fingerprint: string;
-  /** Bytes of the widest vectors kernels should use. */
-  readonly vectorBytes: 16 | 32;
+  /** Bytes of the widest vectors there are; shorter ones may be faster. */
+  readonly vectorBytes: 16 | 32 | 64;
   /** Vector registers there are. */
   readonly registers: 16 | 32;
   readonly version: string;
@@ -87,7 +87,7 @@ interface Answer {
   readonly machine: (typeof MACHINES)[number];
   readonly family: keyof typeof NO_PATTERNS;
   readonly version: string;
-  readonly vectorBytes: 16 | 32;
+  readonly vectorBytes: 16 | 32 | 64;
   readonly registers: 16 | 32;
   /** SHA-256 of all its macros. */
   readonly macros: string;
@@ -98,7 +98,7 @@ const CHECKS: { readonly [K in keyof Answer]: (value: unknown, command: readonly
   machine: (value) => MACHINES.some((machine) => machine === value),
   family: (value) => typeof value === "string" && Object.hasOwn(NO_PATTERNS, value),
   version: (value) => typeof value === "string" && /^[\x20-\x7e]{1,200}$/.test(value),
-  vectorBytes: (value) => value === 16 || value === 32,
+  vectorBytes: (value) => value === 16 || value === 32 || value === 64,
   registers: (value) => value === 16 || value === 32,
   macros: (value) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value),
 };
@@ -156,7 +156,7 @@ function answerName(command: readonly string[]): string {
     // Only Linux has it.
   }
   const processor = [process.arch, node.os.cpus()[0]?.model ?? "", flags];
-  return `compiler-${digest(["answer 2", program, ...command, String(size), String(mtimeMs), ...processor]).slice(0, 32)}.json`;
+  return `compiler-${digest(["answer 3", program, ...command, String(size), String(mtimeMs), ...processor]).slice(0, 32)}.json`;
 }
 
 function recall(command: readonly string[], cache: NativeCache): Answer | undefined {
@@ -187,15 +187,19 @@ function ask(command: readonly string[], cache: NativeCache, { environment, limi
 
 export const firstLine = (text: string): string => text.trim().split("\n")[0]!.slice(0, 200);
 
+/** With these, vectors of 64 bytes have all the operations that shorter ones have. */
+const LONGEST = ["AVX512F", "AVX512BW", "AVX512DQ", "AVX512VL"];
+
 function understood(macros: string, command: readonly string[], machine: Answer["machine"]): Answer {
+  const has = (set: string): boolean => macros.includes(`#define __${set}__ `);
   const version = /__VERSION__ "(.*)"/.exec(macros)?.[1] ?? "";
   return {
     command,
     machine,
     family: /__clang__/.test(macros) ? "clang" : "gcc",
     version: CHECKS.version(version, command) ? version : "unknown version",
-    vectorBytes: /^#define __AVX__ /m.test(macros) ? 32 : 16,
-    registers: /^#define __(AVX512VL|aarch64)__ /m.test(macros) ? 32 : 16,
+    vectorBytes: LONGEST.every((set) => has(set)) ? 64 : has("AVX") ? 32 : 16,
+    registers: has("AVX512VL") || has("aarch64") ? 32 : 16,
     macros: digest([macros]),
   };
 }

@@ -24,7 +24,8 @@ const BASE = 65_536;
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 describe.skipIf(!found.available).each([
-  [8, false],
+  [16, false],
+  [8, true],
   [4, true],
   [2, true],
   [1, true],
@@ -102,10 +103,19 @@ function assembly(code: Code): string {
   return readFileSync(result, "utf8");
 }
 
-const hasAvx = found.available && process.arch === "x64" && new NativeCompiler(new NativeCache(directory)).toolchain.vectorBytes === 32;
+const widest = found.available && process.arch === "x64" ? new NativeCompiler(new NativeCache(directory)).toolchain.vectorBytes : 0;
+const hasAvx = widest >= 32;
 
 describe.skipIf(!hasAvx)(`machine code${why}`, () => {
-  const sizes = [["f32", 8], ["f32", 4], ["f64", 4], ["f64", 2]] as const; // biome-ignore format: a table
+  const short = [["f32", 8], ["f32", 4], ["f64", 4], ["f64", 2]] as const; // biome-ignore format: a table
+  const long =
+    widest === 64
+      ? ([
+          ["f32", 16],
+          ["f64", 8],
+        ] as const)
+      : [];
+  const sizes = [...short, ...long];
 
   test.each(sizes)("a fused multiply-add of %s × %i is one instruction, and nothing is called", (lane, lanes) => {
     const text = assembly(dot(lane, lanes, (a, b, c) => ({ op: "fma", args: [a, b, c], lane })));
@@ -125,6 +135,27 @@ describe.skipIf(!hasAvx)(`machine code${why}`, () => {
     const text = assembly(dot("f32", 8, (a, b, c) => ({ op: "fma", args: [a, b, c], lane: "f32" })));
     expect(text).toMatch(/%ymm/);
     expect(text).not.toMatch(/%zmm/);
+  });
+
+  test.skipIf(widest < 64)("a vector of 16 lanes is one register of 64 bytes, and its tail is stored in one instruction", () => {
+    const { key, module } = dot("f32", 16, (a, b, c) => ({ op: "fma", args: [a, b, c], lane: "f32" }));
+    const body = module.entry.body.map((s): Statement => (s.do === "store" ? { ...s, form: "partial", count: { op: "argument", i: 4, as: "size" } } : s)); // biome-ignore format: one line
+    const text = assembly({ key, module: { ...module, entry: { ...module.entry, body } } });
+    expect(text.match(/vfmadd\d+ps\t.*%zmm/g)).toHaveLength(1);
+    expect(text).toMatch(/vmovups\t%zmm\d+, .*\{%k\d\}/);
+    expect(text.match(/^\tj\w+/gm)?.length ?? 0).toBeLessThan(5);
+  });
+
+  test.skipIf(widest < 64)("a choice between vectors of 16 lanes is a comparison and a blend", () => {
+    const smaller = (a: Vec, b: Vec, c: Vec): Vec => ({
+      op: "select",
+      args: [{ op: "lt", args: [a, b], lane: "mask32" }, b, c],
+      lane: "f32",
+    });
+    const text = assembly(dot("f32", 16, smaller));
+    expect(text).toMatch(/vcmp\w*ps\t.*%zmm.*%k\d/);
+    expect(text).toMatch(/blend|\{%k\d\}/);
+    expect(text).not.toMatch(/vpternlog|vpand|vmovd2m/);
   });
 });
 

@@ -8,7 +8,7 @@ import { DeviceError } from "../../src/core/errors.ts";
 import { Heap } from "../../src/runtime/heap.ts";
 import { openNative } from "../../src/runtime/native.ts";
 import { NativeCache } from "../../src/runtime/native-cache.ts";
-import { nativeAvailable } from "../../src/runtime/native-compiler.ts";
+import { NativeCompiler, nativeAvailable } from "../../src/runtime/native-compiler.ts";
 import { findToolchain } from "../../src/runtime/native-toolchain.ts";
 import { use } from "./native-kernels.ts";
 
@@ -51,6 +51,33 @@ describe.skipIf(!found.available)(`the cache of compiled kernels${why}`, () => {
     expect(use(directory, [value])).toEqual({ written: [value], compiled: 1 });
     expect(use(directory, [value])).toEqual({ written: [value], compiled: 0 });
   });
+
+  test.skipIf(!found.available || found.vectorBytes < 64)(
+    "measures once which vectors are the fastest, and believes only what it could have written",
+    () => {
+      const directory = fresh();
+      const compiler = new NativeCompiler(new NativeCache(directory));
+      const fastest = compiler.vectorBytes;
+      expect([32, 64]).toContain(fastest);
+      expect(compiler.compiled).toBe(2);
+      const name = readdirSync(directory).find((entry) => entry.startsWith("vectors-"))!;
+      for (const [kept, taken] of [
+        ["32", 32],
+        ["64", 64],
+        ["4096", undefined],
+        ["", undefined],
+        ["16", undefined],
+      ] as const) {
+        new NativeCache(directory).keep(name, Buffer.from(kept));
+        const chosen = new NativeCompiler(new NativeCache(directory)).vectorBytes;
+        if (taken) expect(chosen).toBe(taken);
+        else expect([32, 64]).toContain(chosen);
+      }
+      writeFileSync(join(directory, name), "32");
+      new NativeCompiler(new NativeCache(directory)).vectorBytes;
+      expect(readFileSync(join(directory, name)).subarray(0, -32).toString()).toMatch(/^(32|64)$/);
+    },
+  );
 
   test("works uncached where the directory cannot be written", () => {
     vi.stubEnv("TMPDIR", root);

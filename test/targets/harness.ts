@@ -33,6 +33,23 @@ export interface TargetCase {
 
 const native = nativeAvailable();
 
+/** The native target with vectors of so many bytes, where the machine has them. */
+export function nativeOf(vectorBytes: 16 | 32 | 64): TargetCase {
+  const missing = native.available
+    ? native.vectorBytes < vectorBytes
+      ? "this machine has no vectors of that length"
+      : undefined
+    : native.reason;
+  return {
+    name: `native, two threads, vectors of ${vectorBytes} bytes`,
+    missing,
+    threads: "all",
+    levels: [1],
+    slow: true,
+    open: () => new NativeRunner({ threads: 2, vectorBytes }),
+  };
+}
+
 const TABLE = {
   relaxed: {
     name: "WebAssembly with relaxed SIMD",

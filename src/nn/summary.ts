@@ -3,12 +3,12 @@ import { ArgumentError } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
 import { type Shape, showShape, sizeOf } from "../core/shape.ts";
 import { atUserLine, takeSite } from "../core/site.ts";
-import { Generator, Tensor, type Variable, zeros } from "../index.ts";
+import { type Tensor, type Variable, zeros } from "../index.ts";
 import { type Callable, callLayer, checkMost } from "./call.ts";
 import { functionalCall } from "./functional-call.ts";
+import { type Layer, layersOf, watching } from "./layers.ts";
 import { inference } from "./mode.ts";
 import { Module } from "./module.ts";
-import { Sequential } from "./sequential.ts";
 
 export interface SummaryOptions {
   /** Of the input, or of each. Default float32; embeddings want int32. */
@@ -24,14 +24,6 @@ interface Row {
 }
 
 type Runnable = Module & Callable;
-
-/** A module, or a function that stands among the layers of a `Sequential`: relu, flatten. */
-interface Layer {
-  readonly path: string;
-  readonly depth: number;
-  readonly layer: Module | LayerFunction;
-}
-type LayerFunction = (x: Tensor) => unknown;
 
 /**
  * A table of the model's layers, functions between them included, with the shape of each one's output and its own number of parameters. Nothing is computed,
@@ -49,18 +41,13 @@ export function summary(model: Runnable, input: Shape | readonly Shape[], option
   const inputs = inputsOf(input, options.dtype ?? "float32");
   checkMost(model, inputs);
   const counted = new Set<Variable>();
-  const layers = layersOf(model).map((place) => ({ ...place, row: rowOf(place, counted) }));
-  const rowAt = new Map(layers.map(({ path, row }) => [path, row]));
-  const restore = layers.flatMap(({ path, layer, row }) => [
-    ...(layer instanceof Sequential ? [watchFunctions(layer, (i) => rowAt.get(path === "" ? String(i) : `${path}.${i}`))] : []),
-    ...(layer instanceof Module ? [watch(layer, row)] : []),
-  ]);
-  try {
-    functionalCall(model, placeholders(model), () => callLayer(model, inputs, inference, HELP));
-  } finally {
-    for (const undo of restore) undo();
-  }
-  return [table(layers.map(({ row }) => row)), ...totals(model, inputs)].join("\n");
+  const layers = layersOf(model);
+  const rows = new Map(layers.map((layer) => [layer.path, rowOf(layer, counted)]));
+  const note = ({ path }: Layer, output: Tensor): void => {
+    rows.get(path)!.output ??= output.shape;
+  };
+  watching(layers, note, () => functionalCall(model, placeholders(model), () => callLayer(model, inputs, inference, HELP)));
+  return [table([...rows.values()]), ...totals(model, inputs)].join("\n");
 }
 
 const HELP = "summary(model, [[1, 3], [1, 4]]) passes two tensors";
@@ -77,34 +64,6 @@ function inputsOf(input: Shape | readonly Shape[], dtype: DType | readonly DType
   return atUserLine(() => shapes.map((shape, i) => zeros(shape, { dtype: dtypes[i]! })), "summary");
 }
 
-/** All modules, each once, before what is inside them, and the functions between the layers of a chain. */
-function layersOf(root: Module): Layer[] {
-  const found: Layer[] = [];
-  const seen = new Set<object>();
-  const stack: { path: string; value: unknown; depth: number; inChain: boolean }[] = [{ path: "", value: root, depth: 0, inChain: false }];
-  while (stack.length > 0) {
-    const { path, value, depth, inChain } = stack.pop()!;
-    if (typeof value === "function" && inChain) found.push({ path, layer: value as LayerFunction, depth });
-    if (typeof value !== "object" || value === null || value instanceof Tensor || value instanceof Generator || seen.has(value)) continue;
-    seen.add(value);
-    if (value instanceof Module) found.push({ path, layer: value, depth });
-    const inner =
-      value instanceof Module ? value.stateFields() : value instanceof Map ? value : isPlain(value) ? Object.entries(value) : [];
-    const next = value instanceof Module ? depth + 1 : depth;
-    stack.push(
-      ...[...inner].reverse().map(([name, item]) => ({
-        path: path === "" ? String(name) : `${path}.${name}`,
-        value: item as unknown,
-        depth: next,
-        inChain: value instanceof Sequential,
-      })),
-    );
-  }
-  return found;
-}
-
-const isPlain = (value: object): boolean => Array.isArray(value) || [Object.prototype, null].includes(Object.getPrototypeOf(value));
-
 /** The variables that are the module's own; a shared one counts where it is met first. */
 function rowOf({ path, layer, depth }: Layer, counted: Set<Variable>): Row {
   if (!(layer instanceof Module)) return { path, kind: layer.name || "function", depth, output: undefined, parameters: 0 };
@@ -120,46 +79,6 @@ function rowOf({ path, layer, depth }: Layer, counted: Set<Variable>): Row {
     parameters += sizeOf(cell.shape);
   }
   return { path, kind: layer.constructor.name, depth, output: undefined, parameters };
-}
-
-/** Notes the shapes of what the functions among a chain's layers answer; answers what undoes it. */
-function watchFunctions(chain: Sequential, rowOf: (index: number) => Row | undefined): () => void {
-  const { layers } = chain;
-  const put = (value: readonly unknown[]): void => {
-    Object.defineProperty(chain, "layers", { value, enumerable: true, configurable: true, writable: true });
-  };
-  put(
-    layers.map((layer: unknown, i: number) => {
-      const row = rowOf(i);
-      if (typeof layer !== "function" || !row) return layer;
-      return (x: Tensor): unknown => {
-        const output = (layer as LayerFunction)(x);
-        if (output instanceof Tensor) row.output ??= output.shape;
-        return output;
-      };
-    }),
-  );
-  return () => put(layers);
-}
-
-/** Notes the shape of what `forward` answers, the first time; answers what undoes it. */
-function watch(module: Module, row: Row): () => void {
-  const { forward } = module as Runnable;
-  if (typeof forward !== "function") return () => {};
-  function watched(this: Runnable, ...inputs: unknown[]): unknown {
-    const output = forward.apply(this, inputs);
-    if (output instanceof Tensor) row.output ??= output.shape;
-    return output;
-  }
-  Object.defineProperty(module, "forward", {
-    configurable: true,
-    // Not enumerable: it is no state.
-    enumerable: false,
-    value: Object.defineProperty(watched, "length", { value: forward.length }),
-  });
-  return () => {
-    delete (module as Partial<Runnable>).forward;
-  };
 }
 
 const placeholders = (model: Module): Record<string, Tensor> =>

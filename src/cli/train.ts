@@ -72,8 +72,9 @@ function howToResume(recipe: string, path = ""): string {
 }
 
 function sayOutcome(output: Output, outcome: TrainOutcome, curve: string): void {
-  const { path, status, scores, summary, records, bestEpoch, seconds } = outcome;
-  output.event("end", { status, path, scores, ...(bestEpoch === undefined ? {} : { bestEpoch }), seconds });
+  const { path, status, scores, summary, records, bestEpoch, pictures = [], seconds } = outcome;
+  const drawn = pictures.length > 0 ? { pictures } : {};
+  output.event("end", { status, path, scores, ...(bestEpoch === undefined ? {} : { bestEpoch }), ...drawn, seconds });
   if (curve) output.line(`\nloss ${output.colour.cyan(curve)}`);
   if (bestEpoch !== undefined) {
     const stopped = status === "stopped early" ? "stopped early: " : "";
@@ -86,5 +87,8 @@ function sayOutcome(output: Output, outcome: TrainOutcome, curve: string): void 
   output.line(output.colour.bold(wrap(`${untrained}${best}`, output.columns, "  ")));
 }
 
-const sayPlace = (output: Output, { path, seconds }: TrainOutcome): void =>
+function sayPlace(output: Output, { path, pictures = [], seconds }: TrainOutcome): void {
   output.line(output.colour.dim(labelled(`${duration(seconds)},`, path, output.columns)));
+  if (pictures.length > 0)
+    output.line(output.colour.dim(wrap(`pictures in it: ${["curves.svg", ...pictures].join(", ")}`, output.columns, "  ")));
+}

@@ -43,7 +43,10 @@ export async function runFit(folder: RunFolder, settings: TrainSettings, events:
   if (ended === "aborted") return { status: "interrupted", records, scores: records.at(-1)?.validation ?? {} };
   const scores = await score(model, parts.test, { loss, metrics: recipe.metrics, ...place });
   const status = ended === "stopped early" ? ended : "done";
-  return { status, records, scores, bestEpoch: stopping ? records.at(-1)?.bestEpoch : undefined };
+  // What draws images is loaded where there are some.
+  const { drawPictures } = await import("./pictures/index.ts");
+  const pictures = await drawPictures(folder, { ...prepared, test: parts.test }, place);
+  return { status, records, scores, pictures, bestEpoch: stopping ? records.at(-1)?.bestEpoch : undefined };
 }
 
 interface Parts extends HeldOut {

@@ -95,13 +95,18 @@ export interface RecipeValue {
 }
 
 /**
- * A grey image of `side` × `side` (light on dark, 0 to 1), or a row: so many numbers, or columns by name, whose words become categories. `file` names
+ * An image of `side` × `side` (grey ones light on dark, 0 to 1), or a row: so many numbers, or columns by name, whose words become categories. `file` names
  * all columns of the training data, for rows that come with them all and without names.
  */
 export type RecipeInput =
   | {
       readonly kind: "image";
       readonly side: number;
+      /**
+       * Of inputs [channels, side, side]: 1 for grey, 3 for red, green and blue, from 0 to 1; images of another size are scaled until they cover the square,
+       * and cut around their middle. Without it inputs are grey, [side · side], and cropped to their ink.
+       */
+      readonly channels?: 1 | 3;
       /** True: images of another size, or in colours, are refused instead of made to fit. */
       readonly exact?: boolean;
     }

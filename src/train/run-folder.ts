@@ -122,13 +122,21 @@ export class RunFolder {
     return writeAtomically(`${this.path}/${name}`, content, { warn: this.warn });
   }
 
-  /** Writes a picture. A run does not fail for want of one. */
-  async draw(name: string, content: () => Promise<string>): Promise<void> {
+  /** Writes a picture, if there is one, and answers whether it did. A run does not fail for want of it. */
+  async draw(name: string, content: () => Promise<string | undefined>): Promise<boolean> {
     try {
-      await this.write(name, await content());
+      const picture = await content();
+      if (picture !== undefined) await this.write(name, picture);
+      return picture !== undefined;
     } catch (error) {
-      this.warn(`there is no new ${name}: ${reason(error)}`);
+      this.miss(name, error);
+      return false;
     }
+  }
+
+  /** Says that a picture could not be drawn. */
+  miss(name: string, error: unknown): void {
+    this.warn(`there is no new ${name}: ${reason(error)}`);
   }
 
   /** Writes a checkpoint. The log is on the disk before: a checkpoint counts its bytes. */

@@ -101,8 +101,10 @@ export interface TrainOutcome {
   readonly bestEpoch?: number | undefined;
   /** Of a recipe with a `run` of its own: what came out, in words. */
   readonly summary?: string | undefined;
+  /** Files of what a model of images has learnt, drawn into the run's folder. */
+  readonly pictures?: readonly string[];
   readonly seconds: number;
 }
 
 /** What came out, of either way to train. */
-export type Result = Pick<TrainOutcome, "status" | "records" | "scores" | "summary" | "bestEpoch">;
+export type Result = Pick<TrainOutcome, "status" | "records" | "scores" | "summary" | "pictures" | "bestEpoch">;

@@ -58,8 +58,8 @@ const BATCH = 200;
  * @throws the signal's reason, once it is given
  */
 export async function surveyOf(subject: Subject, { signal, ...place }: PassOptions): Promise<Survey | undefined> {
-  const { model, test } = subject;
-  if (test.size === 0) return undefined;
+  const { model, test, recipe, options } = subject;
+  if (!recipe.input || ofOptions(recipe.input, options).kind !== "image" || test.size === 0) return undefined;
   const began = milliseconds();
   let found: Collection | undefined;
   let forward: ((x: Tensor) => Tensor) | undefined;

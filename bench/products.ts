@@ -25,7 +25,7 @@ const SHAPES: readonly Shape[] = [
 ]; // biome-ignore format: a table
 
 const operand = (buffer: number, rows: number, depth: number, transposed: boolean, batched: boolean): Operand => ({
-  buffer, offset: 0, batchStrides: batched ? [rows * depth] : [], rowStride: transposed ? 1 : depth, depthStride: transposed ? rows : 1,
+  buffer, offset: 0, batchStrides: batched ? [rows * depth] : [], rowStride: transposed ? 1 : depth, depthStrides: [transposed ? rows : 1],
 }); // biome-ignore format: one object
 
 /** Buffers: A, B, C, bias or momentum. */
@@ -46,7 +46,7 @@ function kernelOf([m, n, k, forms, epilogue = "none", batch = 0]: Shape): { kern
     data: Float32Array.from({ length: size }, (_, i) => ((i * 7919) % 1000) / 1000 - 0.5),
   });
   const kernel: Product = {
-    kind: "product", dtype: "float32", batch: batch ? [batch] : [], m, n, k, stores: stores[epilogue],
+    kind: "product", dtype: "float32", batch: batch ? [batch] : [], m, n, k: [k], clips: [], stores: stores[epilogue],
     a: operand(0, m, k, forms[0] === "t", batch > 0), b: operand(1, n, k, forms[1] === "n", batch > 0),
   }; // biome-ignore format: one object
   return { kernel, contents: [numbers(copies * m * k), numbers(copies * n * k), numbers(copies * m * n), numbers(m * n)] };
@@ -54,8 +54,9 @@ function kernelOf([m, n, k, forms, epilogue = "none", batch = 0]: Shape): { kern
 
 function gflops(device: Runner, shape: Shape): number {
   const { kernel, contents } = kernelOf(shape);
+  const [m, n, k] = shape;
   const loaded = loadKernel(device, kernel, contents);
-  const flops = 2 * kernel.m * kernel.n * kernel.k * Math.max(1, shape[5] ?? 0);
+  const flops = 2 * m * n * k * Math.max(1, shape[5] ?? 0);
   // On one thread the processor's time is counted, so that other programs do not matter.
   const clock = (): number => (device.threads === 1 ? (process.cpuUsage().user + process.cpuUsage().system) / 1000 : performance.now());
   const turns = Math.max(1, Math.ceil(5e7 / flops));

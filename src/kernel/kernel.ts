@@ -29,18 +29,34 @@ export interface Rows {
   readonly guards: readonly Guard[];
 }
 
-/** One matrix of a product: `rowStride` moves along m (or n), `depthStride` along k, `batchStrides` along the batch axes; all in elements. */
+/** One matrix of a product: `rowStride` moves along m (or n), `depthStrides` along the axes of k, `batchStrides` along those of the batch; all in elements. */
 export interface Operand {
   readonly buffer: number;
   readonly offset: number;
   readonly batchStrides: readonly number[];
   readonly rowStride: number;
-  readonly depthStride: number;
+  readonly depthStrides: readonly number[];
 }
 
 /**
- * C[b, m, n] = Σ_k A[b, m, k] · B[b, n, k], in float32 or float64. `stores` are epilogues over the axes (…batch, m, n), in which
- * `accumulator` stands for C's element. (B is named by its n axis too, so that A and B are the same kind of thing and may swap.)
+ * Where a sum ends at a border: its terms count only where 0 ≤ offset + Σ strides[axis] · position + step · ⌊t / run⌋ < bound, t being the
+ * position on k's axis `k`, and axes those of the product (…batch, m, n). The others are 0, and an operand that moves along one of the
+ * clip's axes is not read there. `run`: elements of the axis that one tap takes. What does not move along them lies in memory everywhere,
+ * and may be multiplied by that 0.
+ */
+export interface Clip {
+  readonly k: number;
+  readonly run: number;
+  readonly step: number;
+  readonly strides: readonly number[];
+  readonly offset: number;
+  readonly bound: number;
+}
+
+/**
+ * C[b, m, n] = Σ_k A[b, m, k] · B[b, n, k], in float32 or float64, over one or more axes of k, outermost first. `stores` are epilogues over
+ * the axes (…batch, m, n), in which `accumulator` stands for C's element. (B is named by its n axis too, so that A and B are the same kind
+ * of thing and may swap.)
  */
 export interface Product {
   readonly kind: "product";
@@ -48,9 +64,10 @@ export interface Product {
   readonly batch: readonly number[];
   readonly m: number;
   readonly n: number;
-  readonly k: number;
+  readonly k: readonly number[];
   readonly a: Operand;
   readonly b: Operand;
+  readonly clips: readonly Clip[];
   readonly stores: readonly Store[];
 }
 

@@ -1,7 +1,7 @@
 /** Kernels as text a person can read: domain, accesses with their strides, and what each store writes. */
 import { showShape } from "../core/shape.ts";
 import { type Access, type Expr, nodesBelow, operands } from "./expr.ts";
-import type { Guard, Kernel, Operand, Product, Rows, Serial, Store } from "./kernel.ts";
+import type { Clip, Guard, Kernel, Operand, Product, Rows, Serial, Store } from "./kernel.ts";
 import { bufferName } from "./print.ts";
 import type { Buffer } from "./program.ts";
 import type { Schedule } from "./schedule.ts";
@@ -25,13 +25,13 @@ export function printKernel(kernel: Kernel, buffers: readonly Buffer[]): string 
   return lines.join("\n    ");
 }
 
-/** i0, i1 … for independent axes, r0, r1 … for those of reductions; of a product b0, b1 … for its batch, m, n and k. */
+/** i0, i1 … for independent axes, r0, r1 … for those of reductions; of a product b0, b1 … for its batch, m, n and k (k0, k1 … if it has several). */
 function axisNames(kernel: Kernel): string[] {
   switch (kernel.kind) {
     case "rows":
       return [...kernel.outer.map((_, a) => `i${a}`), ...kernel.inner.map((_, a) => `r${a}`)];
     case "product":
-      return [...kernel.batch.map((_, a) => `b${a}`), "m", "n", "k"];
+      return [...kernel.batch.map((_, a) => `b${a}`), "m", "n", ...(kernel.k.length === 1 ? ["k"] : kernel.k.map((_, a) => `k${a}`))];
     case "serial":
       return [];
   }
@@ -43,13 +43,33 @@ function rowsLines({ outer, inner, stores, guards }: Rows, p: KernelPrinter): st
   return [`rows ${sizes.slice(0, outer.length).join(" ") || "of one"}${within}`, ...p.body(stores, guards)];
 }
 
-function productLines({ dtype, batch, m, n, k, a, b, stores }: Product, p: KernelPrinter): string[] {
+function productLines({ dtype, batch, m, n, k, a, b, clips, stores }: Product, p: KernelPrinter): string[] {
   const operand = (o: Operand, row: "m" | "n"): string => {
     const [rowStride, columnStride] = row === "m" ? [o.rowStride, 0] : [0, o.rowStride];
-    return p.access({ buffer: o.buffer, offset: o.offset, strides: [...o.batchStrides, rowStride, columnStride, o.depthStride] });
+    return p.access({ buffer: o.buffer, offset: o.offset, strides: [...o.batchStrides, rowStride, columnStride, ...o.depthStrides] });
   };
   const batches = batch.map((size, d) => `${p.axes[d]}<${size} `).join("");
-  return [`product of ${dtype} ${batches}m<${m} n<${n} k<${k}`, `c = Σk ${operand(a, "m")} · ${operand(b, "n")}`, ...p.body(stores)];
+  const depths = k.map((size, d) => `${p.axes[batch.length + 2 + d]}<${size}`).join(" ");
+  return [
+    `product of ${dtype} ${batches}m<${m} n<${n} ${depths}`,
+    `c = Σk ${operand(a, "m")} · ${operand(b, "n")}`,
+    ...clips.map((c) => clipLine(c, batch.length + 2, p.axes)),
+    ...p.body(stores),
+  ];
+}
+
+function clipLine({ k, run, step, strides, offset, bound }: Clip, rank: number, axes: readonly string[]): string {
+  const name = axes[rank + k];
+  const position = sumOf(offset, [...strides.map((s, a) => term(s, axes[a]!)), term(step, run === 1 ? name! : `⌊${name}/${run}⌋`)]);
+  return `where 0 ≤ ${position} < ${bound}`;
+}
+
+const term = (factor: number, name: string): string => (factor === 0 ? "" : factor === 1 ? name : `${factor}·${name}`);
+
+function sumOf(offset: number, terms: readonly string[]): string {
+  const all = terms.filter((t) => t !== "");
+  if (offset !== 0 || all.length === 0) all.unshift(String(offset));
+  return all.join(" + ").replaceAll("+ -", "− ");
 }
 
 function serialLines({ template, attributes, reads, shapes, write }: Serial, p: KernelPrinter): string[] {
@@ -102,10 +122,8 @@ class KernelPrinter {
   }
 
   access({ buffer, offset, strides }: Access, more?: string): string {
-    const terms = strides.flatMap((s, a) => (s === 0 ? [] : [s === 1 ? this.axes[a]! : `${s}·${this.axes[a]}`]));
-    if (more !== undefined) terms.push(more);
-    if (offset !== 0 || terms.length === 0) terms.unshift(String(offset));
-    return `${this.name(buffer)}[${terms.join(" + ").replaceAll("+ -", "− ")}]`;
+    const terms = strides.map((s, a) => term(s, this.axes[a]!));
+    return `${this.name(buffer)}[${sumOf(offset, [...terms, more ?? ""])}]`;
   }
 
   expr(e: Expr): string {

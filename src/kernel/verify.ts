@@ -6,6 +6,7 @@
 import { bytesOf } from "../core/dtype.ts";
 import { InternalError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
+import { reachOf } from "./clip.ts";
 import { type Access, accessKey, accessOf, type Expr, nodesBelow } from "./expr.ts";
 import { type Kernel, nodesOf, type Operand, type Product, type Rows, type Serial } from "./kernel.ts";
 import { printKernel } from "./print-kernels.ts";
@@ -199,15 +200,26 @@ class Verifier {
       throw bad("it writes into its own operand");
   }
 
-  private operands({ dtype, batch, m, n, k, a, b }: Product, bad: Bad): void {
-    const check = (o: Operand, rows: number): void => {
+  private operands(p: Product, bad: Bad): void {
+    const { dtype, batch, m, n, k, clips } = p;
+    if (!k.every((size) => Number.isInteger(size) && size >= 0)) throw bad("it sums over a size that is no whole number");
+    for (const c of clips) {
+      if (!(c.k >= 0 && c.k < k.length)) throw bad(`it clips axis ${c.k} of a sum over ${k.length}`);
+      if (c.strides.length !== batch.length + 2) throw bad(`a clip has ${c.strides.length} strides over ${batch.length + 2} axes`);
+      const whole = [c.run, c.step, c.offset, c.bound, ...c.strides].every(Number.isInteger);
+      if (!whole || c.run < 1 || c.step === 0 || c.bound < 0) throw bad(`a clip counts ${c.step} · ⌊t/${c.run}⌋ below ${c.bound}`);
+    }
+    const check = (o: Operand, row: "m" | "n"): void => {
       if (this.schedule.buffers[o.buffer]!.dtype !== dtype) throw bad(`an operand is ${this.schedule.buffers[o.buffer]!.dtype}`);
       if (o.batchStrides.length !== batch.length)
         throw bad(`an operand has ${o.batchStrides.length} strides over ${batch.length} axes of the batch`);
-      this.within({ ...o, strides: [...o.batchStrides, o.rowStride, o.depthStride] }, [...batch, rows, k], undefined, bad);
+      if (o.depthStrides.length !== k.length) throw bad(`an operand has ${o.depthStrides.length} strides over ${k.length} axes of the sum`);
+      if ([...batch, m, n, ...k].includes(0)) return;
+      const reach = reachOf(p, o, row);
+      if (reach) this.inside(o.buffer, reach, bad);
     };
-    check(a, m);
-    check(b, n);
+    check(p.a, "m");
+    check(p.b, "n");
   }
 
   private within(a: Access, sizes: readonly number[], more: { range: Range; stride: number } | undefined, bad: Bad): void {
@@ -220,8 +232,12 @@ class Verifier {
     };
     a.strides.forEach((s, axis) => add(0, s * (sizes[axis]! - 1)));
     if (more) add(more.range.low * more.stride, more.range.high * more.stride);
-    if (low < 0 || high >= this.elements(a.buffer))
-      throw bad(`it reaches the elements ${low} … ${high} of buffer ${a.buffer}, which has ${this.elements(a.buffer)}`);
+    this.inside(a.buffer, { low, high }, bad);
+  }
+
+  private inside(buffer: number, { low, high }: Range, bad: Bad): void {
+    if (low < 0 || high >= this.elements(buffer))
+      throw bad(`it reaches the elements ${low} … ${high} of buffer ${buffer}, which has ${this.elements(buffer)}`);
   }
 }
 

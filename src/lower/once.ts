@@ -68,7 +68,8 @@ function structureOf(kernel: Kernel, met: Met, { dtypeOf }: LoweringContext): st
     for (const g of kernel.guards) lines.push(`${met.check(g.check)} ${numbers.get(g.bad)}`);
     lines.push(`${kernel.outer}|${kernel.inner}`);
   } else {
-    const operand = (o: Operand): string => `${met.buffer(o.buffer)}+${o.offset}:${o.batchStrides}|${o.rowStride}|${o.depthStride}`;
+    const operand = (o: Operand): string => `${met.buffer(o.buffer)}+${o.offset}:${o.batchStrides}|${o.rowStride}|${o.depthStrides}`;
+    for (const c of kernel.clips) lines.push(`${c.k}/${c.run}·${c.step}+${c.strides}+${c.offset}<${c.bound}`);
     lines.push(`${kernel.dtype} ${kernel.batch}|${kernel.m}|${kernel.n}|${kernel.k} ${operand(kernel.a)} ${operand(kernel.b)}`);
   }
   return [kernel.kind, ...lines, met.buffers.map(dtypeOf)].join("\n");

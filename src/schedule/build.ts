@@ -111,7 +111,7 @@ class Builder {
       offset: a.offset,
       batchStrides: loops.map((g) => a.strides[g.axis] ?? 0),
       rowStride: a.strides[row] ?? 0,
-      depthStride: a.strides[depth.axis] ?? 0,
+      depthStrides: [a.strides[depth.axis] ?? 0],
     });
     return {
       kind: "product",
@@ -119,9 +119,10 @@ class Builder {
       batch: loops.map((g) => g.size),
       m: mInner.size,
       n: nInner.size,
-      k: depth.size,
+      k: [depth.size],
       a: operand(operands[0]!, mInner.axis),
       b: operand(operands[1]!, nInner.axis),
+      clips: [],
       stores: stores.map((s) => ({ to: placed(s.to, position, rank), value: placedExpr(s.value, position, rank) })),
     };
   }

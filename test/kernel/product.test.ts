@@ -57,13 +57,13 @@ function setUp({ m, n, k, dtype = "float32", batch = [], forms = "nn", shared, f
     const batchStrides = same ? batch.map(() => 0) : strides(batch).map((s) => s * rows * k * gap);
     // A is [m, k] and B [n, k] in the kernel's terms; "n" means rows of A, and rows of [k, n].
     const contiguous = (form === "n") === (buffer === 0);
-    const [rowStride, depthStride] = contiguous ? [k * gap, gap] : [gap, rows * gap];
-    return { buffer, offset: 0, batchStrides, rowStride, depthStride };
+    const [rowStride, depthStride] = contiguous ? ([k * gap, gap] as const) : ([gap, rows * gap] as const);
+    return { buffer, offset: 0, batchStrides, rowStride, depthStrides: [depthStride] };
   };
   const accumulator: Expr = { op: "accumulator", dtype };
   const to = { buffer: 2, offset: 0, strides: [...strides(batch).map((s) => s * m * n), ...(transposedC ? [1, m] : [n, 1])] };
   const kernel: Product = {
-    kind: "product", dtype, batch, m, n, k,
+    kind: "product", dtype, batch, m, n, k: [k], clips: [],
     a: operand(0, m, forms[0]!), b: operand(1, n, forms[1]!),
     stores: stores?.(to, accumulator) ?? [{ to, value: accumulator }],
   }; // biome-ignore format: one object

@@ -235,15 +235,28 @@ class Evaluation {
     return this.sizes.reduce((sum, size, a) => (this.axes.get(e)!.has(a) ? sum * size + this.at[a]! : sum), 0);
   }
 
-  private dot({ batch, k, a, b }: Product): number {
+  private dot({ batch, k, a, b, clips }: Product): number {
     const [m, n] = [this.at[batch.length]!, this.at[batch.length + 1]!];
     const start = (o: Product["a"], row: number): number =>
       o.batchStrides.reduce((sum, s, d) => sum + s * this.at[d]!, o.offset + row * o.rowStride);
-    const [x, y] = [start(a, m), start(b, n)];
-    let sum = 0;
-    for (let t = 0; t < k; t++)
-      sum += Number(this.memory.get(a.buffer)![x + t * a.depthStride]) * Number(this.memory.get(b.buffer)![y + t * b.depthStride]);
-    return sum;
+    const read = (o: Product["a"], element: number): number => {
+      const data = this.memory.get(o.buffer)!;
+      if (element < 0 || element >= data.length) throw new Error(`a product reads element ${element} of ${data.length}`);
+      return Number(data[element]);
+    };
+    const counts = (axis: number, t: number): boolean =>
+      clips.every((c) => {
+        const at = c.strides.reduce((sum, s, d) => sum + s * this.at[d]!, c.offset + c.step * Math.floor(t / c.run));
+        return c.k !== axis || (at >= 0 && at < c.bound);
+      });
+    const sum = (axis: number, x: number, y: number): number => {
+      if (axis === k.length) return read(a, x) * read(b, y);
+      let all = 0;
+      for (let t = 0; t < k[axis]!; t++)
+        if (counts(axis, t)) all += sum(axis + 1, x + t * a.depthStrides[axis]!, y + t * b.depthStrides[axis]!);
+      return all;
+    };
+    return sum(0, start(a, m), start(b, n));
   }
 
   private reduce({ combine, over, of, dtype }: Reduction): number {

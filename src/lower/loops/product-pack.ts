@@ -41,7 +41,7 @@ export interface PanelShape {
 
 export function fetchOf(operand: Operand, depth: number, lanes: number): Fetch {
   if (operand.rowStride === 1 && depth >= TOGETHER) return "across";
-  return operand.depthStride === 1 && depth >= lanes && lanes >= 2 ? "along" : "apart";
+  return operand.depthStrides[0]! === 1 && depth >= lanes && lanes >= 2 ? "along" : "apart";
 }
 
 /** Bytes from panel to panel; a panel narrower than a vector is written in whole ones, and the last of them runs over. */
@@ -257,7 +257,7 @@ function packModule(
   const from = block.address(operand.buffer, operand.offset * bytes, "from");
   const to = block.address(packed.buffer, 0, "to");
   const rowStep = block.size(operand.rowStride * bytes, "rowStep");
-  const depthStep = block.size(operand.depthStride * bytes, "depthStep");
+  const depthStep = block.size(operand.depthStrides[0]! * bytes, "depthStep");
   const [group, panel] = [block.size(sizes.group, "group"), block.size(packed.panelBytes, "panel")];
   const passBytes = block.size(packed.passBytes, "pass");
   const groupBytes = block.size((sizes.group / shape.width) * packed.panelBytes, "groupBytes");

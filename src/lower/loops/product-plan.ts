@@ -39,17 +39,17 @@ export function planProduct(p: Product, machine: Machine): Plan {
   const tile = chooseTile(p, machine);
   const tiles = { m: Math.ceil(p.m / tile.rows), n: Math.ceil(p.n / columnsOf(tile)) };
   const batch = sizeOf(p.batch);
-  const work = p.m * p.n * p.k * batch;
+  const work = p.m * p.n * p.k[0]! * batch;
   const wanted = Math.max(1, Math.min(BLOCKS, Math.floor(work / BLOCK_PRODUCTS)));
-  let depth = p.k <= 1.5 * machine.depth ? p.k : spread(p.k, machine.depth);
+  let depth = p.k[0]! <= 1.5 * machine.depth ? p.k[0]! : spread(p.k[0]!, machine.depth);
   // Packing takes several steps of k at a time and needs as many of them in the last pass too.
-  while (((p.k - 1) % depth) + 1 < Math.min(p.k, Math.max(tile.lanes, TOGETHER))) depth++;
-  const most = limits(tile, depth, depth < p.k);
+  while (((p.k[0]! - 1) % depth) + 1 < Math.min(p.k[0]!, Math.max(tile.lanes, TOGETHER))) depth++;
+  const most = limits(tile, depth, depth < p.k[0]!);
   // Few large blocks and much to sum: cutting k reads the operands once, smaller blocks would read them again and again.
   const largest = Math.ceil(tiles.m / most.m) * Math.ceil(tiles.n / most.n) * batch;
-  const slices = p.k >= LONG ? Math.max(1, Math.min(Math.ceil(wanted / largest), Math.floor(p.k / (LONG / 4)))) : 1;
-  const slice = Math.ceil(Math.ceil(p.k / depth) / slices) * depth;
-  const fetch = { a: fetchOf(p.a, p.k, tile.lanes), b: fetchOf(p.b, p.k, tile.lanes) };
+  const slices = p.k[0]! >= LONG ? Math.max(1, Math.min(Math.ceil(wanted / largest), Math.floor(p.k[0]! / (LONG / 4)))) : 1;
+  const slice = Math.ceil(Math.ceil(p.k[0]! / depth) / slices) * depth;
+  const fetch = { a: fetchOf(p.a, p.k[0]!, tile.lanes), b: fetchOf(p.b, p.k[0]!, tile.lanes) };
   const needed = Math.ceil(wanted / (batch * slices));
   const shared = batch > 1 && p.b.batchStrides.every((s) => s === 0);
   const inside = tiles.m <= most.m && !shared && tiles.n >= needed;
@@ -59,7 +59,7 @@ export function planProduct(p: Product, machine: Machine): Plan {
       ? { m: Math.min(tiles.m, most.m), n: spread(tiles.n, Math.min(most.n, Math.ceil(tiles.n / needed))) }
       : cut(tiles, most, needed);
   const packing = direct ? "none" : inside ? "inside" : "before";
-  return { tile, tiles, block, slices: Math.ceil(p.k / slice), slice, depth, a: { fetch: fetch.a }, b: { fetch: fetch.b, packing } };
+  return { tile, tiles, block, slices: Math.ceil(p.k[0]! / slice), slice, depth, a: { fetch: fetch.a }, b: { fetch: fetch.b, packing } };
 }
 /** Sums worth cutting into slices. */
 const LONG = 8192;

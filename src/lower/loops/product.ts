@@ -21,8 +21,8 @@ import { along, columnsOf, tileBytes, tileHelper } from "./product-tile.ts";
 import { lowerRows } from "./rows.ts";
 
 export function lowerProduct(kernel: Product, context: LoopContext): Lowered {
-  const { batch, m, n, k } = kernel;
-  if (k === 0 || [...batch, m, n].includes(0)) return lowerRows(productAsRows(kernel), context);
+  const { batch, m, n, k, clips } = kernel;
+  if ([...batch, m, n, ...k].includes(0) || k.length !== 1 || clips.length > 0) return lowerRows(productAsRows(kernel), context);
   const p = oriented(simplerBatch(kernel), context.machine);
   const values = expand(p.stores.map((s) => s.value));
   const ready: Product = { ...p, stores: p.stores.map((s, i) => ({ to: s.to, value: values[i]! })) };
@@ -57,7 +57,7 @@ function inTiles(p: Product, plan: Plan, context: LoopContext, sliceStride = 0):
   const { tile } = plan;
   const calls: LoweredCall[] = [];
   const pack = (operand: Operand, rows: number, shape: PanelShape): Packed => {
-    const { packed, call } = packCall({ shape, operand, rows, steps: p.k, depth: plan.depth, batch: p.batch }, context);
+    const { packed, call } = packCall({ shape, operand, rows, steps: p.k[0]!, depth: plan.depth, batch: p.batch }, context);
     calls.push(call);
     return packed;
   };
@@ -110,7 +110,7 @@ class TileCode {
     this.epilogue = new Epilogue(sliced, plan.tile, context, this.block);
     const grid = Math.ceil(plan.tiles.m / plan.block.m) * Math.ceil(plan.tiles.n / plan.block.n);
     this.units = grid * plan.slices * p.batch.reduce((x, y) => x * y, 1);
-    const work = p.m * p.n * p.k * p.batch.reduce((x, y) => x * y, 1);
+    const work = p.m * p.n * p.k[0]! * p.batch.reduce((x, y) => x * y, 1);
     this.each = blockSize(this.units, work / 8 / this.units);
   }
 
@@ -123,7 +123,7 @@ class TileCode {
       code: { key: keyOf(module), module },
       arguments: this.block.words,
       blocks: Math.ceil(this.units / this.each),
-      work: 2 * p.m * p.n * p.k * p.batch.reduce((x, y) => x * y, 1),
+      work: 2 * p.m * p.n * p.k[0]! * p.batch.reduce((x, y) => x * y, 1),
       reads: [...new Set(reads)],
       writes: [...new Set(p.stores.map((s) => s.to.buffer))],
     };
@@ -165,7 +165,7 @@ class TileCode {
       return [from, lines.int(imin(iadd(from, each), this.size(`${axis}Tiles`, plan.tiles[axis])), `${axis}To`)];
     };
     const [n, m] = [range("n"), range("m")];
-    const K = this.size("k", p.k);
+    const K = this.size("k", p.k[0]!);
     let k: [Int, Int] = [0, K];
     let slice: Int | undefined;
     if (this.sources.sliceStride) {
@@ -222,7 +222,7 @@ class TileCode {
     const { p, plan } = this;
     const columns = columnsOf(plan.tile);
     const rowStep = this.size("bRow", p.b.rowStride * this.bytes);
-    const depthStep = this.size("bDepth", p.b.depthStride * this.bytes);
+    const depthStep = this.size("bDepth", p.b.depthStrides[0]! * this.bytes);
     const n = pass.int(imul(block.n[0], columns), "n");
     const from = iadd(iadd(b, imul(kp, depthStep)), imul(n, rowStep));
     const rows = imin(isub(this.size("nSize", p.n), n), imul(isub(block.n[1], block.n[0]), columns));
@@ -242,7 +242,7 @@ class TileCode {
       const panel = this.size("stripPanel", panelBytes(sources.strip, plan.depth));
       return { at: lines.int(iadd(strip, imul(isub(nt, block.n[0]), panel)), "panel"), step: columns };
     }
-    const step = this.size("bDepth", p.b.depthStride * this.bytes);
+    const step = this.size("bDepth", p.b.depthStrides[0]! * this.bytes);
     return { at: lines.int(iadd(iadd(b, imul(nt, columns)), imul(kp, step)), "panel"), step };
   }
 

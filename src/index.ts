@@ -26,6 +26,7 @@ export { type ExplainedNode, type Explanation, explain, type StepCosts } from ".
 export { configure, type Device, describe, type EngineOptions, type HostDescription } from "./run/engine.ts";
 export type { CumulateOptions, NormOptions, ReduceOptions, SortOptions, VarianceOptions } from "./surface/index.ts";
 export * from "./tensor/convolution.ts";
+export { type Cost, cost } from "./tensor/cost.ts";
 export {
   arange,
   type DTypeOption,

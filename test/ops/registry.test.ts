@@ -141,8 +141,9 @@ describe("A contraction without windows", () => {
     for (const v of [y, ...gradients(weighted(y, 3), xs).map((g) => g!)]) {
       const plain = o.withoutWindows(v);
       verifyGraph([plain]);
-      expect(plain.op).toBe(o.contractOp);
-      expect(o.plainForm(plain.attributes as Form)).toBe(true);
+      const products = topological([plain]).filter((each) => each.op === o.contractOp && !inputs.has(each));
+      expect(products.length).toBeGreaterThan(0);
+      for (const product of products) expect(o.plainForm(product.attributes as Form)).toBe(true);
       expect(sameShape(plain.shape, v.shape)).toBe(true);
       const [a, b] = evaluate([plain, v], inputs);
       expectClose(a!, b!, 1e-12, each.title);

@@ -60,8 +60,6 @@ const WORDS: Readonly<Record<Why, (sizes: Sizes) => string>> = {
     m < 2 && n < 2 ? "two vectors have no rows to share" : "a matrix times a vector reads each element once: tiles save nothing",
   "short sum": ({ k }) => (k === 1 ? "its sums have one term" : `sums of ${k} terms are too short to pack operands for`),
   small: ({ m, n, k }) => `${m} × ${n} × ${k} multiplications are too few to pack operands for`,
-  "scattered sum": () => "the axes it sums over do not lie next to each other, in one order, in both operands; transpose one of them first",
-  windows: () => "it sums over windows, or over something stretched, which is no single run in memory",
 };
 
 /** "matmul [8, 3] · [3, 2]: plain loops (…)   train.ts:14", a line each. */

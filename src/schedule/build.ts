@@ -1,41 +1,30 @@
 /** A cluster becomes a kernel: the expressions of its stores, with loads where other clusters' results or leaves are read. */
 import { InternalError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
-import type { ConstantAttributes, Elementwise, Form, IotaAttributes, Move, Value } from "../graph/op.ts";
-import {
-  type Access,
-  cast,
-  constant,
-  type Expr,
-  index,
-  load,
-  nodesBelow,
-  readsBelow,
-  reduce,
-  rewrite,
-  scalar,
-  withAccess,
-} from "../kernel/expr.ts";
-import type { Kernel, Operand, Product, Rows, Store } from "../kernel/kernel.ts";
-import { type AxisGroup, mergeAxes } from "../kernel/merge.ts";
+import type { ConstantAttributes, Elementwise, IotaAttributes, Move, Value } from "../graph/op.ts";
+import { type Access, cast, constant, type Expr, index, load, reduce, scalar } from "../kernel/expr.ts";
+import type { Kernel, Product, Rows, Store } from "../kernel/kernel.ts";
 import { type Affine, type View, viewKey } from "./affine.ts";
-import { type Cluster, operandView } from "./cluster.ts";
-import { labelsOf, rolesOf } from "./contraction.ts";
-import { stridesAlong, stridesOf } from "./layout.ts";
+import type { Cluster } from "./cluster.ts";
+import { stridesAlong } from "./layout.ts";
+import { placed, placedExpr } from "./positions.ts";
+import { type Factor, sumOf, tiledProduct } from "./product.ts";
 
-/** Where values lie; contiguous, in row-major order. */
+/** Where values lie. */
 export interface Memory {
   /** The buffer of a leaf or of a value some cluster writes; undefined where it is computed on the spot. */
   bufferOf(v: Value): number | undefined;
   /** The same, for who can read it from nowhere else: a leaf that had none is put into memory. */
   placeOf(v: Value): number | undefined;
+  /** Elements from one position to the next along each axis of a value that has a buffer. */
+  stridesOf(v: Value): readonly number[];
   /** The check of a value whose index may be out of range, or whose matrix may not do. */
   checkFor(v: Value): number;
 }
 
 export function buildKernel(cluster: Cluster, memory: Memory): Kernel {
   const builder = new Builder(cluster, memory);
-  return cluster.product ? builder.product(cluster.product.k) : builder.rows();
+  return cluster.base ? builder.product() : builder.rows();
 }
 
 /** A kernel that copies memory to memory, through a view. */
@@ -71,81 +60,31 @@ class Builder {
     };
   }
 
-  /** The cluster as a packed product with an epilogue. `k`: the labels that it sums over, outermost first. */
-  product(k: readonly number[]): Product {
-    const v = this.cluster.base!;
-    const form = v.attributes as Form;
-    const { domain } = this.cluster;
-    const roles = rolesOf(form);
-    const summed = this.cluster.viewsOf(v)[0]!.inner;
-    const axisOf = new Map([...labelsOf(form, form.result).entries()].map(([axis, label]) => [label, axis]));
-    roles.k.forEach((label, i) => axisOf.set(label, summed[i]!));
+  /** The cluster as a tiled product with an epilogue. */
+  product(): Product {
+    const sum = sumOf(this.cluster);
     this.accumulate = true;
-    const operands = v.inputs.map((x, i) => this.operandAccess(x, operandView(v, i, this.cluster.identity, summed)));
     const stores = this.cluster.stores.map((s): Store => ({ to: this.storeAccess(s), value: this.expr(s, this.cluster.identity) }));
     this.accumulate = false;
     this.exprs.clear();
-    const values = stores.map((s) => s.value);
-    const accesses = [...stores.map((s) => s.to), ...readsBelow(values)];
-    const indexed = new Set(nodesBelow(values).flatMap((e) => (e.op === "index" ? [e.axis] : [])));
-    const merged = (labels: readonly number[], moving: readonly Access[]): AxisGroup[] =>
-      mergeAxes(labels.map((l) => axisOf.get(l)!), {
-        sizes: domain.sizes,
-        strides: moving.map((access) => access.strides),
-        may: (a, b) => !indexed.has(a) && !indexed.has(b),
-      }); // biome-ignore format: one call
-    const along = (labels: readonly number[]): number[] => labels.toSorted((a, b) => axisOf.get(a)! - axisOf.get(b)!);
-    const m = merged(along(roles.m), [operands[0]!, ...accesses]);
-    const n = merged(along(roles.n), [operands[1]!, ...accesses]);
-    const [depth, ...more] = merged(k, operands);
-    if (!depth || more.length > 0) throw new InternalError(`the axes that %${v.id} sums over are no single run`);
-    const [mInner, mOuter] = widest(m);
-    const [nInner, nOuter] = widest(n);
-    const batch = roles.batch.map((l) => axisOf.get(l)!).map((axis): AxisGroup => ({ axis, size: domain.sizes[axis]!, absorbed: [] }));
-    const loops = [...batch, ...mOuter, ...nOuter].sort((a, b) => a.axis - b.axis);
-    const groups = [...loops, mInner, nInner];
-    const rank = groups.length;
-    const position = new Map(groups.flatMap((g, i) => [[g.axis, i] as const, ...g.absorbed.map((a) => [a, ABSORBED] as const)]));
-    const operand = (a: Access, row: number): Operand => ({
-      buffer: a.buffer,
-      offset: a.offset,
-      batchStrides: loops.map((g) => a.strides[g.axis] ?? 0),
-      rowStride: a.strides[row] ?? 0,
-      depthStrides: [a.strides[depth.axis] ?? 0],
-    });
-    return {
-      kind: "product",
-      dtype: v.dtype as "float32" | "float64",
-      batch: loops.map((g) => g.size),
-      m: mInner.size,
-      n: nInner.size,
-      k: [depth.size],
-      a: operand(operands[0]!, mInner.axis),
-      b: operand(operands[1]!, nInner.axis),
-      clips: [],
-      stores: stores.map((s) => ({ to: placed(s.to, position, rank), value: placedExpr(s.value, position, rank) })),
-    };
+    const [a, b] = [this.factorAccess(sum.a), this.factorAccess(sum.b)];
+    return tiledProduct(sum, { a, b, stores }, this.cluster.base!.dtype as Product["dtype"]);
   }
 
   private storeAccess(v: Value): Access {
     return this.access(this.memory.bufferOf(v)!, v, this.cluster.identity);
   }
 
-  /** Follows moves from an operand of the product to memory. */
-  private operandAccess(x: Value, view: View): Access {
-    while (this.cluster.members.has(x) && x.op.kind === "move") {
-      view = (x.op as Move).source(view, this.cluster.domain, x.attributes, x.inputs[0]!, x);
-      x = x.inputs[0]!;
-    }
-    const buffer = this.memory.placeOf(x);
-    if (buffer === undefined) throw new InternalError(`the operand %${x.id} of a product is not in memory`);
-    return this.access(buffer, x, view);
+  private factorAccess({ value, view }: Factor): Access {
+    const buffer = this.memory.placeOf(value);
+    if (buffer === undefined) throw new InternalError(`the operand %${value.id} of a product is not in memory`);
+    return this.access(buffer, value, view);
   }
 
   /** A stored value through a view. */
   private access(buffer: number, v: Value, view: View): Access {
     const { domain } = this.cluster;
-    return { buffer, ...stridesAlong(v, domain.currentView(view), domain.sizes.length) };
+    return { buffer, ...stridesAlong(this.memory.stridesOf(v), domain.currentView(view), domain.sizes.length) };
   }
 
   private expr(v: Value, view: View): Expr {
@@ -236,38 +175,6 @@ class Builder {
     // Of nothing no index is in range: the check says so, and nothing is read.
     if (sizeOf(x.shape) === 0) return cast(at, v.dtype);
     const source: View = [...view.slice(0, batch), { offset: 0, terms: [] }, ...view.slice(indices.shape.length)];
-    return { op: "loadAt", from: this.access(buffer, x, source), at, stride: stridesOf(x)[batch]!, dtype: v.dtype };
+    return { op: "loadAt", from: this.access(buffer, x, source), at, stride: this.memory.stridesOf(x)[batch]!, dtype: v.dtype };
   }
-}
-
-/** The position of an axis that has become part of its neighbour, in whose steps everything moves. */
-const ABSORBED = -1;
-
-/** Strides by loop position instead of axis number. */
-function placed(a: Access, position: ReadonlyMap<number, number>, rank: number): Access {
-  const strides = new Array<number>(rank).fill(0);
-  a.strides.forEach((s, axis) => {
-    if (s === 0) return;
-    const at = position.get(axis);
-    if (at === ABSORBED) return;
-    if (at === undefined) throw new InternalError(`an access moves along axis ${axis}, which the kernel does not have`);
-    strides[at] = s;
-  });
-  return { ...a, strides };
-}
-
-function placedExpr(root: Expr, position: ReadonlyMap<number, number>, rank: number): Expr {
-  const at = (axis: number): number => position.get(axis)!;
-  const [made] = rewrite([root], (e) => {
-    if (e.op === "index") return { ...e, axis: at(e.axis) };
-    if (e.op === "reduce") return { ...e, over: e.over.map(at) };
-    return withAccess(e, (a) => placed(a, position, rank));
-  });
-  return made!;
-}
-
-/** The longest group, and the others. */
-function widest(groups: readonly AxisGroup[]): [AxisGroup, AxisGroup[]] {
-  const longest = groups.reduce((a, b) => (b.size >= a.size ? b : a));
-  return [longest, groups.filter((g) => g !== longest)];
 }

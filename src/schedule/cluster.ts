@@ -1,11 +1,11 @@
 /** A kernel while it is made: which values are computed in it, under which views, and what it writes. */
 import { sameShape } from "../core/shape.ts";
 import { inputSlots } from "../graph/form.ts";
-import type { ContractSlot, Form, Move, Value } from "../graph/op.ts";
+import type { ContractSlot, Form, Move, Place, Value } from "../graph/op.ts";
 import { COMBINES } from "../kernel/expr.ts";
 import { type Affine, axisForm, constantForm, Domain, type View, viewKey } from "./affine.ts";
 import { weightOf } from "./classify.ts";
-import { type Contraction, labelsOf, rolesOf } from "./contraction.ts";
+import { labelsOf, rolesOf } from "./contraction.ts";
 
 /** How a consumer wants a value: computed on the spot, read through moves from memory, or in memory as it is. */
 export type Want = "compute" | "load" | "memory";
@@ -28,10 +28,8 @@ export class Cluster {
   readonly members = new Map<Value, Member>();
   /** Written at every point of the domain (or of its independent axes), in the order they were added. */
   readonly stores: Value[] = [];
-  /** The large contraction whose epilogue this cluster is. */
+  /** The product whose epilogue this cluster is. */
   base: Value | undefined;
-  /** How the base is a tiled product, if it is one; then no axis may be split any more. */
-  product: Extract<Contraction, { as: "product" }> | undefined;
   /** An op that is a kernel by itself: serial, scatter-add, place. */
   readonly special: Value | undefined;
   weight = 0;
@@ -86,6 +84,19 @@ export class Cluster {
     }
   }
 
+  /** What it reads from memory, and how: but for what is read at computed positions. */
+  reads(): { value: Value; view: View }[] {
+    const found: { value: Value; view: View }[] = [];
+    for (const [v, { want }] of this.members)
+      for (const { view, inner } of this.viewsOf(v))
+        v.inputs.forEach((value, i) => {
+          if (this.members.has(value)) return;
+          const demand = this.demand(v, i, view, inner, want);
+          if (demand.want !== "memory") found.push({ value, view: this.domain.currentView(demand.view) });
+        });
+    return found;
+  }
+
   /** Axes that reductions have added to those of what is stored. */
   get addedAxes(): number {
     return this.domain.order.length - this.storeAxes.length;
@@ -123,6 +134,12 @@ export class Cluster {
     return axes;
   }
 
+  /** How the input of a move, or of a border, is seen where that is seen through `view`; undefined of anything else. */
+  sourceOf(v: Value, view: View): View | undefined {
+    if (v.op.kind === "move") return (v.op as Move).source(view, this.domain, v.attributes, v.inputs[0]!, v);
+    return v.op.kind === "place" ? (v.op as Place).source?.(view, this.domain, v.attributes) : undefined;
+  }
+
   /** What a value computed here under a view wants of its input `i`. Throws NotAffine where a move has no affine view here. */
   demand(v: Value, i: number, view: View, inner: readonly number[], want: Want): Demand {
     const { op } = v;
@@ -130,7 +147,8 @@ export class Cluster {
     const of = (w: Want, at: View): Demand => ({ cluster: this, want: w, view: at });
     switch (op.kind) {
       case "move":
-        return of(want, (op as Move).source(view, this.domain, v.attributes, input, v));
+      case "place":
+        return of(want, this.sourceOf(v, view)!);
       case "reduce":
         return of("compute", reducedView(v, view, inner));
       case "contract":

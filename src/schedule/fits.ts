@@ -4,7 +4,7 @@ import type { Value } from "../graph/op.ts";
 import { type View, viewKey } from "./affine.ts";
 import { isCostly, weightOf } from "./classify.ts";
 import { type Cluster, type Demand, reducedSizes } from "./cluster.ts";
-import { type Contraction, isHeavy } from "./contraction.ts";
+import type { Contraction } from "./contraction.ts";
 
 /** Scalar operations a kernel may hold. */
 const CAP = 240;
@@ -24,7 +24,7 @@ export function fits(v: Value, cluster: Cluster, demands: readonly Demand[], con
     case "reduce":
       return !cluster.base && views.length === 1 && reductionFits(v, cluster, views[0]!);
     case "contract":
-      if (isHeavy(contractions.get(v))) return canBeBase(v, cluster, views, contractions.get(v)!.as === "product");
+      if (contractions.get(v)!.as === "product") return canBeBase(v, cluster, views);
       return !cluster.base && views.length === 1 && reductionFits(v, cluster, views[0]!);
     case "indexed":
       return v.op.mode === "gather" && !cluster.base && views.length === 1;
@@ -48,10 +48,9 @@ function elementwiseFits(v: Value, cluster: Cluster, views: readonly View[]): bo
 /** A float64 scalar made float32, a learning rate: computed inside a float32 kernel it would halve the kernel's lanes. */
 const narrows = (v: Value): boolean => sizeOf(v.shape) === 1 && v.dtype !== "float64" && v.inputs.some((x) => x.dtype === "float64");
 
-/** A large contraction joins what follows it where each of its elements is used once; tiles of a product are stored as they are. */
-function canBeBase(v: Value, cluster: Cluster, views: readonly View[], tiled: boolean): boolean {
+/** A product joins what follows it where that is computed for the same elements. */
+function canBeBase(v: Value, cluster: Cluster, views: readonly View[]): boolean {
   if (cluster.base || cluster.hasReductions || [...cluster.members.keys()].some((m) => m.op.kind === "indexed")) return false;
-  if (!tiled) return views.length === 1 && sizeOf(cluster.shape) === sizeOf(v.shape) && cluster.missing(views[0]!).length === 0;
   const { domain, shape } = cluster;
   const unsplit = domain.order.length === shape.length && domain.order.every((a, i) => a === i);
   return unsplit && sameShape(shape, v.shape) && views.every((view) => cluster.isIdentity(view));

@@ -9,8 +9,9 @@ import { sameShape, sizeOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
 import { isCostly, isFilled, isLeaf } from "./classify.ts";
 import { Cluster, type Demand, looksForOne, lookThroughTheSame } from "./cluster.ts";
-import { type Contraction, isHeavy, planContraction } from "./contraction.ts";
+import { type Contraction, planContraction } from "./contraction.ts";
 import { fits } from "./fits.ts";
+import { cutsSums } from "./product.ts";
 
 export interface Fusion {
   /** In no particular order. */
@@ -55,15 +56,15 @@ class Fuser implements Fusion {
     this.inMemory = new Set(kept);
     for (const v of values) {
       v.inputs.forEach((x, i) => listIn(this.consumers, x).push([v, i]));
-      if (v.op.kind === "contract")
-        this.contractions.set(v, fusing ? planContraction(v) : { as: "loops", heavy: false, why: "unoptimised" });
+      if (v.op.kind === "contract") this.contractions.set(v, fusing ? planContraction(v) : { as: "loops", why: "unoptimised" });
     }
   }
 
   /** Finds a value its place; all that use it have theirs. */
   settle(v: Value): void {
     if (isLeaf(v)) return;
-    const demands = this.demandsOn(v);
+    const demands = this.leftAfterBorders(v, this.demandsOn(v));
+    if (!demands) return;
     const stored = !this.fusing || this.inMemory.has(v) || demands.some((d) => d.want === "memory");
     if (v.op.kind === "move") return this.settleMove(v, demands, stored);
     if (!stored && (this.joinOne(v, demands) || this.repeat(v, demands))) return;
@@ -126,15 +127,24 @@ class Fuser implements Fusion {
     listIn(this.within, v).push(cluster);
   }
 
-  /** A large contraction is the base of its cluster, whose members become its epilogue. */
+  /** A product is the base of its cluster, whose members become its epilogue; then no axis may be split any more. */
   private beBase(v: Value, cluster: Cluster): void {
-    const contraction = this.contractions.get(v);
-    if (!isHeavy(contraction)) return;
+    if (this.contractions.get(v)?.as !== "product") return;
     cluster.base = v;
-    if (contraction!.as !== "product") return;
-    cluster.product = contraction;
     cluster.domain.frozen = true;
-    for (const x of contraction!.copies) this.inMemory.add(x);
+  }
+
+  // ---- borders
+
+  /**
+   * A product reads what has a border of zeros without it: its sums are cut. Gives what else is wanted of v, or nothing if that is all.
+   */
+  private leftAfterBorders(v: Value, demands: readonly Demand[]): readonly Demand[] | undefined {
+    if (v.op.kind !== "place" || v.op.fill(v.attributes) !== 0) return demands;
+    const [inside, others] = [[] as Demand[], [] as Demand[]];
+    for (const [, here] of byCluster(demands)) (here.every((d) => readsInside(v, d)) ? inside : others).push(...here);
+    for (const [cluster, here] of byCluster(inside)) this.put(v, cluster, here);
+    return others.length === 0 && inside.length > 0 && !this.inMemory.has(v) ? undefined : others;
   }
 
   // ---- moves
@@ -199,7 +209,7 @@ class Fuser implements Fusion {
     const whole = v.op.kind === "serial" || v.op.kind === "place" || (v.op.kind === "indexed" && v.op.mode === "scatterAdd");
     const cluster = new Cluster(v.shape, whole ? v : undefined);
     this.clusters.push(cluster);
-    if (whole) this.within.set(v, [cluster]);
+    if (whole) listIn(this.within, v).push(cluster);
     else {
       this.beBase(v, cluster);
       this.put(v, cluster, [{ cluster, want: "compute", view: cluster.identity }]);
@@ -217,6 +227,14 @@ class Fuser implements Fusion {
   private readersOf(v: Value, demands: readonly Demand[]): Demand[] {
     return [...demands, ...(this.aliasReaders.get(v) ?? [])];
   }
+}
+
+/** Whether a product can read the input of a border in its place: every bound then says from which term to which its sums go. */
+function readsInside(v: Value, { cluster, want, view }: Demand): boolean {
+  if (!cluster.base || want !== "load") return false;
+  const sum = { k: cluster.viewsOf(cluster.base)[0]!.inner, sizes: cluster.domain.sizes };
+  const from = cluster.sourceOf(v, view);
+  return from?.every((form, axis) => cutsSums({ form, size: v.inputs[0]!.shape[axis]! }, sum)) ?? false;
 }
 
 /** The list of a key, made where there is none. */

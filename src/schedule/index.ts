@@ -7,15 +7,16 @@ import { GraphError, type Site } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { ArgumentAttributes, ConstantAttributes, Value, VariableAttributes } from "../graph/op.ts";
 import { topological } from "../graph/walk.ts";
-import { constant, type Expr, load, scalar } from "../kernel/expr.ts";
+import { type Access, constant, type Expr, load, scalar } from "../kernel/expr.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Buffer, Check, Place } from "../kernel/program.ts";
 import type { Schedule, ScheduleStep } from "../kernel/schedule.ts";
 import { copyKernel, type Memory } from "./build.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Contraction } from "./contraction.ts";
-import { fuse } from "./fuse.ts";
-import { wholeAccess } from "./layout.ts";
+import { type Fusion, fuse } from "./fuse.ts";
+import { type Order, rowMajorAccess, rowMajorOrder, stridesIn } from "./layout.ts";
+import { chooseOrders, givenOrders } from "./orders.ts";
 import { ancestorsOf, clusterUnit, inOrder, readsOnlyWhereItWrites, renameBuffer, type Unit, unitOf, writersOf } from "./units.ts";
 
 export interface Assignment {
@@ -30,6 +31,8 @@ export interface ScheduleInput {
   readonly guards?: readonly { readonly value: Value; readonly label: string }[];
   /** 0: one kernel for each value, products as plain loops. */
   readonly optimize?: 0 | 1;
+  /** Instead of what is best: values to be stored, each in an order of its axes, where nothing needs them row-major. Tests ask for it. */
+  readonly order?: ((v: Value) => Order | undefined) | undefined;
 }
 
 /** Kernels in order, which buffers carry what goes in and comes out, and where each value is computed. */
@@ -75,6 +78,8 @@ class Scheduler {
   private readonly buffers: Buffer[] = [];
   private readonly checks: Check[] = [];
   private readonly memory = new Map<Value, number>();
+  /** How values lie that are not row-major. */
+  private orders: ReadonlyMap<Value, Order> = new Map();
   private readonly checkOf = new Map<Value, number>();
   private readonly argumentBuffers = new Map<number, number>();
   private readonly variables = new Map<object, { buffer: number; written: boolean }>();
@@ -90,11 +95,12 @@ class Scheduler {
   }
 
   run(): Scheduled {
-    const { outputs, assignments, guards = [], optimize = 1 } = this.input;
+    const { outputs, assignments, guards = [], optimize = 1, order } = this.input;
     const roots = [...outputs, ...assignments.map((a) => a.value), ...guards.map((g) => g.value)];
     const values = topological(roots);
     refuseBodies(values);
-    const fusion = fuse(values, new Set(roots), optimize > 0);
+    const fusion = fuse(values, new Set([...roots, ...values.filter((v) => order?.(v))]), optimize > 0);
+    this.orders = this.ordersOf(fusion, [...outputs, ...assignments.map((a) => a.value)]);
     for (const v of values) if (v.op.kind === "leaf") this.addLeaf(v);
     for (const v of fusion.home.keys()) this.memory.set(v, this.addBuffer(v.dtype, sizeOf(v.shape), "scratch"));
     for (const v of values) {
@@ -105,6 +111,7 @@ class Scheduler {
     const memory = {
       bufferOf: (v: Value) => this.memory.get(v),
       placeOf: (v: Value) => this.placeOf(v),
+      stridesOf: (v: Value) => this.stridesOf(v),
       checkFor: (v: Value) => this.checkFor(v),
     };
     // Clusters were made from the results backwards.
@@ -186,6 +193,23 @@ class Scheduler {
     return known;
   }
 
+  /** What leaves is row-major, and so is what has two names, or goes into and out of kernels that know nothing else. */
+  private ordersOf(fusion: Fusion, leaving: readonly Value[]): ReadonlyMap<Value, Order> {
+    const rowMajor = new Set([...leaving, ...[...fusion.aliases].flat()]);
+    for (const { special } of fusion.clusters)
+      if (special && special.op.kind !== "place") for (const v of [special, ...special.inputs]) rowMajor.add(v);
+    return this.input.order ? givenOrders(fusion.home.keys(), this.input.order, rowMajor) : chooseOrders(fusion, rowMajor);
+  }
+
+  private stridesOf(v: Value): readonly number[] {
+    return stridesIn(this.orders.get(v) ?? rowMajorOrder(v.shape), v.shape);
+  }
+
+  /** All of a value, where it lies. */
+  private wholeAccess(buffer: number, v: Value): Access {
+    return { buffer, offset: 0, strides: this.stridesOf(v) };
+  }
+
   private checkFor(v: Value): number {
     const known = this.checkOf.get(v);
     if (known !== undefined) return known;
@@ -212,13 +236,13 @@ class Scheduler {
   private valueExpr(v: Value): Expr {
     const buffer = this.memory.get(v);
     if (buffer === undefined) return constant((v.attributes as ConstantAttributes).data[0]!, v.dtype);
-    return load(wholeAccess(buffer, v), v.dtype);
+    return load(this.wholeAccess(buffer, v), v.dtype);
   }
 
   private copyUnit(v: Value, to: number, label: string): Unit {
-    const access = wholeAccess(to, v);
+    const access = rowMajorAccess(to, v.shape);
     const buffer = this.memory.get(v);
-    if (buffer !== undefined) return unitOf([copyKernel({ ...access, buffer }, access, v.shape, v.dtype)], label);
+    if (buffer !== undefined) return unitOf([copyKernel(this.wholeAccess(buffer, v), access, v.shape, v.dtype)], label);
     const value = this.valueOfLeaf(v);
     return unitOf([{ kind: "rows", outer: v.shape, inner: [], stores: [{ to: access, value }], guards: [] }], label);
   }

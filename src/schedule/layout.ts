@@ -1,18 +1,30 @@
 /**
- * How stored values lie in memory: row-major, one after the other. The only place that knows; a layout with channels last, or a border
- * around an image, is another answer here, and a reshape is another name of its input's memory only where that is row-major.
+ * How stored values lie in memory: one after the other, along their axes in some order. Row-major is one order, channels last is another. The
+ * only place that knows strides from shapes; all else asks `Memory` about the value at hand, and a reshape is another name of its input's
+ * memory only where that is row-major.
  */
-import { stridesOf as rowMajor } from "../core/shape.ts";
-import type { Value } from "../graph/op.ts";
+import type { Shape } from "../core/shape.ts";
 import type { Access } from "../kernel/expr.ts";
 import type { View } from "./affine.ts";
 
-/** Elements from one position to the next along each axis of a stored value. */
-export const stridesOf = (v: Pick<Value, "shape">): readonly number[] => rowMajor(v.shape);
+/** The axes of a value, the one with the longest steps first. */
+export type Order = readonly number[];
+
+export const rowMajorOrder = (shape: Shape): number[] => shape.map((_, axis) => axis);
+
+/** Elements from one position to the next along each axis of a value that lies in this order. */
+export function stridesIn(order: Order, shape: Shape): number[] {
+  const strides = new Array<number>(shape.length).fill(0);
+  let step = 1;
+  for (const axis of order.toReversed()) {
+    strides[axis] = step;
+    step *= shape[axis]!;
+  }
+  return strides;
+}
 
 /** A stored value's elements through a view: the offset, and the stride along each of a kernel's `rank` axes. */
-export function stridesAlong(v: Pick<Value, "shape">, view: View, rank: number): Pick<Access, "offset" | "strides"> {
-  const own = stridesOf(v);
+export function stridesAlong(own: readonly number[], view: View, rank: number): Pick<Access, "offset" | "strides"> {
   const strides = new Array<number>(rank).fill(0);
   let offset = 0;
   view.forEach((form, axis) => {
@@ -22,5 +34,9 @@ export function stridesAlong(v: Pick<Value, "shape">, view: View, rank: number):
   return { offset, strides };
 }
 
-/** All of a stored value, along its own axes. */
-export const wholeAccess = (buffer: number, v: Pick<Value, "shape">): Access => ({ buffer, offset: 0, strides: stridesOf(v) });
+/** All of a buffer, row-major along the axes of this shape. */
+export const rowMajorAccess = (buffer: number, shape: Shape): Access => ({
+  buffer,
+  offset: 0,
+  strides: stridesIn(rowMajorOrder(shape), shape),
+});

@@ -7,7 +7,7 @@ import { type Kernel, nodesOf, type Operand, type Rows, readsOf, rootsOf, type S
 import { Domain, type View } from "./affine.ts";
 import { buildKernel, type Memory } from "./build.ts";
 import type { Cluster } from "./cluster.ts";
-import { stridesAlong, wholeAccess } from "./layout.ts";
+import { stridesAlong } from "./layout.ts";
 
 export interface Unit {
   kernels: Kernel[];
@@ -51,7 +51,7 @@ export function clusterUnit(cluster: Cluster, memory: Memory): Unit {
 }
 
 /** A value in memory as it is. */
-const whole = (v: Value, memory: Memory): Access => wholeAccess(inMemory(v, memory), v);
+const whole = (v: Value, memory: Memory): Access => ({ buffer: inMemory(v, memory), offset: 0, strides: memory.stridesOf(v) });
 
 function inMemory(v: Value, memory: Memory): number {
   const buffer = memory.placeOf(v);
@@ -84,7 +84,7 @@ function placeKernels(v: Value, memory: Memory): Kernel[] {
     const domain = new Domain(x.shape);
     const target = op.target(domain.identity(x.shape.length), domain as IndexAlgebra<View[number]>, v.attributes, i, v.inputs);
     const value = read(x, memory);
-    const store = { buffer: to.buffer, ...stridesAlong(v, target, x.shape.length) };
+    const store = { buffer: to.buffer, ...stridesAlong(to.strides, target, x.shape.length) };
     if (!op.overlaps(v.attributes)) {
       kernels.push({ kind: "rows", outer: x.shape, inner: [], stores: [{ to: store, value }], guards: [] });
       return;

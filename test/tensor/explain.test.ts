@@ -80,7 +80,7 @@ describe("what a training step is made of", () => {
     expect(await what("nijab,cab->ncij", [2, 6, 6, 3, 3], [8, 3, 3])).toBe("einsum abcde,fde->afbc [2, 6, 6, 3, 3] · [8, 3, 3]");
   });
 
-  test("why a contraction runs in plain loops is said of sums in pieces, vectors, whole numbers, and where nothing is optimised", async () => {
+  test("why a contraction runs in plain loops is said of vectors, whole numbers, and where nothing is optimised, not of sums in pieces", async () => {
     const whys = async (f: (...args: any[]) => unknown, args: unknown[], optimize: 0 | 1 = 1): Promise<string> => {
       const told = await explain(compile(f as (x: Tensor) => Tensor, { device: "wasm", optimize }) as never, ...(args as never[]));
       return told.contractions.map(({ why }) => why).join();
@@ -92,7 +92,7 @@ describe("what a training step is made of", () => {
       /floats, and this is int32$/,
     );
     const swapped = (x: Tensor, y: Tensor) => einsum("mlk,nkl->mn", x, y);
-    expect(await whys(swapped, [zeros([40, 5, 20]), zeros([40, 20, 5])])).toMatch(/^the axes it sums over do not lie next to each other/);
+    expect(await whys(swapped, [zeros([40, 5, 20]), zeros([40, 20, 5])])).toBe("");
   });
 
   test("a line is known however deep the layer lies in chains", async () => {

@@ -1,0 +1,41 @@
+/** What moves along the axes of a kernel's domain, as the kernel has it: by the position of a loop instead of the number of an axis. */
+import { InternalError } from "../core/errors.ts";
+import { type Access, type Expr, rewrite, withAccess } from "../kernel/expr.ts";
+import type { AxisGroup } from "../kernel/merge.ts";
+
+export type Positions = ReadonlyMap<number, number>;
+
+/** The position of an axis that has become part of its neighbour, in whose steps everything moves. */
+const ABSORBED = -1;
+
+/** Groups of axes, each at its place. */
+export const positionsOf = (groups: readonly AxisGroup[]): Positions =>
+  new Map(groups.flatMap((g, i) => [[g.axis, i] as const, ...g.absorbed.map((a) => [a, ABSORBED] as const)]));
+
+/** Strides by loop position instead of axis number. */
+export function placedStrides(strides: readonly number[], position: Positions, rank: number): number[] {
+  const placed = new Array<number>(rank).fill(0);
+  strides.forEach((s, axis) => {
+    if (s === 0) return;
+    const at = position.get(axis);
+    if (at === ABSORBED) return;
+    if (at === undefined) throw new InternalError(`an access moves along axis ${axis}, which the kernel does not have`);
+    placed[at] = s;
+  });
+  return placed;
+}
+
+export const placed = (a: Access, position: Positions, rank: number): Access => ({
+  ...a,
+  strides: placedStrides(a.strides, position, rank),
+});
+
+export function placedExpr(root: Expr, position: Positions, rank: number): Expr {
+  const at = (axis: number): number => position.get(axis)!;
+  const [made] = rewrite([root], (e) => {
+    if (e.op === "index") return { ...e, axis: at(e.axis) };
+    if (e.op === "reduce") return { ...e, over: e.over.map(at) };
+    return withAccess(e, (a) => placed(a, position, rank));
+  });
+  return made!;
+}

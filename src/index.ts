@@ -16,6 +16,7 @@ export {
   ShapeError,
   type Site,
 } from "./core/errors.ts";
+export type { AvgPoolOptions, PoolOptions } from "./core/pool-window.ts";
 export type { Nested, Shape } from "./core/shape-types.ts";
 export * from "./derive/derivatives.ts";
 export { type CheckOptions, type GradcheckReport, gradcheck, gradgradcheck } from "./derive/gradcheck.ts";
@@ -26,6 +27,7 @@ export { type ExplainedNode, type Explanation, explain, type StepCosts } from ".
 export { configure, type Device, describe, type EngineOptions, type HostDescription } from "./run/engine.ts";
 export type { CumulateOptions, NormOptions, ReduceOptions, SortOptions, VarianceOptions } from "./surface/index.ts";
 export * from "./tensor/convolution.ts";
+export { type Cost, cost } from "./tensor/cost.ts";
 export {
   arange,
   type DTypeOption,
@@ -46,7 +48,9 @@ export { Generator, type GeneratorState } from "./tensor/generator.ts";
 export type { TensorOptions } from "./tensor/handle.ts";
 export * from "./tensor/linear-algebra.ts";
 export * from "./tensor/mathematics.ts";
+export * from "./tensor/normalisation.ts";
 export * from "./tensor/places.ts";
+export * from "./tensor/pooling.ts";
 export { print } from "./tensor/print.ts";
 export { Tensor } from "./tensor/tensor.ts";
 export type { Index, Operand, OperandShape, TensorLike } from "./tensor/tensor-types.ts";

@@ -26,8 +26,9 @@ export function functionalCall<R extends Tree>(model: Module, state: Readonly<Re
       help: "name them as model.stateDict() does",
     });
   // A variable stands for its content, read now and here, so that gradients with respect to it go through.
-  const contents = [...values].map(
-    ([cell, value]) => [cell, value instanceof Variable ? new Tensor(value.node(), { tracked: true }) : value] as const,
-  );
+  const stand = (value: Tensor): Tensor => (value instanceof Variable ? new Tensor(value.node(), { tracked: true }) : value);
+  // Running statistics that are not named are assigned in training too, and that stays inside as well.
+  const counted = [...cells.named.values()].filter((cell) => !cell.trainable && cell.hasValue && !values.has(cell));
+  const contents = [...values, ...counted.map((cell) => [cell, cell] as const)].map(([cell, value]) => [cell, stand(value)] as const);
   return withContents(contents, f);
 }

@@ -1,5 +1,6 @@
 /** Layers, activations, initialisers, losses: `gradus/nn`. */
 export * from "./activations.ts";
+export { BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormLayerOptions } from "./batch-norm.ts";
 export { Conv1d, Conv2d, Conv3d, type ConvOptions } from "./convolution.ts";
 export { type CosineSimilarityOptions, cosineSimilarity, type PairwiseDistanceOptions, pairwiseDistance } from "./distances.ts";
 export { Dropout } from "./dropout.ts";
@@ -26,6 +27,7 @@ export * from "./losses.ts";
 export { inference, type Mode, training } from "./mode.ts";
 export { Module } from "./module.ts";
 export { type ParameterOptions, parameter } from "./parameter.ts";
+export * from "./pooling.ts";
 export type { LossOptions, Reduced, Reduction, WeightedOptions } from "./reduction.ts";
 export { Sequential } from "./sequential.ts";
 export type { Layer, LayerLike } from "./shapes.ts";

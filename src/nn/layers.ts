@@ -40,8 +40,8 @@ export function layersOf(root: Module): Layer[] {
 
 const isPlain = (value: object): boolean => Array.isArray(value) || [Object.prototype, null].includes(Object.getPrototypeOf(value));
 
-/** What a layer answered, and what it was given. */
-type Note = (layer: Layer, output: Tensor, inputs: readonly unknown[]) => void;
+/** What a layer answered, and the tensors it was given. */
+type Note = (layer: Layer, output: Tensor, given: readonly Tensor[]) => void;
 
 /** What `run` answers; meanwhile `note` hears of each tensor that one of the layers answers, those inside a layer before its own. */
 export function watching<T>(layers: readonly Layer[], note: Note, run: () => T): T {
@@ -85,7 +85,12 @@ function watchForward(module: Module, place: Layer, note: Note): () => void {
   if (typeof forward !== "function") return () => {};
   function watched(this: Module, ...inputs: unknown[]): unknown {
     const output = forward!.apply(this, inputs);
-    if (output instanceof Tensor) note(place, output, inputs);
+    if (output instanceof Tensor)
+      note(
+        place,
+        output,
+        inputs.filter((x) => x instanceof Tensor),
+      );
     return output;
   }
   Object.defineProperty(module, "forward", {

@@ -1,5 +1,5 @@
 /** What layers do to shapes, as types that `Sequential` can chain. */
-import type { Chain, Convolved, Dense, IsAny, Shape, ShapeFunction } from "../core/shape-types.ts";
+import type { Chain, Channels, Convolved, Dense, IsAny, Pooled, Shape, ShapeFunction } from "../core/shape-types.ts";
 import type { Tensor } from "../index.ts";
 import type { Mode } from "./mode.ts";
 
@@ -29,6 +29,14 @@ export interface FlattenShapes extends ShapeFunction {
     : this["in"] extends readonly [infer Count, ...unknown[]]
       ? [Count, number]
       : any;
+}
+/** [n, C, …] → the same. */
+export interface ChannelShapes<C extends number> extends ShapeFunction {
+  readonly out: Channels<this["in"], C>;
+}
+/** [..., c, space] → the same with other sizes of space. */
+export interface PoolShapes<Space extends Shape> extends ShapeFunction {
+  readonly out: Pooled<this["in"], Space>;
 }
 /** Any shape → unknown: a function that says nothing. */
 interface UnknownShapes extends ShapeFunction {

@@ -12,5 +12,7 @@ export * from "./linear-algebra.ts";
 export * from "./mask.ts";
 export * from "./maths.ts";
 export * from "./move.ts";
+export * from "./normalise.ts";
 export * from "./pad.ts";
+export * from "./pool.ts";
 export * from "./reduce.ts";

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { arange, Generator, gradients, ones, type Tensor, tensor, vmap, zeros } from "../../src/index.ts";
 import {
+  BatchNorm1d,
   constant,
   Dropout,
   Embedding,
@@ -197,6 +198,21 @@ describe("functionalCall", () => {
       /1\.weight[\s\S]*0\.weight, 0\.bias, 2\.weight/,
     );
     expect(() => functionalCall(model, { "0.weight": zeros([3]) }, () => zeros([1]))).toThrow(/\[3\], should be \[2, 2\]/);
+  });
+
+  test("keeps inside what a layer counts while training, and gives it where it is named", async () => {
+    const counting = init(new BatchNorm1d(2), 0);
+    const batch = tensor([[1, 2], [3, 6]]); // biome-ignore format: rows
+    const state = { running_mean: zeros([2]) };
+    const after = functionalCall(counting, state, () => {
+      counting.forward(batch, training(new Generator(0)));
+      return { mean: counting.runningMean!.value, batches: counting.numBatchesTracked!.value };
+    });
+    expect(await after.mean.array()).toEqual([Math.fround(0.2), Math.fround(0.4)]);
+    expect(await after.batches.item()).toBe(1);
+    expect(await counting.runningMean!.array()).toEqual([0, 0]);
+    expect(await counting.runningVar!.array()).toEqual([1, 1]);
+    expect(await counting.numBatchesTracked!.item()).toBe(0);
   });
 
   test("works on models without values", async () => {

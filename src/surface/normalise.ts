@@ -1,0 +1,149 @@
+/**
+ * Normalisation: numbers brought to mean 0 and variance 1 over some axes, y = (x − mean) / √(variance + eps) · weight + bias. What the kinds
+ * differ in is over which axes, and where mean and variance come from.
+ *
+ * Large means lose nothing: what is summed is shifted by a number near the mean first, so that squares are of deviations.
+ */
+import { ArgumentError, ShapeError, show } from "../core/errors.ts";
+import { sameShape, showShape, sizeOf } from "../core/shape.ts";
+import type { Value } from "../graph/op.ts";
+import * as ops from "../ops/index.ts";
+import { free, promoted } from "./elementwise.ts";
+import { plus } from "./maths.ts";
+
+/** Deviations from the mean, and the mean of their squares. */
+interface Moments {
+  readonly mean: Value;
+  readonly variance: Value;
+  readonly centred: Value;
+}
+
+/** Examples of a batch for each of which one is asked where numbers lie. */
+const EXAMPLES_PER_SAMPLE = 32;
+
+/**
+ * In one pass: sums of x − s and of (x − s)², where s is the mean of the first 32nd of the examples. Then (mean − s)² ≤ 32 · variance whatever
+ * the numbers are (Cauchy and Schwarz), so that the difference var = E(x − s)² − (mean − s)² loses 5 bits at most.
+ */
+function batchMoments(x: Value, axes: readonly number[]): Moments {
+  const sample = ops.sliceAxis(x, 0, 0, Math.ceil(x.shape[0]! / EXAMPLES_PER_SAMPLE));
+  const shift = ops.stopGradient(ops.mean(sample, axes));
+  const shifted = ops.sub(x, ops.spread(shift, x, axes));
+  const offset = ops.mean(shifted, axes);
+  const difference = ops.sub(ops.mean(ops.square(shifted), axes), ops.square(offset));
+  // Of equal numbers the difference may round to less than nothing; NaN stays.
+  const variance = ops.select(ops.lt(difference, ops.zerosLike(difference)), ops.zerosLike(difference), difference);
+  return { mean: ops.add(shift, offset), variance, centred: ops.sub(shifted, ops.spread(offset, x, axes)) };
+}
+
+/** In two passes, over rows that are short enough to stay near: less the first element, less the mean, then the squares. */
+function rowMoments(x: Value, axes: readonly number[]): Moments {
+  if (axes.some((a) => x.shape[a] === 0)) return { mean: ops.mean(x, axes), variance: ops.mean(x, axes), centred: x };
+  const first = axes.reduce((v, axis) => ops.sliceAxis(v, axis, 0, 1), x);
+  const shift = ops.stopGradient(ops.reshape(first, ops.sum(x, axes).shape));
+  const shifted = ops.sub(x, ops.spread(shift, x, axes));
+  const offset = ops.mean(shifted, axes);
+  const centred = ops.sub(shifted, ops.spread(offset, x, axes));
+  return { mean: ops.add(shift, offset), variance: ops.mean(ops.square(centred), axes), centred };
+}
+
+const inverseRoot = (variance: Value, eps: number): Value => ops.reciprocal(ops.sqrt(plus(variance, eps)));
+
+/**
+ * x̂ = (x − mean) / √(variance + eps) over the axes. The gradient is stated, as two means and what is made of them: dx = (dy − mean dy − x̂ · mean(dy · x̂)) /
+ * √(variance + eps). It follows from x anew, so that it can be differentiated again.
+ */
+function normalised(x: Value, axes: readonly number[], eps: number, momentsOf: typeof rowMoments): Value {
+  const parts = (v: Value): { hat: Value; scale: Value } => {
+    const { centred, variance } = momentsOf(v, axes);
+    const scale = ops.spread(inverseRoot(variance, eps), v, axes);
+    return { hat: ops.mul(centred, scale), scale };
+  };
+  return ops.custom(parts(x).hat, [x], (dy: Value, _: Value, from: Value) => {
+    const { hat, scale } = parts(from);
+    const along = (v: Value): Value => ops.spread(ops.mean(v, axes), from, axes);
+    return [ops.mul(ops.sub(ops.sub(dy, along(dy)), ops.mul(hat, along(ops.mul(dy, hat)))), scale)];
+  });
+}
+
+/** Factors and summands that are learnt. */
+export interface Affine<T = Value> {
+  readonly weight?: T | undefined;
+  readonly bias?: T | undefined;
+}
+
+/** x · weight + bias, where axis i of these lies along axis `axes[i]` of x. */
+function scaled(x: Value, axes: readonly number[], { weight, bias }: Affine, who: string): Value {
+  const shape = axes.map((a) => x.shape[a]!);
+  const along = (v: Value, name: string): Value => {
+    if (!sameShape(v.shape, shape))
+      throw new ShapeError(`${who}: ${name} is ${showShape(v.shape)}`, {
+        why: `for the input ${showShape(x.shape)} it must be ${showShape(shape)}`,
+      });
+    return ops.broadcastTo(v, x.shape, axes);
+  };
+  const product = weight ? ops.mul(x, along(weight, "weight")) : x;
+  return bias ? ops.add(product, along(bias, "bias")) : product;
+}
+
+/** x and what goes with it, floats of one dtype. */
+function together<T extends Affine>(x: Value, others: T, who: string): [Value, T] {
+  const named = Object.entries(others).filter((entry): entry is [string, Value] => entry[1] !== undefined);
+  const [v, ...rest] = promoted([free(who, (f) => f)(x), ...named.map(([, value]) => value)], who);
+  return [v!, { ...others, ...Object.fromEntries(named.map(([name], i) => [name, rest[i]!])) }];
+}
+
+/** What is added to variances: a number that is not negative. */
+function checkEps(eps: number, who: string): number {
+  if (typeof eps === "number" && eps >= 0 && Number.isFinite(eps)) return eps;
+  throw new ArgumentError(`${who}: eps is ${show(eps)}`, { help: "a number that is not negative" });
+}
+
+/** All axes but that of the channels. */
+function batchAxes(x: Value, who: string): number[] {
+  if (x.shape.length < 2) throw new ShapeError(`${who}: the input is ${showShape(x.shape)}`, { why: "it must be [examples, channels, …]" });
+  return x.shape.map((_, axis) => axis).filter((axis) => axis !== 1);
+}
+
+/** The same, where each channel must have more than one number. */
+function severalAxes(x: Value, who: string): number[] {
+  const axes = batchAxes(x, who);
+  const count = sizeOf(axes.map((a) => x.shape[a]!));
+  if (count > 1) return axes;
+  throw new ShapeError(`${who}: ${showShape(x.shape)} has ${count === 1 ? "one number" : "no numbers"} for each channel`, {
+    why: "the statistics of a batch need at least two: with one, the result would be 0 whatever the input",
+    help: "use a larger batch, or the layer in the mode inference",
+  });
+}
+
+/** Mean and unbiased variance, Σ(x − mean)² / (n − 1), of each channel. */
+export function batchStatistics(x: Value): { mean: Value; variance: Value } {
+  const who = "batchStatistics";
+  const v = free(who, (f) => f)(x);
+  const axes = severalAxes(v, who);
+  const count = sizeOf(axes.map((a) => v.shape[a]!));
+  const { mean, variance } = batchMoments(v, axes);
+  return { mean, variance: ops.mul(variance, ops.scalarLike(variance, count / (count - 1))) };
+}
+
+export interface BatchNormOptions<T = Value> extends Affine<T> {
+  /** What to normalise by, [channels] each, instead of the batch's own. Both or neither. */
+  readonly mean?: T | undefined;
+  readonly variance?: T | undefined;
+  /** Added to the variance. Default 1e-5. */
+  readonly eps?: number;
+}
+
+export function batchNorm(x: Value, options: BatchNormOptions = {}): Value {
+  const who = "batchNorm";
+  const { eps = 1e-5, ...tensors } = options;
+  const [v, { mean, variance, ...affine }] = together(x, tensors, who);
+  checkEps(eps, who);
+  if (!mean !== !variance)
+    throw new ArgumentError(`${who}: ${mean ? "mean" : "variance"} without ${mean ? "variance" : "mean"}`, { help: "both, or neither" });
+  if (!mean || !variance) return scaled(normalised(v, severalAxes(v, who), eps, batchMoments), [1], affine, who);
+  batchAxes(v, who);
+  const scale = inverseRoot(variance, eps);
+  const centred = scaled(v, [1], { bias: ops.neg(mean) }, who);
+  return scaled(centred, [1], { weight: affine.weight ? ops.mul(affine.weight, scale) : scale, bias: affine.bias }, who);
+}

@@ -54,7 +54,7 @@ export async function addExplain(program: Command, words: readonly string[]): Pr
       }
       const { flops, bytes, parts, unread, contractions } = told;
       output.event("explain", { recipe: shown, flops, bytes, parts, unread, contractions });
-      saySummary(output, summary(model, x.shape as number[]));
+      saySummary(output, summary(model, x.shape as number[], { costs: true }));
       sayCosts(output, told, x.shape as number[]);
       sayContractions(output, told);
       if (unread.length > 0) output.line(wrap(`read but never updated: ${unread.join(", ")}`, output.columns, "  "));
@@ -90,8 +90,8 @@ async function stepOf(name: string, flags: Flags, given: Options): Promise<Step>
   const seed = info?.seed ?? 0;
   const where = { seed, ...(dir ? { dir } : {}) };
   const { model, loss, options } = prepare(recipe, info?.options ?? (await completeOptions(recipe, given, where)), seed);
-  const { train } = await recipe.data(options, where);
-  const batch = exampleBatch(train, flags.batch ?? info?.batchSize ?? recipe.batchSize ?? 32);
+  const size = flags.batch ?? info?.batchSize ?? recipe.batchSize ?? 32;
+  const batch = recipe.example?.(options, size) ?? exampleBatch((await recipe.data(options, where)).train, size);
   const rng = new Generator(0);
   const optimizer = (recipe as Recipe).optimizer(model, options, 1000);
   const step = compile(

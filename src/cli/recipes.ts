@@ -9,6 +9,7 @@ import type { Recipe } from "../train/index.ts";
 /** The recipes that come with gradus. */
 export const BUILT_IN: Readonly<Record<string, () => Promise<{ default: Recipe }>>> = {
   "digits-mlp": () => import("../../recipes/digits-mlp.ts"),
+  lenet: () => import("../../recipes/lenet.ts"),
   xor: () => import("../../recipes/xor.ts"),
   iris: () => import("../../recipes/iris.ts"),
   pendulum: () => import("../../recipes/pendulum.ts"),
@@ -17,6 +18,7 @@ export const BUILT_IN: Readonly<Record<string, () => Promise<{ default: Recipe }
   classification: () => import("../../recipes/classification.ts"),
   "mnist-mlp": () => import("../../recipes/mnist-mlp.ts"),
   "fashion-mlp": () => import("../../recipes/fashion-mlp.ts"),
+  "fashion-cnn": () => import("../../recipes/fashion-cnn.ts"),
 };
 
 export const DEFAULT_RECIPE = "digits-mlp";

@@ -56,6 +56,8 @@ export interface Recipe<O extends Options = any, M extends Trainable = any> {
   readonly batchSize?: number;
   model(o: O): M;
   data(o: O, where: DataPlace): Promise<{ train: Dataset<Labelled>; test: Dataset<Labelled> }>;
+  /** A batch of that many examples of the shapes that the data have, whatever its numbers: lets `gradus explain` do without them. */
+  example?(o: O, size: number): Labelled;
   /** Gives the model what is measured on the training examples, without those for validation: means and deviations. Before the first step. */
   adapt?(model: M, train: ArrayDataset, o: O): void;
   /** `steps` is how many there will be: schedules need it. */
@@ -77,8 +79,8 @@ export interface Recipe<O extends Options = any, M extends Trainable = any> {
 }
 
 const PARTS = [
-  ...(["description", "options", "describe", "choices", "derived", "complete", "epochs", "batchSize", "model", "data", "adapt"] as const),
-  ...(["optimizer", "loss", "objective", "metrics", "input", "classes", "values", "probabilities", "run"] as const),
+  ...(["description", "options", "describe", "choices", "derived", "complete", "epochs", "batchSize", "model", "data"] as const),
+  ...(["example", "adapt", "optimizer", "loss", "objective", "metrics", "input", "classes", "values", "probabilities", "run"] as const),
 ] satisfies readonly (keyof Recipe)[];
 
 /** Something, or what decides it by the options. */

@@ -294,6 +294,32 @@ describe("summary", () => {
     expect(Object.keys(model.layers[1])).not.toContain("forward");
   });
 
+  test("with costs shows each layer's own operations and the bytes of what it answers, and sums them up", () => {
+    const inner = new Sequential(new Linear(3, 2), relu);
+    class Doubled extends Module {
+      readonly inner = inner;
+      forward(x: Tensor): Tensor {
+        return this.inner.forward(x).mul(2);
+      }
+    }
+    const text = summary(new Sequential(flatten, new Doubled(), relu), [5, 3], { costs: true });
+    expect(text.split("\n").map((line) => line.trimEnd())).toEqual([
+      "layer                     output  parameters  operations  bytes",
+      "------------------------  ------  ----------  ----------  -----",
+      "Sequential                [5, 2]",
+      "  0 (flatten)             [5, 3]",
+      "  1 (Doubled)             [5, 2]                      10     40",
+      "    1.inner (Sequential)  [5, 2]",
+      "      1.inner.0 (Linear)  [5, 2]           8          70     40",
+      "      1.inner.1 (relu)    [5, 2]                      10     40",
+      "  2 (relu)                [5, 2]                      10     40",
+      "",
+      "input [5, 3]",
+      "8 trainable parameters, 32 bytes",
+      "100 operations forward, 160 bytes of what the layers answer",
+    ]);
+  });
+
   test("counts shared and own parameters once, and buffers apart", () => {
     class Net extends Module {
       readonly a = new Linear(2, 2);

@@ -4,17 +4,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import digitsRecipe from "../../recipes/digits-mlp.ts";
+import fashionRecipe from "../../recipes/fashion-cnn.ts";
 import irisRecipe from "../../recipes/iris.ts";
 import { sizesOf } from "../../recipes/layers.ts";
+import lenetRecipe from "../../recipes/lenet.ts";
 import mnistRecipe from "../../recipes/mnist-mlp.ts";
 import pendulumRecipe from "../../recipes/pendulum.ts";
 import regressionRecipe from "../../recipes/regression.ts";
 import wineRecipe from "../../recipes/wine.ts";
 import xorRecipe, { learntNet } from "../../recipes/xor.ts";
 import { hiddenOf, outputOf, TEXTBOOK, viewOf } from "../../recipes/xor-picture.ts";
+import { sizeOf } from "../../src/core/shape.ts";
 import { digits } from "../../src/data/index.ts";
 import { tensor } from "../../src/index.ts";
-import { crossEntropy, inference, init, Linear, Sequential } from "../../src/nn/index.ts";
+import { crossEntropy, inference, init, Linear, Sequential, summary } from "../../src/nn/index.ts";
 import { sgd } from "../../src/optim/index.ts";
 import { accuracy, fit as learn, prepare, type Recipe, type TrainOutcome, type TrainSettings, trainRecipe } from "../../src/train/index.ts";
 
@@ -159,6 +162,45 @@ describe("regression", () => {
     },
     60_000,
   );
+});
+
+const parametersOf = (recipe: Recipe, options: Record<string, unknown> = {}): number =>
+  prepare(recipe, options, 0)
+    .model.parameters()
+    .reduce((n, p) => n + sizeOf(p.shape), 0);
+
+describe("LeNet-5", () => {
+  test("has 61,706 parameters, layer by layer 156, 2,416, 48,120, 10,164, 850", () => {
+    expect(parametersOf(lenetRecipe)).toBe(61_706);
+    const text = summary(prepare(lenetRecipe, {}, 0).model as Sequential, [1, 784]);
+    expect(text.match(/\S+\)\s+\[1, .*\]\s+[\d,]+$/gm)!.map((line) => line.replace(/^.*\]\s+/, ""))).toEqual([
+      "156",
+      "2,416",
+      "48,120",
+      "10,164",
+      "850",
+    ]);
+    for (const shape of ["[1, 6, 28, 28]", "[1, 6, 14, 14]", "[1, 16, 10, 10]", "[1, 16, 5, 5]", "[1, 120, 1, 1]", "[1, 84]"])
+      expect(text).toContain(shape);
+  });
+
+  test("errs on at most 3 % of drawn digits after three epochs, and draws its first filters and what its layers make of a digit", async () => {
+    const out = join(await mkdtemp(join(tmpdir(), "gradus-lenet-")), "run");
+    const outcome = await run(lenetRecipe, { epochs: 3, out });
+    expect(error(outcome)).toBeLessThanOrEqual(0.03);
+    expect(outcome.pictures).toEqual(["predictions.svg", "confusion.svg", "filters.svg", "feature-maps.svg"]);
+    expect(await readFile(join(out, "filters.svg"), "utf8")).toContain("recipe: the 6 filters of the first layer");
+    const maps = await readFile(join(out, "feature-maps.svg"), "utf8");
+    for (const row of ["1 Conv2d → 2 tanh", "3 AvgPool2d", "4 Conv2d → 5 tanh", "6 AvgPool2d", "16 maps of 5 × 5"])
+      expect(maps).toContain(row);
+    // The last convolution's maps have one pixel, and are no picture.
+    expect(maps).not.toContain("8 tanh");
+  }, 180_000);
+});
+
+test("the network for Fashion-MNIST has 32 and 64 maps, and 421,642 parameters", () => {
+  expect(parametersOf(fashionRecipe)).toBe(32 * 10 + 64 * (32 * 9 + 1) + 128 * (64 * 49 + 1) + 10 * 129);
+  expect(parametersOf(fashionRecipe)).toBe(421_642);
 });
 
 describe("dense networks from the command line", () => {

@@ -63,14 +63,14 @@ async function rowOf(layers: readonly Layer[], output: Tensor): Promise<Part[]> 
     image: plane(data.subarray(i * height! * width!, (i + 1) * height! * width!), width!, height!, scale),
   }));
   const size = Math.min(84, Math.max(1, Math.floor(56 / width!)) * width!);
-  const [low, high] = range.map((value) => Number(value.toPrecision(2)));
+  const [low, high] = range.map((value) => String(Number(value.toPrecision(2))).replace("-", "−"));
   const shown = count < channels! ? `the first ${count} of ${channels} maps` : `${channels} ${channels === 1 ? "map" : "maps"}`;
   return [
     heading(
       namesOf(layers),
       `${shown} of ${width} × ${height}, ${range[0] < 0 ? `${low} (blue) to ${high} (orange)` : `${low} (black) to ${high} (white)`}`,
     ),
-    grid(tiles, { columns: columnsFor(size, GAP), size, gap: GAP }),
+    grid(tiles, { columns: columnsFor(size, GAP, count), size, gap: GAP }),
   ];
 }
 

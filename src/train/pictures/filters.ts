@@ -27,15 +27,16 @@ export async function filtersPicture(name: string, model: Trainable, form: Form)
   const each = form.channels * height * width;
   const filters = Array.from({ length: units! }, (_, i) => data.subarray(i * each, (i + 1) * each));
   const shown = strongest(filters);
-  // Filters of few pixels are looked at closely, whole images as they are.
-  const size = width <= 16 ? Math.max(4, Math.floor(64 / width)) * width : Math.max(width, 56);
+  // Filters of few pixels, and few filters, are looked at closely, whole images as they are.
+  const wide = shown.length <= 12 ? 100 : 64;
+  const size = width <= 16 ? Math.max(4, Math.floor(wide / width)) * width : Math.max(width, 56);
   const which =
     shown.length < units! ? `the ${shown.length} strongest of ${units} filters` : units === 1 ? "the filter" : `the ${units} filters`;
   return pageOf(`${name}: ${which} of the first layer`, [
     heading(`${width} × ${height}${form.channels === 3 ? " in three colours" : ""}`, form.channels === 3 ? COLOURED : SIGNED),
     grid(
       shown.map((values) => ({ image: filterImage(values, form, width, height) })),
-      { columns: columnsFor(size, GAP), size, gap: GAP },
+      { columns: columnsFor(size, GAP, shown.length), size, gap: GAP },
     ),
     paragraph("A filter answers most to an image, or a part of one, that looks like it."),
   ]);

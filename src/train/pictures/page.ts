@@ -101,5 +101,8 @@ export function grid(tiles: readonly Tile[], { columns, size, gap = 8 }: GridOpt
   };
 }
 
-/** As many images as fit beside each other. */
-export const columnsFor = (width: number, gap: number): number => Math.max(1, Math.floor((WIDTH - 2 * MARGIN + gap) / (width + gap)));
+/** As many images as fit beside each other; of a known number of them so many that all rows are about as long. */
+export function columnsFor(width: number, gap: number, count = Number.POSITIVE_INFINITY): number {
+  const most = Math.max(1, Math.floor((WIDTH - 2 * MARGIN + gap) / (width + gap)));
+  return Number.isFinite(count) ? Math.max(1, Math.ceil(count / Math.ceil(count / most))) : most;
+}

@@ -40,6 +40,7 @@ function stepOf(e: Expr, position: ReadonlyMap<Expr, number>, report: Report): S
     }
     case "index":
     case "accumulator":
+    case "inside":
     case "loadAt":
     case "reduce":
     case "repeat":

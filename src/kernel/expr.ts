@@ -67,7 +67,14 @@ export interface Access {
   readonly strides: readonly number[];
 }
 
-export type Expr = Const | Index | Accumulator | Load | LoadAt | InRange | Reduction | Scalar | Call | Repeat | Parameter;
+/** Holds where 0 ≤ offset + Σ strides[d]·i[d] < size, over the axes of the kernel's domain. */
+export interface Bound {
+  readonly offset: number;
+  readonly strides: readonly number[];
+  readonly size: number;
+}
+
+export type Expr = Const | Index | Accumulator | Load | LoadAt | Inside | InRange | Reduction | Scalar | Call | Repeat | Parameter;
 export interface Const {
   readonly op: "const";
   readonly value: number;
@@ -87,7 +94,17 @@ export interface Accumulator {
 export interface Load {
   readonly op: "load";
   readonly from: Access;
+  /** It is read only where all of these hold, and nothing need be there elsewhere: a border that is in no memory. */
+  readonly within?: readonly Bound[];
+  /** What it is where one does not hold; anything, if nothing is said. */
+  readonly otherwise?: number | undefined;
   readonly dtype: DType;
+}
+/** Whether all of these hold. */
+export interface Inside {
+  readonly op: "inside";
+  readonly within: readonly Bound[];
+  readonly dtype: "bool";
 }
 /** `from` shifted by `at · stride` elements, where `at` is an int32 that is known to be in range: an `inRange`, or made from an index. */
 export interface LoadAt {
@@ -153,6 +170,10 @@ export const BY_NUMBER: Names = { buffer: (n) => n, check: (n) => n };
 export const constant = (value: number, dtype: DType): Const => ({ op: "const", value, dtype });
 export const index = (axis: number): Index => ({ op: "index", axis, dtype: "int32" });
 export const load = (from: Access, dtype: DType): Load => ({ op: "load", from, dtype });
+/** Read where the bounds hold, if there are any. */
+export const loadWithin = (from: Access, dtype: DType, within: readonly Bound[], otherwise?: number): Load =>
+  within.length === 0 ? load(from, dtype) : { op: "load", from, within, otherwise, dtype };
+export const inside = (within: readonly Bound[]): Inside => ({ op: "inside", within, dtype: "bool" });
 export const reduce = (combine: Combine, over: readonly number[], of: Expr): Reduction => ({
   op: "reduce",
   combine,
@@ -175,6 +196,7 @@ export function operands(e: Expr): readonly Expr[] {
     case "index":
     case "accumulator":
     case "load":
+    case "inside":
     case "parameter":
       return [];
     case "loadAt":
@@ -194,6 +216,7 @@ export function withOperands(e: Expr, to: readonly Expr[]): Expr {
     case "index":
     case "accumulator":
     case "load":
+    case "inside":
     case "parameter":
       return e;
     case "loadAt":
@@ -214,6 +237,18 @@ export const accessOf = (e: Expr): Access | undefined => (e.op === "load" || e.o
 /** The same node reading through another access. */
 export const withAccess = (e: Expr, change: (from: Access) => Access): Expr =>
   e.op === "load" || e.op === "loadAt" ? { ...e, from: change(e.from) } : e;
+
+/** The bounds an expression asks itself, not through its operands. */
+export const boundsOf = (e: Expr): readonly Bound[] => (e.op === "load" ? (e.within ?? []) : e.op === "inside" ? e.within : []);
+
+/** The same node over other steps: `change` is given the steps of what it reads, and of what it asks for. */
+export function withSteps(e: Expr, change: <S extends Access | Bound>(steps: S) => S): Expr {
+  const moved = withAccess(e, change);
+  return moved.op === "inside" || (moved.op === "load" && moved.within) ? { ...moved, within: moved.within!.map(change) } : moved;
+}
+
+/** Equal text, equal bound. */
+export const boundKey = (b: Bound): string => `${b.offset}:${b.strides.join()}<${b.size}`;
 
 /** Equal text, equal access. */
 export const accessKey = (a: Access, names = BY_NUMBER): string => `${names.buffer(a.buffer)}+${a.offset}:${a.strides.join()}`;

@@ -1,6 +1,6 @@
 /** Kernels as text a person can read: domain, accesses with their strides, and what each store writes. */
 import { showShape } from "../core/shape.ts";
-import { type Access, type Expr, nodesBelow, operands } from "./expr.ts";
+import { type Access, type Bound, type Expr, nodesBelow, operands } from "./expr.ts";
 import type { Clip, Guard, Kernel, Operand, Product, Rows, Serial, Store } from "./kernel.ts";
 import { bufferName } from "./print.ts";
 import type { Buffer } from "./program.ts";
@@ -126,6 +126,10 @@ class KernelPrinter {
     return `${this.name(buffer)}[${sumOf(offset, [...terms, more ?? ""])}]`;
   }
 
+  private bounds(within: readonly Bound[]): string {
+    return within.map(({ offset, strides, size }) => `0 ≤ ${sumOf(offset, strides.map((s, a) => term(s, this.axes[a]!)))} < ${size}`).join(" and "); // biome-ignore format: one chain
+  }
+
   expr(e: Expr): string {
     const known = this.names.get(e);
     if (known !== undefined) return known;
@@ -139,7 +143,9 @@ class KernelPrinter {
       case "parameter":
         return `parameter ${e.index}`;
       case "load":
-        return this.access(e.from);
+        return e.within ? `(${this.bounds(e.within)} ? ${this.access(e.from)} : ${e.otherwise ?? "anything"})` : this.access(e.from);
+      case "inside":
+        return `(${this.bounds(e.within)})`;
       case "loadAt":
         return this.access(e.from, `${e.stride === 1 ? "" : `${e.stride}·`}${this.expr(e.at)}`);
       case "inRange":

@@ -1,5 +1,5 @@
 /** Equal expressions become one node, so that a lowering computes each once and makes each address once. */
-import { accessKey, BY_NUMBER, type Expr, operands, rewrite } from "./expr.ts";
+import { accessKey, BY_NUMBER, boundKey, type Expr, operands, rewrite } from "./expr.ts";
 
 /** Steps of repetitions by their identity: each is made once for an element type. */
 const steps = new WeakMap<Expr, number>();
@@ -11,17 +11,21 @@ function stepNumber(step: Expr): number {
   return known;
 }
 
+const numberKey = (x: number | undefined): string => (Object.is(x, -0) ? "-0" : String(x));
+
 /** What a node is besides its operands. −0 and 0 differ, a NaN is like any other. */
 export function ownFacts(e: Expr, names = BY_NUMBER): string {
   switch (e.op) {
     case "const":
-      return Object.is(e.value, -0) ? "-0" : String(e.value);
+      return numberKey(e.value);
     case "index":
       return String(e.axis);
     case "accumulator":
       return "";
     case "load":
-      return accessKey(e.from, names);
+      return e.within ? `${accessKey(e.from, names)} ${e.within.map(boundKey)} ${numberKey(e.otherwise)}` : accessKey(e.from, names);
+    case "inside":
+      return e.within.map(boundKey).join();
     case "loadAt":
       return `${accessKey(e.from, names)} ${e.stride}`;
     case "inRange":

@@ -1,6 +1,6 @@
 /** What can be known of a kernel's expressions without running it: element types, the axes they depend on, and how large whole numbers get. */
 import { type DType, isFloat } from "../core/dtype.ts";
-import { type Call, type Expr, givesPosition, operands, type Scalar } from "./expr.ts";
+import { accessOf, boundsOf, type Call, type Expr, givesPosition, operands, type Scalar } from "./expr.ts";
 
 /** The smallest and the largest value of a whole number, both included. */
 export interface Range {
@@ -34,6 +34,8 @@ export function typeFault(e: Expr, dtypeOf: (buffer: number) => DType | undefine
     case "accumulator":
     case "parameter":
       return undefined;
+    case "inside":
+      return undefined;
     case "load":
       return e.dtype === dtypeOf(e.from.buffer) ? undefined : `reads ${dtypeOf(e.from.buffer)} as ${e.dtype}`;
     case "loadAt":
@@ -59,7 +61,7 @@ export function axesOf(nodes: readonly Expr[]): Map<Expr, Set<number>> {
   for (const e of nodes) {
     const own = new Set(operands(e).flatMap((x) => [...axes.get(x)!]));
     if (e.op === "index") own.add(e.axis);
-    if (e.op === "load" || e.op === "loadAt") e.from.strides.forEach((s, a) => s !== 0 && own.add(a));
+    for (const { strides } of [accessOf(e) ?? [], boundsOf(e)].flat()) strides.forEach((s, a) => s !== 0 && own.add(a));
     if (e.op === "reduce") for (const a of e.over) own.delete(a);
     axes.set(e, own);
   }
@@ -82,6 +84,7 @@ export function rangeOf(e: Expr, sizes: readonly number[], known: (e: Expr) => R
     case "load":
     case "loadAt":
     case "accumulator":
+    case "inside":
     case "parameter":
     case "repeat":
       return undefined;

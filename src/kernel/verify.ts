@@ -6,8 +6,9 @@
 import { bytesOf } from "../core/dtype.ts";
 import { InternalError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
+import { clipped } from "./bounds.ts";
 import { reachOf } from "./clip.ts";
-import { type Access, accessKey, accessOf, type Expr, nodesBelow } from "./expr.ts";
+import { type Access, accessKey, accessOf, boundsOf, type Expr, type Load, type LoadAt, nodesBelow } from "./expr.ts";
 import { type Kernel, nodesOf, type Operand, type Product, type Rows, type Serial } from "./kernel.ts";
 import { printKernel } from "./print-kernels.ts";
 import type { Schedule, ScheduleStep } from "./schedule.ts";
@@ -173,16 +174,26 @@ class Verifier {
         !(e.over.length > 0 && new Set(e.over).size === e.over.length && e.over.every((a) => a >= outer && a < sizes.length))
       )
         throw bad(`it reduces over the axes ${e.over}, of which ${outer} … ${sizes.length - 1} are for that`);
-      ranges.set(e, e.op === "load" || e.op === "loadAt" ? this.ranges.get(e.from.buffer) : rangeOf(e, sizes, (x) => ranges.get(x)));
+      ranges.set(e, e.op === "load" || e.op === "loadAt" ? this.rangeRead(e) : rangeOf(e, sizes, (x) => ranges.get(x)));
+      for (const b of boundsOf(e))
+        if (b.strides.length !== sizes.length) throw bad(`a bound has ${b.strides.length} strides over ${sizes.length} axes`);
       if (e.op === "load" || e.op === "loadAt") {
         if (e.from.strides.length !== sizes.length) throw bad(`a read has ${e.from.strides.length} strides over ${sizes.length} axes`);
         const at = e.op === "loadAt" ? ranges.get(e.at) : undefined;
         if (e.op === "loadAt" && !at) throw bad(`nothing says that a position in buffer ${e.from.buffer} is inside it`);
-        this.within(e.from, sizes, e.op === "loadAt" ? { range: at!, stride: e.stride } : undefined, bad);
+        const read = clipped(e.from, sizes, boundsOf(e));
+        if (read) this.within(read.access, read.sizes, e.op === "loadAt" ? { range: at!, stride: e.stride } : undefined, bad);
       }
     }
     for (const { to, value } of kernel.stores)
       this.ranges.set(to.buffer, spanned(this.ranges.get(to.buffer), ranges.get(value), this.written.has(to.buffer)));
+  }
+
+  /** The whole numbers that a read may give: where it is not read, what stands for it. */
+  private rangeRead(e: Load | LoadAt): Range | undefined {
+    const range = this.ranges.get(e.from.buffer);
+    if (e.op === "loadAt" || !e.within) return range;
+    return e.otherwise === undefined ? undefined : spanned(range, { low: e.otherwise, high: e.otherwise }, true);
   }
 
   /** An element may be read and written by one kernel only where it is the same element. */

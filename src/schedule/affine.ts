@@ -2,7 +2,7 @@
  * Index maps as affine forms of a kernel's axes. A reshape splits an index; where an axis of the kernel is too coarse for
  * that, the axis itself is split (the common refinement of all factorisations). Where there is none, the form is not affine.
  */
-import type { IndexAlgebra, Move, Value } from "../graph/op.ts";
+import type { IndexAlgebra, Move, Place, Value } from "../graph/op.ts";
 
 /** offset + Σ coefficient · axis, axes ascending, no zero coefficients. */
 export interface Affine {
@@ -92,10 +92,16 @@ export class Domain implements IndexAlgebra<Affine> {
     }
   }
 
-  /** The view of a move's input where the move is seen through `view`; undefined where it has none. */
+  /** How the input of a move, or of what has a border, is seen where that is seen through `view`; undefined of anything else. Throws NotAffine. */
+  sourceOf(v: Value, view: View): View | undefined {
+    if (v.op.kind === "move") return (v.op as Move).source(view, this, v.attributes, v.inputs[0]!, v);
+    return v.op.kind === "place" ? (v.op as Place).source?.(view, this, v.attributes) : undefined;
+  }
+
+  /** The view of a move's input, or of what has a border, where it is seen through `view`; undefined where it has none. */
   through(move: Value, view: View): View | undefined {
     try {
-      return (move.op as Move).source(view, this, move.attributes, move.inputs[0]!, move);
+      return this.sourceOf(move, view);
     } catch (error) {
       if (error instanceof NotAffine) return undefined;
       throw error;

@@ -1,8 +1,22 @@
 /** A cluster becomes a kernel: the expressions of its stores, with loads where other clusters' results or leaves are read. */
 import { InternalError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
-import type { ConstantAttributes, Elementwise, IotaAttributes, Move, Value } from "../graph/op.ts";
-import { type Access, cast, constant, type Expr, index, load, reduce, scalar } from "../kernel/expr.ts";
+import type { ConstantAttributes, Elementwise, IotaAttributes, Move, Place, Value } from "../graph/op.ts";
+import { alwaysHolds, together } from "../kernel/bounds.ts";
+import {
+  type Access,
+  type Bound,
+  cast,
+  constant,
+  type Expr,
+  index,
+  inside,
+  load,
+  loadWithin,
+  reduce,
+  scalar,
+  select,
+} from "../kernel/expr.ts";
 import type { Kernel, Product, Rows, Store } from "../kernel/kernel.ts";
 import { type Affine, type View, viewKey } from "./affine.ts";
 import type { Cluster } from "./cluster.ts";
@@ -36,6 +50,8 @@ class Builder {
   private readonly cluster: Cluster;
   private readonly memory: Memory;
   private readonly exprs = new Map<string, Expr>();
+  /** What must hold for anything to be read, where the expression at hand looks beyond a value. */
+  private within: readonly Border[] = [];
   /** In a product's epilogue the contraction is the accumulator. */
   private accumulate = false;
 
@@ -89,7 +105,7 @@ class Builder {
 
   private expr(v: Value, view: View): Expr {
     const current = this.cluster.domain.currentView(view);
-    const key = `${v.id}|${viewKey(current)}`;
+    const key = `${v.id}|${viewKey(current)}|${this.within.map((b) => `${viewKey([b.form])}<${b.size}`).join(";")}`;
     const known = this.exprs.get(key);
     if (known) return known;
     const made = this.make(v, current);
@@ -109,14 +125,16 @@ class Builder {
       }
       case "move":
         return this.expr(v.inputs[0]!, (v.op as Move).source(view, this.cluster.domain, v.attributes, v.inputs[0]!, v));
+      case "place":
+        return this.bordered(v, v.op as Place, view);
       case "reduce": {
         const inner = this.innerOf(v, view);
-        const { view: at } = this.cluster.demand(v, 0, view, inner, "compute");
+        const { view: at } = this.cluster.demand(v, 0, view, inner);
         return reduce(v.op.combine, this.loopAxes(inner), this.expr(v.inputs[0]!, at));
       }
       case "contract": {
         const inner = this.innerOf(v, view);
-        const [a, b] = v.inputs.map((x, i) => this.expr(x, this.cluster.demand(v, i, view, inner, "compute").view));
+        const [a, b] = v.inputs.map((x, i) => this.expr(x, this.cluster.demand(v, i, view, inner).view));
         const product = scalar("mul", [a!, b!], v.dtype);
         return inner.length === 0 ? product : reduce("sum", this.loopAxes(inner), product);
       }
@@ -125,6 +143,31 @@ class Builder {
       default:
         throw new InternalError(`%${v.id} (${v.op.name}) cannot be computed inside another kernel`);
     }
+  }
+
+  /** What has a border: read within its bounds, and `fill` beyond them. */
+  private bordered(v: Value, op: Place, view: View): Expr {
+    const { domain } = this.cluster;
+    const x = v.inputs[0]!;
+    const at = domain.currentView(op.source!(view, domain, v.attributes)!);
+    const around = this.within;
+    const own = at.map((form, axis): Border => ({ form, size: x.shape[axis]! })).filter((b) => !alwaysHolds(this.boundOf(b), domain.sizes));
+    this.within = [...around, ...own];
+    const inner = this.expr(x, at);
+    const bounds = this.within.map((b) => this.boundOf(b));
+    this.within = around;
+    if (own.length === 0) return inner;
+    const fill = op.fill(v.attributes);
+    if (inner.op === "load" && inner.otherwise === undefined) return { ...inner, otherwise: fill };
+    return select(inside(bounds.slice(around.length)), inner, constant(fill, v.dtype));
+  }
+
+  private boundOf({ form, size }: Border): Bound {
+    const { sizes } = this.cluster.domain;
+    const strides = new Array<number>(sizes.length).fill(0);
+    const { offset, terms } = this.cluster.domain.current(form);
+    for (const [axis, c] of terms) strides[axis] = c;
+    return { offset, strides, size };
   }
 
   private innerOf(v: Value, view: View): readonly number[] {
@@ -142,7 +185,7 @@ class Builder {
   private fromMemory(v: Value, view: View): Expr {
     const buffer = this.memory.bufferOf(v);
     if (buffer === undefined) throw new InternalError(`%${v.id} (${v.op.name}) is neither computed here nor in memory`);
-    return load(this.access(buffer, v, view), v.dtype);
+    return loadWithin(this.access(buffer, v, view), v.dtype, together(this.within.map((b) => this.boundOf(b))));
   }
 
   private leaf(v: Value, view: View): Expr {
@@ -177,4 +220,10 @@ class Builder {
     const source: View = [...view.slice(0, batch), { offset: 0, terms: [] }, ...view.slice(indices.shape.length)];
     return { op: "loadAt", from: this.access(buffer, x, source), at, stride: this.memory.stridesOf(x)[batch]!, dtype: v.dtype };
   }
+}
+
+/** A position that must lie within an axis. */
+interface Border {
+  readonly form: Affine;
+  readonly size: number;
 }

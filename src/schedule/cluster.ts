@@ -1,7 +1,7 @@
 /** A kernel while it is made: which values are computed in it, under which views, and what it writes. */
 import { sameShape } from "../core/shape.ts";
 import { inputSlots } from "../graph/form.ts";
-import type { ContractSlot, Form, Move, Place, Value } from "../graph/op.ts";
+import type { ContractSlot, Form, Value } from "../graph/op.ts";
 import { COMBINES } from "../kernel/expr.ts";
 import { type Affine, axisForm, constantForm, Domain, type View, viewKey } from "./affine.ts";
 import { weightOf } from "./classify.ts";
@@ -14,11 +14,14 @@ export interface Demand {
   readonly cluster: Cluster;
   readonly want: Want;
   readonly view: View;
+  /** Whether the view may look beyond the value, into a border that is around it. */
+  readonly beyond: boolean;
 }
 
 /** A value computed in a cluster, once for each view of it. */
 interface Member {
   readonly want: Want;
+  readonly beyond: boolean;
   readonly views: Map<string, { view: View; inner: readonly number[] }>;
 }
 
@@ -35,6 +38,8 @@ export class Cluster {
   weight = 0;
   /** Operations repeated because a smaller value is stretched over the domain. */
   repeated = 0;
+  /** Whether something is read here only within bounds. */
+  looksBeyond = false;
   /** Clusters that read what this one writes. */
   readonly consumers = new Set<Cluster>();
 
@@ -73,10 +78,13 @@ export class Cluster {
     return member ? [...member.views.values()].map(({ view, inner }) => ({ view: this.domain.currentView(view), inner })) : [];
   }
 
-  join(v: Value, want: Want, views: readonly View[]): void {
-    const member = this.members.get(v) ?? { want, views: new Map() };
+  join(v: Value, demands: readonly Demand[]): void {
+    const want = demands.some((d) => d.want === "load") ? "load" : "compute";
+    const beyond = v.op.kind === "place" || demands.some((d) => d.beyond);
+    const member = this.members.get(v) ?? { want, beyond, views: new Map() };
     this.members.set(v, member);
-    for (const view of views) {
+    this.looksBeyond ||= beyond;
+    for (const { view } of demands) {
       const key = viewKey(this.domain.currentView(view));
       if (member.views.has(key)) continue;
       member.views.set(key, { view, inner: this.innerAxes(v, view) });
@@ -87,11 +95,11 @@ export class Cluster {
   /** What it reads from memory, and how: but for what is read at computed positions. */
   reads(): { value: Value; view: View }[] {
     const found: { value: Value; view: View }[] = [];
-    for (const [v, { want }] of this.members)
+    for (const v of this.members.keys())
       for (const { view, inner } of this.viewsOf(v))
         v.inputs.forEach((value, i) => {
           if (this.members.has(value)) return;
-          const demand = this.demand(v, i, view, inner, want);
+          const demand = this.demand(v, i, view, inner);
           if (demand.want !== "memory") found.push({ value, view: this.domain.currentView(demand.view) });
         });
     return found;
@@ -134,21 +142,16 @@ export class Cluster {
     return axes;
   }
 
-  /** How the input of a move, or of a border, is seen where that is seen through `view`; undefined of anything else. */
-  sourceOf(v: Value, view: View): View | undefined {
-    if (v.op.kind === "move") return (v.op as Move).source(view, this.domain, v.attributes, v.inputs[0]!, v);
-    return v.op.kind === "place" ? (v.op as Place).source?.(view, this.domain, v.attributes) : undefined;
-  }
-
   /** What a value computed here under a view wants of its input `i`. Throws NotAffine where a move has no affine view here. */
-  demand(v: Value, i: number, view: View, inner: readonly number[], want: Want): Demand {
+  demand(v: Value, i: number, view: View, inner: readonly number[]): Demand {
     const { op } = v;
     const input = v.inputs[i]!;
-    const of = (w: Want, at: View): Demand => ({ cluster: this, want: w, view: at });
+    const { want = "compute", beyond = false } = this.members.get(v) ?? {};
+    const of = (w: Want, at: View): Demand => ({ cluster: this, want: w, view: at, beyond });
     switch (op.kind) {
       case "move":
       case "place":
-        return of(want, this.sourceOf(v, view)!);
+        return of(want, this.domain.sourceOf(v, view)!);
       case "reduce":
         return of("compute", reducedView(v, view, inner));
       case "contract":

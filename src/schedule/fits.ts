@@ -2,7 +2,7 @@
 import { sameShape, sizeOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
 import { type View, viewKey } from "./affine.ts";
-import { isCostly, weightOf } from "./classify.ts";
+import { canFail, isCostly, weightOf } from "./classify.ts";
 import { type Cluster, type Demand, reducedSizes } from "./cluster.ts";
 import type { Contraction } from "./contraction.ts";
 
@@ -16,6 +16,8 @@ const ROW_BYTES = 16_384;
 /** Whether a value can be computed in a cluster, under what its consumers there ask. */
 export function fits(v: Value, cluster: Cluster, demands: readonly Demand[], contractions: ReadonlyMap<Value, Contraction>): boolean {
   if (cluster.special || demands.some((d) => d.want !== "compute")) return false;
+  // In a border nothing is computed but what costs little and cannot fail.
+  if (demands.some((d) => d.beyond) && (v.op.kind !== "elementwise" || isCostly(v) || canFail(v) || cluster.base)) return false;
   const views = [...new Map(demands.map((d) => [viewKey(cluster.domain.currentView(d.view)), d.view])).values()];
   if (cluster.weight + weightOf(v) * views.length > CAP) return false;
   switch (v.op.kind) {
@@ -48,9 +50,10 @@ function elementwiseFits(v: Value, cluster: Cluster, views: readonly View[]): bo
 /** A float64 scalar made float32, a learning rate: computed inside a float32 kernel it would halve the kernel's lanes. */
 const narrows = (v: Value): boolean => sizeOf(v.shape) === 1 && v.dtype !== "float64" && v.inputs.some((x) => x.dtype === "float64");
 
-/** A product joins what follows it where that is computed for the same elements. */
+/** A product joins what follows it where that is computed for the same elements. Its epilogue asks no bounds. */
 function canBeBase(v: Value, cluster: Cluster, views: readonly View[]): boolean {
-  if (cluster.base || cluster.hasReductions || [...cluster.members.keys()].some((m) => m.op.kind === "indexed")) return false;
+  if (cluster.base || cluster.hasReductions || cluster.looksBeyond || [...cluster.members.keys()].some((m) => m.op.kind === "indexed"))
+    return false;
   const { domain, shape } = cluster;
   const unsplit = domain.order.length === shape.length && domain.order.every((a, i) => a === i);
   return unsplit && sameShape(shape, v.shape) && views.every((view) => cluster.isIdentity(view));

@@ -7,7 +7,7 @@
  */
 import { sameShape, sizeOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
-import { isCostly, isFilled, isLeaf } from "./classify.ts";
+import { hasBorder, isCostly, isFilled, isLeaf } from "./classify.ts";
 import { Cluster, type Demand, looksForOne, lookThroughTheSame } from "./cluster.ts";
 import { type Contraction, planContraction } from "./contraction.ts";
 import { fits } from "./fits.ts";
@@ -67,6 +67,7 @@ class Fuser implements Fusion {
     if (!demands) return;
     const stored = !this.fusing || this.inMemory.has(v) || demands.some((d) => d.want === "memory");
     if (v.op.kind === "move") return this.settleMove(v, demands, stored);
+    if (!stored && hasBorder(v) && this.lookBeyond(v, demands)) return;
     if (!stored && (this.joinOne(v, demands) || this.repeat(v, demands))) return;
     if (!this.storeWith(v, demands) && !this.storeBeside(v, demands)) this.storeApart(v, demands);
   }
@@ -76,8 +77,8 @@ class Fuser implements Fusion {
     for (const [c, i] of this.consumers.get(v) ?? []) {
       if (this.aliases.get(c) === v) this.inMemory.add(v);
       for (const cluster of this.within.get(c) ?? []) {
-        if (cluster.special) all.push({ cluster, want: "memory", view: [] });
-        else for (const { view, inner } of cluster.viewsOf(c)) all.push(cluster.demand(c, i, view, inner, cluster.members.get(c)!.want));
+        if (cluster.special) all.push({ cluster, want: "memory", view: [], beyond: false });
+        else for (const { view, inner } of cluster.viewsOf(c)) all.push(cluster.demand(c, i, view, inner));
       }
     }
     return all;
@@ -122,8 +123,7 @@ class Fuser implements Fusion {
 
   /** v is computed in `cluster`, as the demands from there want it. */
   private put(v: Value, cluster: Cluster, here: readonly Demand[]): void {
-    const want = here.some((d) => d.want === "load") ? "load" : "compute";
-    cluster.join(v, want, here.map((d) => d.view)); // biome-ignore format: one call
+    cluster.join(v, here);
     listIn(this.within, v).push(cluster);
   }
 
@@ -164,9 +164,23 @@ class Fuser implements Fusion {
 
   private moveAlong(v: Value, demands: readonly Demand[]): boolean {
     // A trial: refining a domain for a view is harmless even if a later one fails.
-    if (!demands.every((d) => d.cluster.domain.through(v, d.view))) return false;
+    if (!demands.every((d) => !d.cluster.special && d.cluster.domain.through(v, d.view))) return false;
     for (const [cluster, here] of byCluster(demands)) this.put(v, cluster, here);
     return true;
+  }
+
+  /**
+   * What has a border is read where it lies, and its border is in no memory. Not in the epilogue of a product, nor by one: they ask no bounds.
+   */
+  private lookBeyond(v: Value, demands: readonly Demand[]): boolean {
+    if (!demands.every((d) => !d.cluster.base && !this.awaitsProduct(d.cluster))) return false;
+    return this.moveAlong(v, demands);
+  }
+
+  /** Whether a product may still join a cluster. */
+  private awaitsProduct(cluster: Cluster): boolean {
+    const isOne = (x: Value): boolean => this.contractions.get(x)?.as === "product" && !this.within.has(x);
+    return [...cluster.members.keys()].some((m) => m.op.kind === "elementwise" && m.inputs.some(isOne));
   }
 
   // ---- stored
@@ -195,7 +209,7 @@ class Fuser implements Fusion {
     for (const [other] of this.consumers.get(v.inputs[0]!) ?? []) {
       const cluster = lookThroughTheSame(v, other) ? this.home.get(other) : undefined;
       if (!cluster?.stores.includes(other) || !sameShape(cluster.shape, v.shape)) continue;
-      const here: Demand[] = [{ cluster, want: "compute", view: cluster.identity }];
+      const here = [wholeOf(cluster)];
       if (!fits(v, cluster, here, this.contractions) || this.readersOf(v, demands).some((d) => reaches(d.cluster, cluster))) continue;
       this.put(v, cluster, here);
       cluster.stores.push(v);
@@ -206,13 +220,16 @@ class Fuser implements Fusion {
   }
 
   private storeApart(v: Value, demands: readonly Demand[]): void {
-    const whole = v.op.kind === "serial" || v.op.kind === "place" || (v.op.kind === "indexed" && v.op.mode === "scatterAdd");
+    const whole =
+      v.op.kind === "serial" ||
+      (v.op.kind === "place" && !(this.fusing && hasBorder(v))) ||
+      (v.op.kind === "indexed" && v.op.mode === "scatterAdd");
     const cluster = new Cluster(v.shape, whole ? v : undefined);
     this.clusters.push(cluster);
     if (whole) listIn(this.within, v).push(cluster);
     else {
       this.beBase(v, cluster);
-      this.put(v, cluster, [{ cluster, want: "compute", view: cluster.identity }]);
+      this.put(v, cluster, [wholeOf(cluster)]);
       cluster.stores.push(v);
     }
     this.write(v, cluster, demands);
@@ -233,9 +250,12 @@ class Fuser implements Fusion {
 function readsInside(v: Value, { cluster, want, view }: Demand): boolean {
   if (!cluster.base || want !== "load") return false;
   const sum = { k: cluster.viewsOf(cluster.base)[0]!.inner, sizes: cluster.domain.sizes };
-  const from = cluster.sourceOf(v, view);
+  const from = cluster.domain.sourceOf(v, view);
   return from?.every((form, axis) => cutsSums({ form, size: v.inputs[0]!.shape[axis]! }, sum)) ?? false;
 }
+
+/** All of what a cluster computes, as it is. */
+const wholeOf = (cluster: Cluster): Demand => ({ cluster, want: "compute", view: cluster.identity, beyond: false });
 
 /** The list of a key, made where there is none. */
 function listIn<K, T>(lists: Map<K, T[]>, key: K): T[] {

@@ -1,6 +1,6 @@
 /** What moves along the axes of a kernel's domain, as the kernel has it: by the position of a loop instead of the number of an axis. */
 import { InternalError } from "../core/errors.ts";
-import { type Access, type Expr, rewrite, withAccess } from "../kernel/expr.ts";
+import { type Access, type Bound, type Expr, rewrite, withSteps } from "../kernel/expr.ts";
 import type { AxisGroup } from "../kernel/merge.ts";
 
 export type Positions = ReadonlyMap<number, number>;
@@ -25,7 +25,7 @@ export function placedStrides(strides: readonly number[], position: Positions, r
   return placed;
 }
 
-export const placed = (a: Access, position: Positions, rank: number): Access => ({
+export const placed = <S extends Access | Bound>(a: S, position: Positions, rank: number): S => ({
   ...a,
   strides: placedStrides(a.strides, position, rank),
 });
@@ -35,7 +35,7 @@ export function placedExpr(root: Expr, position: Positions, rank: number): Expr 
   const [made] = rewrite([root], (e) => {
     if (e.op === "index") return { ...e, axis: at(e.axis) };
     if (e.op === "reduce") return { ...e, over: e.over.map(at) };
-    return withAccess(e, (a) => placed(a, position, rank));
+    return withSteps(e, (a) => placed(a, position, rank));
   });
   return made!;
 }

@@ -55,7 +55,7 @@ export function sumOf(cluster: Cluster): Sum {
 function factorOf(cluster: Cluster, value: Value, view: View): Factor {
   const bounds: Bound[] = [];
   while (cluster.members.has(value)) {
-    const from = cluster.sourceOf(value, view)!;
+    const from = cluster.domain.sourceOf(value, view)!;
     const source = value.inputs[0]!;
     if (value.op.kind === "place") bounds.push(...from.map((form, axis) => ({ form, size: source.shape[axis]! })));
     [value, view] = [source, from];

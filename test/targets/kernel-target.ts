@@ -5,7 +5,7 @@
 import { bytesOf, type TypedArray, viewOf } from "../../src/core/dtype.ts";
 import type { Op, Serial as SerialOp } from "../../src/graph/op.ts";
 import { meaningOf } from "../../src/interpret/elementwise.ts";
-import { type Access, COMBINES, type Expr, givesPosition, type Reduction } from "../../src/kernel/expr.ts";
+import { type Access, type Bound, COMBINES, type Expr, givesPosition, type Reduction } from "../../src/kernel/expr.ts";
 import { type Kernel, nodesOf, type Product, type Rows, readsOf, type Serial, type Store, writesOf } from "../../src/kernel/kernel.ts";
 import type { Argument, Buffer, Program, Step } from "../../src/kernel/program.ts";
 import { axesOf } from "../../src/kernel/verify-expressions.ts";
@@ -188,6 +188,13 @@ class Evaluation {
     return strides.reduce((sum, s, a) => sum + s * this.at[a]!, offset);
   }
 
+  private holds(within: readonly Bound[]): boolean {
+    return within.every(({ offset, strides, size }) => {
+      const at = strides.reduce((sum, s, a) => sum + s * this.at[a]!, offset);
+      return at >= 0 && at < size;
+    });
+  }
+
   /** Each node once for each position of the axes that it depends on. */
   private value(e: Expr): number {
     const axes = this.axes.get(e)!;
@@ -207,7 +214,11 @@ class Evaluation {
         return this.at[e.axis]!;
       case "accumulator":
         return this.dot(this.kernel as Product);
+      case "inside":
+        return Number(this.holds(e.within));
       case "load":
+        // Where it may be anything, nothing may depend on it.
+        if (e.within && !this.holds(e.within)) return e.otherwise ?? Number.NaN;
         return Number(this.memory.get(e.from.buffer)![this.element(e.from)]);
       case "loadAt":
         return Number(this.memory.get(e.from.buffer)![this.element(e.from) + e.stride * this.value(e.at)]);

@@ -2,7 +2,17 @@
  * Axes made simple before loops are made of them: axes of size 1 vanish, neighbours that every access runs through
  * as one are merged, equal subexpressions become one node.
  */
-import { type Access, constant, type Expr, givesPosition, type Reduction, rewrite, withAccess } from "../../kernel/expr.ts";
+import {
+  type Access,
+  type Bound,
+  boundsOf,
+  constant,
+  type Expr,
+  givesPosition,
+  type Reduction,
+  rewrite,
+  withSteps,
+} from "../../kernel/expr.ts";
 import { accessesOf, type Guard, nodesOf, type Rows, rootsOf, type Store, withRoots } from "../../kernel/kernel.ts";
 import { mergeAxes } from "../../kernel/merge.ts";
 import { shared } from "../../kernel/share.ts";
@@ -26,17 +36,19 @@ export function simplify(kernel: Rows): Nest {
 /** The independent axes. */
 export const outerAxes = (nest: Nest): AxisSet => axisSet(nest.outer.flatMap((outer, axis) => (outer ? [axis] : [])));
 
-function mapExprs({ stores, guards }: Nest, rule: (e: Expr) => Expr, access: (a: Access) => Access): Pick<Nest, "stores" | "guards"> {
-  const moved = { stores: stores.map((s) => ({ ...s, to: access(s.to) })), guards };
+type Steps = Access | Bound;
+
+function mapExprs({ stores, guards }: Nest, rule: (e: Expr) => Expr, steps: <S extends Steps>(a: S) => S): Pick<Nest, "stores" | "guards"> {
+  const moved = { stores: stores.map((s) => ({ ...s, to: steps(s.to) })), guards };
   return withRoots(
     moved,
-    rewrite(rootsOf(moved), (e) => rule(withAccess(e, access))),
+    rewrite(rootsOf(moved), (e) => rule(withSteps(e, steps))),
   );
 }
 
 /** Renumbers axes: `to[a]` is the new number of axis a, or -1 for one that is gone (its index is 0 everywhere). */
 function renumber(nest: Nest, to: readonly number[], sizes: readonly number[], outer: readonly boolean[]): Nest {
-  const access = (a: Access): Access => {
+  const steps = <S extends Steps>(a: S): S => {
     const strides = new Array<number>(sizes.length).fill(0);
     a.strides.forEach((s, axis) => {
       const at = to[axis]!;
@@ -51,7 +63,7 @@ function renumber(nest: Nest, to: readonly number[], sizes: readonly number[], o
     if (over.length > 0) return { ...e, over };
     return givesPosition(e.combine) ? constant(0, "int32") : e.of;
   };
-  return { sizes, outer, ...mapExprs(nest, rule, access) };
+  return { sizes, outer, ...mapExprs(nest, rule, steps) };
 }
 
 function withoutOnes(nest: Nest): Nest {
@@ -77,7 +89,7 @@ function merged(nest: Nest): Nest {
   const reductions = nodes.flatMap((e) => (e.op === "reduce" ? [e] : []));
   const groups = mergeAxes([...nest.sizes.keys()], {
     sizes: nest.sizes,
-    strides: accessesOf(nest).map((a) => a.strides),
+    strides: [...accessesOf(nest), ...nodes.flatMap(boundsOf)].map((a) => a.strides),
     may: (a, b) => nest.outer[a] === nest.outer[b] && !indexed.has(a) && !indexed.has(b) && reductions.every((r) => runsThrough(r, a, b)),
   });
   if (groups.length === nest.sizes.length) return nest;

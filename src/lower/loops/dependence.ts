@@ -1,5 +1,5 @@
 /** What depends on what within a kernel's expressions. */
-import { type Expr, nodesBelow, operands } from "../../kernel/expr.ts";
+import { accessOf, boundsOf, type Expr, nodesBelow, operands } from "../../kernel/expr.ts";
 import { type AxisSet, axesAlong, axisSet, NO_AXES, withoutAxes } from "./axis-set.ts";
 
 /**
@@ -12,8 +12,8 @@ export function freeAxes(nodes: readonly Expr[]): Map<Expr, AxisSet> {
   for (const e of nodes) {
     let axes = operands(e).reduce((set, x) => set | free.get(x)!, NO_AXES);
     if (e.op === "index") axes = axisSet([e.axis]);
-    else if (e.op === "load" || e.op === "loadAt") axes |= axesAlong(e.from.strides);
     else if (e.op === "reduce") axes = withoutAxes(axes, axisSet(e.over));
+    else for (const { strides } of [accessOf(e) ?? [], boundsOf(e)].flat()) axes |= axesAlong(strides);
     free.set(e, axes);
   }
   return free;

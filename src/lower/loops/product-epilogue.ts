@@ -181,6 +181,7 @@ export class Epilogue {
       case "load":
         return this.load(e.from, level, place, at);
       case "loadAt":
+      case "inside":
       case "inRange":
       case "reduce":
       case "parameter":

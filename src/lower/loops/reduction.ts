@@ -49,7 +49,8 @@ export function accumulator(r: Reduction, copies: number, inLanes: boolean, loca
   };
 }
 
-function identityOf(combine: Combine, lane: Lane): number {
+/** What a reduction starts from, and what changes nothing in it. */
+export function identityOf(combine: Combine, lane: Lane): number {
   const float = lane === "f32" || lane === "f64";
   switch (combine) {
     case "sum":

@@ -49,6 +49,7 @@ function evaluate(step: Expr, parameters: readonly Vec[], lines: Lines): Vec {
       case "accumulator":
       case "load":
       case "loadAt":
+      case "inside":
       case "inRange":
       case "reduce":
         throw new InternalError(`${e.op} in the step of a repetition`);

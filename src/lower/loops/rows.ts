@@ -3,7 +3,17 @@
  * loops; one axis runs over the lanes of a vector.
  */
 import { bytesOf } from "../../core/dtype.ts";
-import { type Access, accessKey, type Expr, givesPosition, operands, type Reduction, readsBelow } from "../../kernel/expr.ts";
+import {
+  type Access,
+  accessKey,
+  type Expr,
+  givesPosition,
+  type Inside,
+  type Load,
+  operands,
+  type Reduction,
+  readsBelow,
+} from "../../kernel/expr.ts";
 import { accessesOf, nodesOf, type Rows, rootsOf, type Store, withRoots } from "../../kernel/kernel.ts";
 import { type Int, type IntLocal, iadd, imin, imul, int, type LoopModule, type Vec, vec } from "../../kernel/loop.ts";
 import { expand } from "../../kernel/math/index.ts";
@@ -11,6 +21,7 @@ import type { Lowered } from "../target.ts";
 import { type Nest, outerAxes, simplify } from "./axes.ts";
 import { type AxisSet, axesAlong, axisSet, hasAxis, NO_AXES, withoutAxes } from "./axis-set.ts";
 import { ArgumentBlock, blockSize, keyOf, THREAD_BYTES } from "./block.ts";
+import { Bounds } from "./bounds.ts";
 import { freeAxes, isPartOf, outsideReductions } from "./dependence.ts";
 import { firstLanes, loadLanes, type Spacing, storeLanes } from "./lanes.ts";
 import type { LoopContext } from "./machine.ts";
@@ -46,6 +57,7 @@ class RowsEmitter {
   private readonly nest: Nest;
   private readonly context: LoopContext;
   private readonly loops: Loops;
+  private readonly bounds: Bounds;
   /** The axes each node depends on. */
   private readonly free: ReadonlyMap<Expr, AxisSet>;
   private readonly reductions: Reduction[];
@@ -63,6 +75,7 @@ class RowsEmitter {
     const lanes = context.machine.vectorBytes / (wide ? 8 : 4);
     const sizes = nest.sizes.map((n, a) => this.block.size(n, `n${a}`));
     this.loops = new Loops({ block: this.block, context, lane: chooseLane(nest, lanes), lanes, sizes });
+    this.bounds = new Bounds(this.loops, this.block, nest.sizes);
     this.free = freeAxes(nodes);
     this.reductions = nodes.filter((e) => e.op === "reduce");
     const kept = worthKeeping(nest, this.loops.lane, this.free);
@@ -166,7 +179,9 @@ class RowsEmitter {
           ? { op: "ramp", value: this.loops.laneScope(scope)!.at, lane: "i32" }
           : { op: "splatInt", value: scope.at, lane: "i32" };
       case "load":
-        return this.load(e.from, scope);
+        return this.load(e, scope);
+      case "inside":
+        return this.inside(e, scope);
       case "loadAt":
         return this.loadAt(e, scope);
       case "inRange":
@@ -178,10 +193,23 @@ class RowsEmitter {
     }
   }
 
-  private load(from: Access, scope: Scope): Vec {
+  private load({ from, within, otherwise = 0 }: Load, scope: Scope): Vec {
     const at = this.loops.address(from, scope);
     const inLanes = this.loops.laneScope(scope);
-    return loadLanes(this.context.dtypeOf(from.buffer), at, this.spacing(from, inLanes), inLanes?.count);
+    const dtype = this.context.dtypeOf(from.buffer);
+    const spacing = this.spacing(from, inLanes);
+    const plain = (): Vec => loadLanes(dtype, at, spacing, inLanes?.count);
+    const open = this.bounds.open(within);
+    if (open.length === 0) return plain();
+    const lane = laneOf(dtype);
+    const step = spacing === "one" ? 0 : spacing === "next" ? bytesOf(dtype) : spacing.step;
+    const some = (index: Vec): Vec => (spacing === "one" ? plain() : { op: "gather", dtype, at, index, step, lane });
+    return this.bounds.read(open, { op: "splat", value: otherwise, lane }, scope, plain, some);
+  }
+
+  private inside({ within }: Inside, scope: Scope): Vec {
+    const open = this.bounds.open(within);
+    return open.length === 0 ? { op: "splat", value: 1, lane: "mask32" } : this.bounds.mask(open, scope);
   }
 
   private spacing(a: Access, inLanes: Scope | undefined): Spacing {
@@ -273,7 +301,7 @@ class RowsEmitter {
   private inPass(write: () => void): void {
     const pass = ++this.passes;
     this.openPasses.set(pass, this.loops.scopes.length);
-    write();
+    this.bounds.afresh(write);
     this.openPasses.delete(pass);
   }
 
@@ -303,12 +331,13 @@ class RowsEmitter {
     const unroll = light && !ordered ? 4 : 1;
     const accumulators = together.map((r) => accumulator(r, unroll, inLanes, (lane) => vec(this.loops.names.fresh("acc"), lane)));
     this.prepare(together.map((r) => r.of));
+    const skipped = this.bounds.skipped(together);
     for (const a of accumulators) scope.lines.statements.push(...a.start(() => this.loops.positionAlong(first.over, "first")));
     // Positions are met in rising order, whichever axis runs over the lanes; else that one comes last.
     const axes = ordered ? first.over : first.over.toSorted((a, b) => Number(a === this.loops.lane) - Number(b === this.loops.lane));
     this.loops.over(
       axes,
-      (a) => [0, this.loops.sizes[a]!],
+      (a) => this.bounds.range(a, skipped),
       unroll,
       (copy) => {
         together.forEach((r, i) => {

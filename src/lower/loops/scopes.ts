@@ -3,7 +3,7 @@
  * outermost scope that binds all it depends on, and once.
  */
 import { bytesOf } from "../../core/dtype.ts";
-import { type Access, accessKey, type Expr } from "../../kernel/expr.ts";
+import { type Access, accessKey, type Bound, boundKey, type Expr } from "../../kernel/expr.ts";
 import { type Int, type IntLocal, iadd, imul, int, irem, isub, type Statement, type Vec } from "../../kernel/loop.ts";
 import { type AxisSet, hasAxis } from "./axis-set.ts";
 import type { ArgumentBlock } from "./block.ts";
@@ -31,6 +31,14 @@ export interface LoopsOptions {
   readonly lanes: number;
   /** The length of each axis. */
   readonly sizes: readonly Int[];
+}
+
+/** Where steps begin, what they are called, and how many bytes one is. */
+interface Steps {
+  readonly key: string;
+  readonly bytes: number;
+  readonly name: string;
+  readonly base: Int;
 }
 
 export class Loops {
@@ -117,19 +125,35 @@ export class Loops {
   address(a: Access, scope: Scope): Int {
     const bytes = bytesOf(this.context.dtypeOf(a.buffer));
     const key = accessKey(a);
-    let address: Int = this.rooted(key, () => this.block.address(a.buffer, a.offset * bytes, "p"));
+    return this.along(
+      a.strides,
+      { key, bytes, name: "p", base: this.rooted(key, () => this.block.address(a.buffer, a.offset * bytes, "p")) },
+      scope,
+    );
+  }
+
+  /** What a bound asks about, at the first lane. */
+  form(b: Bound, scope: Scope): Int {
+    const key = `bound ${boundKey(b)}`;
+    const base = b.offset === 0 ? 0 : this.rooted(key, () => this.block.size(b.offset, "from"));
+    return this.along(b.strides, { key, bytes: 1, name: "at", base }, scope);
+  }
+
+  /** base + Σ strides · positions of the loops up to a scope, each part in the outermost loop that has it. */
+  private along(strides: readonly number[], steps: Steps, scope: Scope): Int {
+    let sum = steps.base;
     for (const s of this.scopes.slice(1, this.scopes.indexOf(scope) + 1)) {
-      const stride = a.strides[s.axis]!;
-      if (stride !== 0) {
-        let here = s.addresses.get(key);
-        if (here === undefined) {
-          here = s.lines.int(iadd(address, this.byteOffset(s, stride, bytes, key)), "p");
-          s.addresses.set(key, here);
-        }
-        address = here;
-      }
+      const stride = strides[s.axis]!;
+      if (stride !== 0) sum = this.once(steps.key, s, () => iadd(sum, this.byteOffset(s, stride, steps.bytes, steps.key)), steps.name);
     }
-    return address;
+    return sum;
+  }
+
+  /** A number that is computed in a scope the first time it is asked for there. */
+  once(key: string, { addresses, lines }: Scope, make: () => Int, name: string): Int {
+    const known = addresses.get(key) ?? lines.int(make(), name);
+    addresses.set(key, known);
+    return known;
   }
 
   rooted(key: string, make: () => IntLocal): IntLocal {
@@ -141,9 +165,7 @@ export class Loops {
   private byteOffset(s: Scope, stride: number, bytes: number, key: string): Int {
     if (stride !== 1) return imul(s.at, this.stride(key, s.axis, stride * bytes));
     const shared = `×${bytes}`;
-    const known = s.addresses.get(shared) ?? s.lines.int(imul(s.at, bytes), "o");
-    s.addresses.set(shared, known);
-    return known;
+    return this.once(shared, s, () => imul(s.at, bytes), "o");
   }
 
   /** Bytes from one element to the next along an axis, an argument of the kernel. */

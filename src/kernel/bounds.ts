@@ -1,0 +1,62 @@
+/** What bounds say about the points at which they hold. */
+import type { Access, Bound } from "./expr.ts";
+
+/**
+ * An access over axes of its own that reaches at least what `from` reaches where all bounds hold: each bound whose form the access moves by becomes
+ * one axis, as far as the bound lets it go. Undefined where they never hold.
+ */
+export function clipped(
+  from: Access,
+  sizes: readonly number[],
+  bounds: readonly Bound[],
+): { readonly access: Access; readonly sizes: readonly number[] } | undefined {
+  let { offset } = from;
+  const strides = [...from.strides];
+  const [added, lengths]: [number[], number[]] = [[], []];
+  for (const b of bounds) {
+    const [low, high] = reach(b, sizes);
+    if (high < 0 || low >= b.size) return undefined;
+    // The axis along which nothing else moves says by how much the access moves with the form.
+    const own = b.strides.findIndex(
+      (s, axis) => s !== 0 && sizes[axis]! > 1 && bounds.every((other) => other === b || other.strides[axis] === 0),
+    );
+    if (own < 0) continue;
+    const scale = strides[own]! / b.strides[own]!;
+    const [first, last] = [Math.max(0, low), Math.min(b.size - 1, high)];
+    b.strides.forEach((s, axis) => {
+      strides[axis]! -= scale * s;
+    });
+    offset += scale * (first - b.offset);
+    added.push(scale);
+    lengths.push(last - first + 1);
+  }
+  return { access: { ...from, offset, strides: [...strides, ...added] }, sizes: [...sizes, ...lengths] };
+}
+
+/** The smallest and the largest value of a bound's form. */
+export function reach({ offset, strides }: Pick<Bound, "offset" | "strides">, sizes: readonly number[]): [low: number, high: number] {
+  let [low, high] = [offset, offset];
+  strides.forEach((s, axis) => {
+    const far = s * Math.max(0, sizes[axis]! - 1);
+    if (far < 0) low += far;
+    else high += far;
+  });
+  return [low, high];
+}
+
+/** Whether a bound holds at all points. */
+export const alwaysHolds = (b: Bound, sizes: readonly number[]): boolean => {
+  const [low, high] = reach(b, sizes);
+  return low >= 0 && high < b.size;
+};
+
+/** The same as fewer: bounds on one form become the narrowest of them. */
+export function together(bounds: readonly Bound[]): Bound[] {
+  const parts = new Map<string, { strides: readonly number[]; from: number; to: number }>();
+  for (const { offset, strides, size } of bounds) {
+    const key = strides.join();
+    const { from, to } = parts.get(key) ?? { from: -offset, to: size - offset };
+    parts.set(key, { strides, from: Math.max(from, -offset), to: Math.min(to, size - offset) });
+  }
+  return [...parts.values()].map(({ strides, from, to }) => ({ offset: -from, strides, size: Math.max(0, to - from) }));
+}

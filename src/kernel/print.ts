@@ -83,7 +83,7 @@ function vec(v: Vec): string {
   }
 }
 
-/** The steps of a program as a table: what is called, in how many blocks, on which buffers. */
+/** The steps of a program as a table, those of the setup first: what is called, in how many blocks, on which buffers. */
 export function printProgram(program: Program): string {
   const argument = (a: Argument): string => (typeof a === "object" && "buffer" in a ? name(program, a.buffer) : "");
   const lines: string[] = [];
@@ -105,7 +105,12 @@ export function printProgram(program: Program): string {
         lines.push(`${indent}── ${s.do}`);
     }
   };
-  for (const s of program.steps) show(s, "");
+  if (program.setup) {
+    lines.push("when a variable that is read here has changed:");
+    for (const s of program.setup.steps) show(s, "  ");
+    lines.push("at every run:");
+  }
+  for (const s of program.steps) show(s, program.setup ? "  " : "");
   return lines.join("\n");
 }
 
@@ -116,8 +121,10 @@ export function printMemory(program: Program): string {
   const rows = scratch
     .toSorted((a, b) => a.offset! - b.offset! || a.id - b.id)
     .map((b) => `${name(program, b.id).padEnd(10)} ${String(b.offset).padStart(12)} ${String(b.bytes).padStart(12)} bytes  ${b.dtype}`);
-  const kept = program.buffers.filter((b) => b.place !== "scratch").reduce((n, b) => n + b.bytes, 0);
-  return [`scratch: ${program.scratchBytes} bytes (${separate} without sharing), kept: ${kept} bytes`, ...rows].join("\n");
+  const bytesOf = (which: (b: Buffer) => boolean): number => program.buffers.filter(which).reduce((n, b) => n + b.bytes, 0);
+  const kept = bytesOf((b) => b.place !== "scratch");
+  const setup = program.setup ? `, of them made by the setup: ${bytesOf((b) => b.place === "kept")} bytes` : "";
+  return [`scratch: ${program.scratchBytes} bytes (${separate} without sharing), kept: ${kept} bytes${setup}`, ...rows].join("\n");
 }
 
 /** What a buffer is called: its name, or the first letter of its place and its number. */

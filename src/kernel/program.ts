@@ -12,9 +12,9 @@ export interface Code<M = LoopModule> {
   readonly module: M;
 }
 
-export type Place = "variable" | "constant" | "argument" | "output" | "scratch";
+export type Place = "variable" | "constant" | "argument" | "output" | "kept" | "scratch";
 
-/** A stretch of memory. Variables, constants, arguments and outputs keep theirs; scratch shares one arena with all programs. */
+/** A stretch of memory. Variables, constants, arguments, outputs and what a setup makes keep theirs; scratch shares one arena with all programs. */
 export interface Buffer {
   readonly id: number;
   readonly dtype: DType;
@@ -72,10 +72,30 @@ export interface Check {
   readonly site?: { toString(): string } | undefined;
 }
 
+/**
+ * Steps that run before the first run and whenever a variable that they read has changed: packed weights, and whatever else is computed from
+ * variables that the program never writes.
+ */
+export interface Setup {
+  readonly steps: readonly Step[];
+  /** Rough count of scalar operations. */
+  readonly work: number;
+  /** What it leaves in buffers whose place is "kept". */
+  readonly kept: readonly Kept[];
+}
+
+/** A kept buffer. Equal contents, with equal codes and with the same variables and constants in them, are equal in every bit. */
+export interface Kept {
+  readonly buffer: number;
+  readonly content: readonly (string | { readonly buffer: number } | { readonly code: number })[];
+}
+
 export interface Program<M = LoopModule> {
   readonly codes: readonly Code<M>[];
   readonly buffers: readonly Buffer[];
   readonly steps: readonly Step[];
+  /** Who asks for one when lowering runs it. */
+  readonly setup?: Setup | undefined;
   readonly checks: readonly Check[];
   /** Bytes of the scratch arena this program needs, and of private scratch for each thread. */
   readonly scratchBytes: number;

@@ -56,7 +56,7 @@ export function onceEach<M>(target: Target<M>): Target<M> {
 }
 
 /** All that a kernel says, with buffers and checks by when they are met; nothing of serial ones, which are rare. */
-function structureOf(kernel: Kernel, met: Met, { dtypeOf }: LoweringContext): string | undefined {
+function structureOf(kernel: Kernel, met: Met, { dtypeOf, isSettled }: LoweringContext): string | undefined {
   if (kernel.kind === "serial") return undefined;
   const numbers = new Map<object, number>();
   const lines = nodesOf(kernel).map((e, i) => {
@@ -72,7 +72,7 @@ function structureOf(kernel: Kernel, met: Met, { dtypeOf }: LoweringContext): st
     for (const c of kernel.clips) lines.push(`${c.k}/${c.run}·${c.step}+${c.strides}+${c.offset}<${c.bound}`);
     lines.push(`${kernel.dtype} ${kernel.batch}|${kernel.m}|${kernel.n}|${kernel.k} ${operand(kernel.a)} ${operand(kernel.b)}`);
   }
-  return [kernel.kind, ...lines, met.buffers.map(dtypeOf)].join("\n");
+  return [kernel.kind, ...lines, met.buffers.map(dtypeOf), met.buffers.map(isSettled)].join("\n");
 }
 
 /** What a kernel of the same structure became, for the buffers and checks of this one. */

@@ -36,13 +36,17 @@ interface Section {
   readonly touched: Touched;
 }
 
-/** @returns steps, distinct codes, the life of each scratch buffer in phases between barriers, and scalar operations in all */
+/**
+ * Steps, the life of each scratch buffer in phases between barriers, and scalar operations in all.
+ *
+ * @param codes distinct codes by number: new ones come behind those that are there
+ */
 export function linkSteps<M>(
   calls: readonly (Call<M> | "commit")[],
   buffers: readonly Buffer[],
-): { steps: Step[]; codes: Code<M>[]; lives: Life[]; work: number } {
-  const numbers = new Map<string, number>();
-  const codes: Code<M>[] = [];
+  codes: Code<M>[],
+): { steps: Step[]; lives: Life[]; work: number } {
+  const numbers = new Map(codes.map(({ key }, i) => [key, i]));
   const lives = new Map<number, Life>();
   const steps: Step[] = [];
   let touched = new Touched();
@@ -100,5 +104,5 @@ export function linkSteps<M>(
     for (const b of call.reads) live(b);
     for (const b of call.writes) live(b);
   }
-  return { steps, codes, lives: [...lives.values()], work };
+  return { steps, lives: [...lives.values()], work };
 }

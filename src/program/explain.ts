@@ -82,7 +82,8 @@ export async function explain<A extends readonly unknown[]>(f: Compiled<A, any>,
   const names = nameValues(compiled.f, args, entry.trace, parts);
   const runner = entry.program instanceof Executable ? entry.program.runner : undefined;
   const became = new Map<Value, Value>();
-  const plan = runner && planOf(spec, runner.target, became);
+  const keep = entry.program instanceof Executable ? entry.program.keep : 0;
+  const plan = runner && planOf(spec, runner.target, { became, keep });
   const roots = [...entry.outputs, ...entry.trace.assignments().map((a) => a.value)];
   const sections = [
     `graph\n${printGraph(roots, { first: parts.roots, names, part: (v) => parts.of(v) })}`,
@@ -138,7 +139,7 @@ function withNames(scheduled: Scheduled, names: ReadonlyMap<Value, string>): Sch
 /** The numbers of the codes that compute a value, or write it. */
 function codesOf({ scheduled, program }: Plan, v: Value): number[] {
   const homes = scheduled.homes.get(v) ?? [];
-  const calls = program.steps.flatMap((s) => (s.do === "section" ? s.steps : [s]));
+  const calls = [...program.steps, ...(program.setup?.steps ?? [])].flatMap((s) => (s.do === "section" ? s.steps : [s]));
   const codes = calls.flatMap((s) => (s.do === "call" && homes.includes(s.from!) ? [s.code] : []));
   return [...new Set(codes)].sort((a, b) => a - b);
 }

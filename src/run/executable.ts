@@ -1,6 +1,6 @@
 /** A scheduled program with its places in the heap, ready to run. */
 import { bytesOf, type TypedArray } from "../core/dtype.ts";
-import { type GradusError, NonFiniteError, outOfRange, type Site, unfitMatrix } from "../core/errors.ts";
+import { type GradusError, MemoryError, NonFiniteError, outOfRange, type Site, unfitMatrix } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
 import type { Buffer, Check, Program } from "../kernel/program.ts";
@@ -10,6 +10,7 @@ import { optimise } from "../passes/index.ts";
 import type { LoadedProgram, Runner, Status } from "../runtime/runner.ts";
 import { type Scheduled, schedule } from "../schedule/index.ts";
 import type { Cell } from "./holder.ts";
+import { KeptResults, roomToKeep } from "./setup.ts";
 import { Slot } from "./slots.ts";
 import { HostStorage, type Storage } from "./storage.ts";
 
@@ -51,10 +52,12 @@ const SMALL = 64;
 export class Remains {
   readonly slots: Slot[] = [];
   loaded: LoadedProgram | undefined;
+  kept: KeptResults | undefined;
 
   dispose(): void {
     this.loaded?.dispose();
-    this.loaded = undefined;
+    this.kept?.dispose();
+    this.loaded = this.kept = undefined;
     for (const slot of this.slots.splice(0)) slot.free();
   }
 }
@@ -64,8 +67,15 @@ export interface Plan {
   readonly program: Program;
 }
 
-/** The schedule of a specification and its program on a target, and what became of its values. */
-export function planOf(spec: ExecutableSpec, target: Target, became?: Map<Value, Value>): Plan {
+export interface PlanOptions {
+  /** Filled with what became of the values. */
+  readonly became?: Map<Value, Value>;
+  /** Bytes of results that may be kept from run to run. */
+  readonly keep?: number;
+}
+
+/** The schedule of a specification and its program on a target. */
+export function planOf(spec: ExecutableSpec, target: Target, { became, keep = 0 }: PlanOptions = {}): Plan {
   const { outputs, assignments, guards, optimize = 1 } = spec;
   const roots = optimise([...outputs, ...assignments.map((a) => a.value), ...guards.map((g) => g.value)], { level: optimize, became });
   const assigned = roots.slice(outputs.length);
@@ -76,35 +86,36 @@ export function planOf(spec: ExecutableSpec, target: Target, became?: Map<Value,
     guards: guards.map(({ label }, i) => ({ label, value: guarded[i]! })),
     optimize,
   });
-  return { scheduled, program: lower(scheduled, target, { reuse: optimize > 0 }) };
+  return { scheduled, program: lower(scheduled, target, { reuse: optimize > 0, keep: optimize > 0 ? keep : 0 }) };
 }
 
 export class Executable implements Runnable {
   readonly remains = new Remains();
-  readonly program: Program;
+  program: Program;
   readonly runner: Runner;
-  private readonly loaded: LoadedProgram;
+  /** How much its program was allowed to keep. */
+  readonly keep: number;
   private readonly slots: (Slot | undefined)[] = [];
   private readonly inputs: { readonly index: number; readonly slot: Slot; held: Feed | undefined }[];
   private readonly cells: { readonly cell: Cell; readonly slot: Slot; readonly written: boolean }[];
   private readonly results: Slot[];
 
-  constructor(runner: Runner, spec: ExecutableSpec) {
-    const { scheduled, program } = planOf(spec, runner.target);
+  constructor(runner: Runner, spec: ExecutableSpec, keep = roomToKeep(runner.heap)) {
+    const { scheduled, program } = planOf(spec, runner.target, { keep });
+    this.keep = keep;
     this.runner = runner;
     this.program = program;
     // A stack that was captured and never looked at keeps the functions on it alive.
     for (const { site } of program.checks) site?.toString();
     const cellOf = new Map(scheduled.variables.map((v) => [v.buffer, v.cell as Cell]));
     try {
-      for (const b of program.buffers) if (b.place !== "scratch") this.slots[b.id] = this.place(b, cellOf.get(b.id));
-      this.loaded = runner.load(program, addressIn(this.slots));
+      for (const b of program.buffers) if (b.place !== "scratch" && b.place !== "kept") this.slots[b.id] = this.place(b, cellOf.get(b.id));
+      for (const { data, buffer } of scheduled.constants) this.slots[buffer]!.write(data);
+      this.load(scheduled, spec);
     } catch (error) {
       this.remains.dispose();
       throw error;
     }
-    this.remains.loaded = this.loaded;
-    for (const { data, buffer } of scheduled.constants) this.slots[buffer]!.write(data);
     this.inputs = scheduled.arguments.map(({ index, buffer }) => ({ index, slot: this.slots[buffer]!, held: undefined }));
     this.cells = scheduled.variables.map((v) => ({ cell: v.cell as Cell, slot: this.slots[v.buffer]!, written: v.written }));
     this.results = scheduled.outputs.map((b) => this.slots[b]!);
@@ -117,7 +128,31 @@ export class Executable implements Runnable {
     return slot;
   }
 
-  /** Bytes of the heap that this program alone holds. */
+  /** Where there is no room for what it would keep, the program does all at every run. */
+  private load(scheduled: Scheduled, spec: ExecutableSpec): void {
+    const { runner, remains, slots } = this;
+    try {
+      if (this.program.setup) this.keepResults(scheduled.constants);
+      remains.loaded = runner.load(this.program, addressIn(slots));
+    } catch (error) {
+      if (!(error instanceof MemoryError && this.program.setup)) throw error;
+      remains.kept?.dispose();
+      remains.kept = undefined;
+      this.program = planOf(spec, runner.target).program;
+      remains.loaded = runner.load(this.program, addressIn(slots));
+    }
+  }
+
+  private keepResults(constants: Scheduled["constants"]): void {
+    const { runner, program, slots } = this;
+    const numbers = new Map(constants.map(({ buffer, data }) => [buffer, data]));
+    const kept = new KeptResults(runner, program, (b) => numbers.get(b) ?? slots[b]!);
+    this.remains.kept = kept;
+    for (const { buffer } of program.setup!.kept) slots[buffer] = kept.slotOf(buffer);
+    kept.load(runner, program, addressIn(slots));
+  }
+
+  /** Bytes of the heap that this program holds, alone or with others. */
   get bytes(): number {
     return this.program.buffers.reduce((n, b) => (b.place === "scratch" || b.place === "variable" ? n : n + b.bytes), 0);
   }
@@ -127,10 +162,11 @@ export class Executable implements Runnable {
     for (const { cell, slot, written } of this.cells) {
       // A cell that is only written may be empty until then.
       if (!written || cell.hasValue) cell.moveInto(slot);
-      if (written) slot.evict();
+      if (written) slot.overwrite();
     }
+    this.remains.kept?.refresh();
     for (const slot of this.results) slot.evict();
-    const status = this.loaded.run();
+    const status = this.remains.loaded!.run();
     if (!status.ok) throw this.explain(status, siteOf);
     for (const { cell, slot, written } of this.cells) if (written) cell.holdIn(slot);
     return this.results.map((slot) => (slot.length <= SMALL ? new HostStorage(slot.elements.slice()) : slot.hold()));

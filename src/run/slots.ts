@@ -9,6 +9,8 @@ export class Slot {
   readonly dtype: DType;
   readonly length: number;
   readonly address: number;
+  /** Changes with every writing. */
+  version = 0;
   private view: TypedArray | undefined;
   private holder: WeakRef<SlotStorage> | undefined;
 
@@ -41,7 +43,14 @@ export class Slot {
     this.holder = undefined;
   }
 
+  /** A program is about to write here. */
+  overwrite(): void {
+    this.evict();
+    this.version++;
+  }
+
   write(from: ArrayLike<number>): void {
+    this.version++;
     this.elements.set(from);
   }
 

@@ -23,6 +23,7 @@ export function loadKernel(device: Runner, kernel: Kernel, contents: readonly Co
   const buffers: Buffer[] = contents.map(({ dtype, data }, id) => ({ id, dtype, bytes: data.length * bytesOf(dtype), place: "argument" }));
   const context = {
     dtypeOf: (b: number): DType => buffers[b]!.dtype,
+    isSettled: () => false,
     allocate: (bytes: number, dtype: DType): number => buffers.push({ id: buffers.length, dtype, bytes, place: "argument" }) - 1,
   };
   const lowered = device.target.lower(kernel.kind === "product" && !optimised ? productAsRows(kernel) : kernel, context);

@@ -20,7 +20,8 @@ export function settledBuffers(kernels: readonly Kernel[], buffers: readonly Buf
 }
 
 function touchingOf(k: Kernel): Touching {
-  const fallible = k.kind === "serial" ? k.check !== undefined : (k.kind === "rows" && k.guards.length > 0) || nodesOf(k).some((e) => e.op === "inRange");
+  const fallible =
+    k.kind === "serial" ? k.check !== undefined : (k.kind === "rows" && k.guards.length > 0) || nodesOf(k).some((e) => e.op === "inRange");
   return { reads: readsOf(k).map((a) => a.buffer), writes: writesOf(k).map((a) => a.buffer), fallible };
 }
 
@@ -70,7 +71,11 @@ export interface SetApart<C> {
 }
 
 /** The calls of the setup and the others, each in their order; at most `keep` bytes of results are kept. */
-export function setApart<C extends LoweredCall<any>>(calls: readonly (C | "commit")[], buffers: readonly Buffer[], keep: number): SetApart<C> {
+export function setApart<C extends LoweredCall<any>>(
+  calls: readonly (C | "commit")[],
+  buffers: readonly Buffer[],
+  keep: number,
+): SetApart<C> {
   const list = calls.filter((c) => c !== "commit") as C[];
   const touching = list.map(ofCall);
   const refused = new Set<number>();

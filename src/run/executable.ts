@@ -93,8 +93,9 @@ export class Executable implements Runnable {
   readonly remains = new Remains();
   program: Program;
   readonly runner: Runner;
-  /** How much its program was allowed to keep. */
+  /** How many bytes of results its program may keep. */
   readonly keep: number;
+  private readonly loaded: LoadedProgram;
   private readonly slots: (Slot | undefined)[] = [];
   private readonly inputs: { readonly index: number; readonly slot: Slot; held: Feed | undefined }[];
   private readonly cells: { readonly cell: Cell; readonly slot: Slot; readonly written: boolean }[];
@@ -111,7 +112,7 @@ export class Executable implements Runnable {
     try {
       for (const b of program.buffers) if (b.place !== "scratch" && b.place !== "kept") this.slots[b.id] = this.place(b, cellOf.get(b.id));
       for (const { data, buffer } of scheduled.constants) this.slots[buffer]!.write(data);
-      this.load(scheduled, spec);
+      this.remains.loaded = this.loaded = this.load(scheduled, spec);
     } catch (error) {
       this.remains.dispose();
       throw error;
@@ -129,17 +130,17 @@ export class Executable implements Runnable {
   }
 
   /** Where there is no room for what it would keep, the program does all at every run. */
-  private load(scheduled: Scheduled, spec: ExecutableSpec): void {
+  private load(scheduled: Scheduled, spec: ExecutableSpec): LoadedProgram {
     const { runner, remains, slots } = this;
     try {
       if (this.program.setup) this.keepResults(scheduled.constants);
-      remains.loaded = runner.load(this.program, addressIn(slots));
+      return runner.load(this.program, addressIn(slots));
     } catch (error) {
       if (!(error instanceof MemoryError && this.program.setup)) throw error;
       remains.kept?.dispose();
       remains.kept = undefined;
       this.program = planOf(spec, runner.target).program;
-      remains.loaded = runner.load(this.program, addressIn(slots));
+      return runner.load(this.program, addressIn(slots));
     }
   }
 
@@ -166,7 +167,7 @@ export class Executable implements Runnable {
     }
     this.remains.kept?.refresh();
     for (const slot of this.results) slot.evict();
-    const status = this.remains.loaded!.run();
+    const status = this.loaded.run();
     if (!status.ok) throw this.explain(status, siteOf);
     for (const { cell, slot, written } of this.cells) if (written) cell.holdIn(slot);
     return this.results.map((slot) => (slot.length <= SMALL ? new HostStorage(slot.elements.slice()) : slot.hold()));

@@ -35,7 +35,8 @@ export interface Plan {
 
 const spread = (count: number, most: number): number => Math.ceil(count / Math.ceil(count / Math.max(1, most)));
 
-export function planProduct(p: Product, machine: Machine): Plan {
+/** @param settled whether B is the same at every run, so that packing it by a call of its own costs nothing */
+export function planProduct(p: Product, machine: Machine, settled = false): Plan {
   const tile = chooseTile(p, machine);
   const tiles = { m: Math.ceil(p.m / tile.rows), n: Math.ceil(p.n / columnsOf(tile)) };
   const batch = sizeOf(p.batch);
@@ -58,7 +59,7 @@ export function planProduct(p: Product, machine: Machine): Plan {
     inside || direct
       ? { m: Math.min(tiles.m, most.m), n: spread(tiles.n, Math.min(most.n, Math.ceil(tiles.n / needed))) }
       : cut(tiles, most, needed);
-  const packing = direct ? "none" : inside ? "inside" : "before";
+  const packing = direct ? "none" : inside && !settled ? "inside" : "before";
   return { tile, tiles, block, slices: Math.ceil(p.k[0]! / slice), slice, depth, a: { fetch: fetch.a }, b: { fetch: fetch.b, packing } };
 }
 /** Sums worth cutting into slices. */

@@ -26,7 +26,7 @@ export function lowerProduct(kernel: Product, context: LoopContext): Lowered {
   const p = oriented(simplerBatch(kernel), context.machine);
   const values = expand(p.stores.map((s) => s.value));
   const ready: Product = { ...p, stores: p.stores.map((s, i) => ({ to: s.to, value: values[i]! })) };
-  const plan = planProduct(ready, context.machine);
+  const plan = planProduct(ready, context.machine, context.isSettled(ready.b.buffer));
   if (plan.slices > 1 || !fitsTile(ready, context)) return viaMemory(p, plan, context);
   return { threadBytes: THREAD_BYTES, calls: inTiles(ready, plan, context) };
 }

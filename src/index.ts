@@ -16,7 +16,7 @@ export {
   ShapeError,
   type Site,
 } from "./core/errors.ts";
-export type { AvgPoolOptions, PoolOptions } from "./core/pool-window.ts";
+export type { AvgPoolOptions, OutputSize, PoolOptions, WeightedAvgPoolOptions } from "./core/pool-window.ts";
 export type { Nested, Shape } from "./core/shape-types.ts";
 export * from "./derive/derivatives.ts";
 export { type CheckOptions, type GradcheckReport, gradcheck, gradgradcheck } from "./derive/gradcheck.ts";

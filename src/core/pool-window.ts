@@ -22,6 +22,16 @@ export interface AvgPoolOptions extends PoolOptions {
   readonly divisorOverride?: number | undefined;
 }
 
+/** How a weighted average weighs what is at a distance d from the middle of its window. */
+export interface WeightedAvgPoolOptions extends PoolOptions {
+  /** "gaussian", the default: e^(−d² / (2 · sigma²)); "inverse": 1 / (1 + d). */
+  readonly weights?: "gaussian" | "inverse" | undefined;
+  /** Of the Gaussian, in elements, for all axes or for each. Default: a quarter of what the window reaches over. */
+  readonly sigma?: number | readonly number[] | undefined;
+  /** Whether padding counts as elements, which are 0, in the sum of weights that is divided by. Default true, as for averages. */
+  readonly countIncludePad?: boolean | undefined;
+}
+
 /** A pool as it is called: its name, over how many of the last axes it goes, and what it was told. */
 export interface Pool<O extends PoolOptions = PoolOptions> {
   readonly who: string;
@@ -56,6 +66,52 @@ export function averageWindows(pool: Pool<AvgPoolOptions>, more: readonly string
   if (divisorOverride !== undefined && !(Number.isFinite(divisorOverride) && divisorOverride !== 0))
     throw new ArgumentError(`${pool.who}: divisorOverride is ${show(divisorOverride)}`, { help: "a number other than 0" });
   return windows;
+}
+
+/** How a weighted average weighs each position of its window, row by row. Errors: as of `poolWindows`, and for what is no kind of weights and no width. */
+export function weightedWindows(pool: Pool<WeightedAvgPoolOptions>): { windows: Sliding[]; weights: number[] } {
+  const windows = poolWindows(pool, ["weights", "sigma", "countIncludePad"]);
+  const { weights = "gaussian", sigma, countIncludePad } = pool.options ?? {};
+  checkFlag(countIncludePad, `${pool.who}: countIncludePad`);
+  if (weights !== "gaussian" && weights !== "inverse")
+    throw new ArgumentError(`${pool.who}: weights is ${show(weights)}`, { help: '"gaussian" or "inverse"' });
+  const widths: readonly number[] = typeof sigma === "number" ? windows.map(() => sigma) : (sigma ?? windows.map((w) => spanOf(w) / 4));
+  if (!Array.isArray(widths) || widths.length !== pool.axes || !widths.every((w) => Number.isFinite(w) && w > 0))
+    throw new ArgumentError(`${pool.who}: sigma is ${show(sigma)}`, {
+      help: `a number above 0${pool.axes > 1 ? `, or ${pool.axes} of them` : ""}`,
+    });
+  // Squares of distances, those of the Gaussian in units of its width, added up axis by axis.
+  const squares = windows.reduce<number[]>(
+    (sums, { size, dilation }, axis) => {
+      const unit = weights === "gaussian" ? widths[axis]! : 1;
+      const along = Array.from({ length: size }, (_, j) => ((dilation * (j - (size - 1) / 2)) / unit) ** 2);
+      return sums.flatMap((sum) => along.map((square) => sum + square));
+    },
+    [0],
+  );
+  return { windows, weights: squares.map((square) => (weights === "gaussian" ? Math.exp(-square / 2) : 1 / (1 + Math.sqrt(square)))) };
+}
+
+/** The power of an Lp pool. @throws ArgumentError for less than 1 */
+export function checkPower(p: number, who: string): number {
+  if (typeof p === "number" && p >= 1) return p;
+  throw new ArgumentError(`${who}: p is ${show(p)}`, {
+    why: "below 1 the sum of powers is no norm",
+    help: "2, another number ≥ 1, or Infinity",
+  });
+}
+
+/** A size for each axis, or null where it stays what it is. */
+export type OutputSize = number | null | readonly (number | null)[];
+
+/** The sizes that an adaptive pool was told. @throws ArgumentError for another number of them, and for sizes below 1 */
+export function outputSizes(size: OutputSize, axes: number, who: string): (number | null)[] {
+  const list: unknown = Array.isArray(size) ? size : Array.from({ length: axes }, () => size);
+  const fits = (n: unknown): boolean => n === null || (Number.isSafeInteger(n) && (n as number) >= 1);
+  if (Array.isArray(list) && list.length === axes && Array.from(list).every(fits)) return [...list];
+  throw new ArgumentError(`${who}: the output size is ${show(size)}`, {
+    why: `it is a whole number ≥ 1, or null for that of the input${axes > 1 ? `, or ${axes} of them` : ""}`,
+  });
 }
 
 function checkFlag(flag: unknown, who: string): void {

@@ -1,5 +1,6 @@
 /** Layers, activations, initialisers, losses: `gradus/nn`. */
 export * from "./activations.ts";
+export * from "./adaptive-pooling.ts";
 export { BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormLayerOptions } from "./batch-norm.ts";
 export { Conv1d, Conv2d, Conv3d, type ConvOptions } from "./convolution.ts";
 export { type CosineSimilarityOptions, cosineSimilarity, type PairwiseDistanceOptions, pairwiseDistance } from "./distances.ts";
@@ -24,6 +25,7 @@ export {
 } from "./initializers.ts";
 export { Linear, type LinearOptions, linear } from "./linear.ts";
 export * from "./losses.ts";
+export { Maxout } from "./maxout.ts";
 export { inference, type Mode, training } from "./mode.ts";
 export { Module } from "./module.ts";
 export { type ParameterOptions, parameter } from "./parameter.ts";
@@ -35,3 +37,4 @@ export { Flatten, Identity } from "./simple.ts";
 export { Standardize, type StandardizeOptions, standardized } from "./standardize.ts";
 export type { LoadOptions, LoadReport } from "./state.ts";
 export { type SummaryOptions, summary } from "./summary.ts";
+export * from "./weighted-pooling.ts";

@@ -1,28 +1,11 @@
 /** Pools as layers, under PyTorch's names. */
 import { type AvgPoolOptions, averageWindows, type PoolOptions, poolWindows } from "../core/pool-window.ts";
-import type { Checked, Known, Pooled, Shape } from "../core/shape-types.ts";
+import type { Shape } from "../core/shape-types.ts";
 import { atUserLine } from "../core/site.ts";
 import { avgPool1d, avgPool2d, avgPool3d, maxPool1d, maxPool2d, maxPool3d, type PerAxis, type Tensor } from "../index.ts";
-import { checkInput } from "./arguments.ts";
 import { Module } from "./module.ts";
+import { type From, type Length, type Plane, pooled, type To, type Volume } from "./pooled.ts";
 import type { PoolShapes } from "./shapes.ts";
-
-/** Sizes of as many axes of space, which are known when the graph is built. */
-type Length = [number];
-type Plane = [number, number];
-type Volume = [number, number, number];
-
-/** A tensor that can be pooled over these axes, or the sentence that says why it cannot. */
-type From<S extends Shape, Space extends Shape> = Checked<Pooled<S, Space>, Tensor<S>>;
-type To<S extends Shape, Space extends Shape> = Tensor<Known<Pooled<S, Space>>>;
-
-/** What a pool does to its input, with the layer's name and the user's line in its errors. */
-function pooled(who: string, x: Tensor, rest: readonly unknown[], pool: (x: Tensor) => Tensor): Tensor {
-  return atUserLine(() => {
-    checkInput(x, rest, who);
-    return pool(x);
-  }, who);
-}
 
 /**
  * The largest of each window of [..., c, l]; see `maxPool1d`.

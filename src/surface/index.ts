@@ -3,6 +3,7 @@
  * counted from the end. Tensors are wrapped around these, and whoever builds graphs from elsewhere (a file, a pass) calls them as they are.
  */
 export * from "./activations.ts";
+export * from "./adaptive-pool.ts";
 export * from "./at.ts";
 export * from "./contract.ts";
 export * from "./convolution.ts";

@@ -51,6 +51,13 @@ export const times = (x: Value, by: number): Value => ops.mul(x, ops.scalarLike(
 export const plus = (x: Value, by: number): Value => ops.add(x, ops.scalarLike(x, by));
 export const positive = (x: Value): Value => ops.lt(ops.zerosLike(x), x);
 
+/** x^(1/p) for x ≥ 0, √x unless said, whose slope at 0 is taken as 0: the root is taken of 1 there, and not used. */
+export function root(x: Value, p = 2): Value {
+  const zero = ops.eq(x, ops.zerosLike(x));
+  const safe = ops.select(zero, ops.onesLike(x), x);
+  return ops.select(zero, ops.zerosLike(x), p === 2 ? ops.sqrt(safe) : ops.pow(safe, ops.scalarLike(x, 1 / p)));
+}
+
 /**
  * log(1 + eˣ), as max(x, 0) + log1p(e^−|x|), which neither overflows nor loses the small ones. Its gradient is stated, because the kinks of the two
  * parts cancel at 0 in truth but not under their conventions.

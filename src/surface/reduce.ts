@@ -6,6 +6,7 @@ import { checkAxes, checkAxis } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
 import * as ops from "../ops/index.ts";
 import { castTo, float } from "./elementwise.ts";
+import { root } from "./maths.ts";
 
 /** One axis, several, or all: negative ones count from the end. */
 export type Axes = number | readonly number[] | undefined;
@@ -108,16 +109,10 @@ const stretchAll = (v: Value, x: Value): Value =>
     x.shape.map((_, i) => i),
   );
 
-/** √x, whose slope at 0 is taken as 0: the root is taken of 1 there, and not used. */
-function rootOrFlat(x: Value): Value {
-  const zero = ops.eq(x, ops.zerosLike(x));
-  return ops.select(zero, ops.zerosLike(x), ops.sqrt(ops.select(zero, ops.onesLike(x), x)));
-}
-
 export const variance = (x: Value, axis?: Axes, o?: VarianceOptions): Value =>
   reduce("variance", x, axis, o, (v, axes) => float("variance", (f) => varianceOf(f, axes, o?.correction ?? 1))(v), VARIANCE);
 export const std = (x: Value, axis?: Axes, o?: VarianceOptions): Value =>
-  reduce("std", x, axis, o, (v, axes) => float("std", (f) => rootOrFlat(varianceOf(f, axes, o?.correction ?? 1)))(v), VARIANCE);
+  reduce("std", x, axis, o, (v, axes) => float("std", (f) => root(varianceOf(f, axes, o?.correction ?? 1)))(v), VARIANCE);
 
 export interface NormOptions<K extends boolean = boolean> extends ReduceOptions<K> {
   /** 1: Σ|x|; 2, the default: √Σx²; Infinity: max |x|. */
@@ -130,7 +125,7 @@ function normOf(x: Value, axes: readonly number[], p: number): Value {
   if (p === 1) return ops.sum(ops.abs(x), axes);
   if (p === Number.POSITIVE_INFINITY) return ops.max(ops.abs(x), axes);
   if (p !== 2) throw new ArgumentError(`norm: p is ${p}`, { help: "1, 2 or Infinity" });
-  return rootOrFlat(ops.sum(ops.square(x), axes));
+  return root(ops.sum(ops.square(x), axes));
 }
 
 export const norm = (x: Value, axis?: Axes, o?: NormOptions): Value =>

@@ -13,8 +13,8 @@ import { build } from "esbuild";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const dist = resolve(process.argv[2] ?? join(root, "dist"));
 
-/** What is loaded by its own name: by users, by bin/gradus.js, by bundlers in another's place, or late. */
-const ENTRIES = /^(recipes\/.*|src\/(index|(nn|optim|data|train|io)\/index|cli\/main|cli\/bench\/index|runtime\/(no-)?native))\.js$/;
+/** What is loaded by its own name: by users, by bin/gradus.js, by bundlers in another's place, by a worker, or late. */
+const ENTRIES = /^(recipes\/.*|src\/(index|(nn|optim|data|train|io)\/index|cli\/main|cli\/bench\/index|runtime\/(no-)?native|io\/image-worker))\.js$/;
 
 /** These stay files of their own, since package.json's field `browser` puts one in the other's place. Parts lie as deep as what imports it. */
 const native = {

@@ -1,12 +1,6 @@
-import { inflateSync } from "node:zlib";
 import { decode } from "fast-png";
 import { FormatError } from "../core/errors.ts";
-
-const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
-const MAX_SIDE = 8192;
-/** Most pixels of an image, and most bytes they may take unpacked: an image is held three times while it is read. */
-const MAX_PIXELS = 2 ** 24;
-const MAX_CONTENT = 2 ** 26;
+import { decodePngNow } from "../io/index.ts";
 
 /** What a network gets for an image, and what was done to the image that nobody asked for. */
 export interface ReadImage {
@@ -50,62 +44,21 @@ interface Grey {
 }
 
 function decodeGrey(bytes: Uint8Array, name: string): Grey {
-  if (SIGNATURE.some((byte, i) => bytes[i] !== byte)) throw new FormatError(`${name}: not a PNG image`, { help: "save it as PNG" });
-  checkPng(bytes, name);
-  let image: ReturnType<typeof decode>;
-  try {
-    image = decode(bytes, { checkCrc: true });
-  } catch (cause) {
-    throw new FormatError(`${name}: damaged PNG`, { why: cause instanceof Error ? cause.message : String(cause), cause });
-  }
-  const { width, height, channels, depth, palette } = image;
+  const { width, height, channels, data } = decodePngNow(decode, bytes, name);
   const grey = new Float32Array(width * height);
-  const full = 2 ** depth - 1;
+  const full = data instanceof Uint16Array ? 65535 : 255;
   let [coloured, transparent] = [false, false];
-  const alphaAt = channels === 2 || channels === 4 ? channels - 1 : -1;
+  const alphaAt = channels % 2 === 0 ? channels - 1 : -1;
   for (let i = 0; i < grey.length; i++) {
-    const at = (channel: number): number => (image.data[i * channels + channel] ?? 0) / full;
-    const colour = palette
-      ? (palette[image.data[i] ?? 0] ?? [0, 0, 0]).map((v) => v / 255)
-      : channels >= 3
-        ? [at(0), at(1), at(2)]
-        : [at(0), at(0), at(0)];
-    const alpha = palette ? (colour[3] ?? 1) : alphaAt < 0 ? 1 : at(alphaAt);
+    const at = (channel: number): number => data[i * channels + channel]! / full;
+    const colour = channels >= 3 ? [at(0), at(1), at(2)] : [at(0), at(0), at(0)];
+    const alpha = alphaAt < 0 ? 1 : at(alphaAt);
     coloured ||= alpha > 0 && (colour[0] !== colour[1] || colour[1] !== colour[2]);
     transparent ||= alpha < 1;
     // ITU-R BT.601; what is transparent shows white paper.
     grey[i] = alpha * (0.299 * colour[0]! + 0.587 * colour[1]! + 0.114 * colour[2]!) + (1 - alpha);
   }
   return { width, height, grey, coloured, transparent };
-}
-
-/** Sizes and unpacked length before anything is unpacked for good: a small file can claim or become gigabytes. */
-function checkPng(bytes: Uint8Array, name: string): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const [width, height, interlace] = bytes.length > 33 ? [view.getUint32(16), view.getUint32(20), bytes[28]!] : [0, 0, 0];
-  if (width < 1 || height < 1 || width > MAX_SIDE || height > MAX_SIDE)
-    throw new FormatError(`${name}: an image of ${width} × ${height}`, { why: `each side may have 1 to ${MAX_SIDE} pixels` });
-  // The numbers of a pixel by colour type (PNG specification, 11.2.2).
-  const channels = [1, 0, 3, 1, 2, 0, 4][bytes[25]!] || 4;
-  const content = (Math.ceil((width * channels * bytes[24]!) / 8) + 1) * height;
-  if (content > MAX_CONTENT || width * height > MAX_PIXELS)
-    throw new FormatError(`${name}: an image of ${width} × ${height} takes ${content} bytes`, {
-      why: `at most ${MAX_CONTENT} bytes and ${MAX_PIXELS} pixels are read`,
-      help: "make it smaller",
-    });
-  if (interlace !== 0) throw new FormatError(`${name}: an interlaced PNG`, { help: "save it without interlacing" });
-  const parts: Uint8Array[] = [];
-  for (let at = 8; at + 12 <= bytes.length; ) {
-    const length = view.getUint32(at);
-    if (at + 12 + length > bytes.length) throw new FormatError(`${name}: the PNG is cut off`);
-    if (view.getUint32(at + 4) === 0x49444154) parts.push(bytes.subarray(at + 8, at + 8 + length));
-    at += 12 + length;
-  }
-  try {
-    inflateSync(Buffer.concat(parts), { maxOutputLength: Math.max(1, content) });
-  } catch (cause) {
-    throw new FormatError(`${name}: damaged PNG`, { why: cause instanceof Error ? cause.message : String(cause), cause });
-  }
 }
 
 function borderMean(grey: Float32Array, width: number, height: number): number {

@@ -56,7 +56,7 @@ async function predictInputs(run: Run, words: readonly string[], flags: Flags, o
 
 async function predictTest(run: Run, count: number, { data: dir, device }: Flags, output: Output): Promise<void> {
   const data = await run.test({ dir });
-  for (const { x, y } of data.batches(Math.min(count, data.size))) {
+  for await (const { x, y } of data.batches(Math.min(count, data.size))) {
     const names = Array.from({ length: x.shape[0] as number }, (_, i) => `test ${i}`);
     await say(run, x, names, { output, device, truth: y });
     return;

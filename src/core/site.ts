@@ -33,6 +33,12 @@ export function ownPlaces(file: string): string[] {
   });
 }
 
+/** The folder `src/` that this code stands in as files of JavaScript, as a URL; undefined in a bundle, where all is one file, and in the sources. */
+export function ownFolder(file = fileHere()): string | undefined {
+  const folder = /^(.*\/src\/)(?:core|parts)\/[^/]+\.js$/.exec(file)?.[1];
+  return folder?.startsWith("/") ? `file://${encodeURI(folder)}` : folder;
+}
+
 function limitFrames(count: number): void {
   try {
     Error.stackTraceLimit = count;

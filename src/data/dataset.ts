@@ -1,27 +1,20 @@
-import { ArgumentError, ShapeError, show } from "../core/errors.ts";
-import { checkOptions } from "../core/options.ts";
+import { ShapeError } from "../core/errors.ts";
 import { showShape, sizeOf } from "../core/shape.ts";
 import type { Generator, Tensor } from "../index.ts";
 import { type CheckedColumn, type Column, checkColumn, gatherColumn, type Moments, momentsOf } from "./column.ts";
-import { HostRandom } from "./random.ts";
+import { type BatchOptions, batchesOfRows, countOfBatches, splitRows } from "./order.ts";
 
 /** A batch: inputs and targets, the first axis counts the examples. */
 export type Labelled = { x: Tensor; y: Tensor };
-
-export interface BatchOptions {
-  /** A new order for each pass; without it, the order of the data. Each pass takes one call of the generator. */
-  readonly rng?: Generator;
-  /** What becomes of a last batch that is not full. A new size is a new program; training often drops it. Default "keep". */
-  readonly last?: "keep" | "drop";
-  /** Leaves out this many batches at the start of the order: where an interrupted pass goes on. */
-  readonly from?: number;
-}
 
 export interface Dataset<B> {
   readonly size: number;
   /** Two parts of a random order, disjoint: the first has `fraction` of the examples. */
   split(fraction: number, rng: Generator): [Dataset<B>, Dataset<B>];
-  batches(size: number, options?: BatchOptions): Iterable<B> & AsyncIterable<B>;
+  /** One pass. Data that are at hand can be iterated over at once too, without `await`. */
+  batches(size: number, options?: BatchOptions): AsyncIterable<B>;
+  /** A batch of the shapes that batches have, whatever its numbers: for graphs that are drawn before anything is read. Unless there is one, `batches` can be iterated over at once. */
+  example?(size: number): B;
 }
 
 /**
@@ -63,13 +56,8 @@ export class ArrayDataset implements Dataset<Labelled> {
   }
 
   split(fraction: number, rng: Generator): [ArrayDataset, ArrayDataset] {
-    const first = Math.round(this.size * fraction);
-    if (!(fraction > 0 && fraction < 1) || first === 0 || first === this.size)
-      throw new ArgumentError(`split: ${fraction} of ${this.size} examples leaves a part empty`, {
-        help: "a fraction such as 0.8, of enough examples",
-      });
-    const order = hostRandom(rng).shuffle(this.rows.slice());
-    return [this.select(order.subarray(0, first)), this.select(order.subarray(first))];
+    const [first, second] = splitRows(this.rows, fraction, rng);
+    return [this.select(first), this.select(second)];
   }
 
   /** These rows of the underlying arrays. */
@@ -84,21 +72,12 @@ export class ArrayDataset implements Dataset<Labelled> {
 
   /** How many batches one pass has. */
   batchCount(size: number, last: "keep" | "drop" = "keep"): number {
-    return last === "drop" ? Math.floor(this.size / size) : Math.ceil(this.size / size);
+    return countOfBatches(this.size, size, last);
   }
 
   batches(size: number, options: BatchOptions = {}): Iterable<Labelled> & AsyncIterable<Labelled> {
-    checkOptions("batches", options, ["rng", "last", "from"]);
-    const { last = "keep", from = 0 } = options;
-    if (last !== "keep" && last !== "drop") throw new ArgumentError(`batches: last is ${show(last)}`, { help: '"keep" or "drop"' });
-    if (!Number.isSafeInteger(from) || from < 0) throw new ArgumentError(`batches: from is ${show(from)}`, { help: "a whole number ≥ 0" });
-    if (!Number.isSafeInteger(size) || size < 1) throw new ArgumentError(`batches: a batch of ${size}`, { help: "a whole number ≥ 1" });
-    if (this.size > 0 && last === "drop" && size > this.size)
-      throw new ArgumentError(`batches: ${size} examples a batch, but there are only ${this.size}`, {
-        why: "incomplete batches are dropped, so there would be none",
-        help: `use a batch of at most ${this.size}, or last: "keep"`,
-      });
-    const each = (): Pass => this.pass(size, last, from, options.rng);
+    const pass = batchesOfRows(this.rows, size, options);
+    const each = (): Pass => this.pass(pass());
     return {
       [Symbol.iterator]: each,
       async *[Symbol.asyncIterator]() {
@@ -107,10 +86,8 @@ export class ArrayDataset implements Dataset<Labelled> {
     };
   }
 
-  private *pass(size: number, last: "keep" | "drop", from: number, rng: Generator | undefined): Pass {
-    const order = rng ? hostRandom(rng).shuffle(this.rows.slice()) : this.rows;
-    const count = this.batchCount(size, last);
-    for (let i = from; i < count; i++) yield this.gather(order.subarray(i * size, (i + 1) * size));
+  private *pass(batches: Iterable<Uint32Array>): Pass {
+    for (const rows of batches) yield this.gather(rows);
   }
 
   /** One batch of these rows. */
@@ -130,12 +107,5 @@ export class ArrayDataset implements Dataset<Labelled> {
 }
 
 type Pass = globalThis.Generator<Labelled, void, undefined>;
-
-/** A stream on the host that stands for one call of the generator: draws stay with their generator (its state counts them). */
-export function hostRandom(rng: Generator): HostRandom {
-  const { seed, calls } = rng.state;
-  rng.restore({ seed, calls: calls + 1 });
-  return new HostRandom(seed, calls);
-}
 
 const countOf = ({ data, shape }: CheckedColumn): number => data.length / sizeOf(shape);

@@ -20,6 +20,8 @@ export interface RemoteFile {
   readonly url: string;
   /** Of the content, unpacked: it holds for every way of packing. */
   readonly sha256: string;
+  /** True where the checksum is of the file as it is downloaded, as the one of an archive that others publish. */
+  readonly packed?: boolean;
 }
 
 export interface SourceOptions {
@@ -55,11 +57,11 @@ export async function dataFile(set: string, file: RemoteFile, options: SourceOpt
   const everywhere = environment("GRADUS_DATA");
   const found = everywhere && (await findIn(everywhere, set, file.name));
   if (found) return read(found);
-  return cached(set, file, options, { ...unpacking, read });
+  return cached(set, file, options, unpacking);
 }
 
 /** The file under its name, with or without .gz, in the folder or in the set's folder within it. */
-async function findIn(dir: string, set: string, name: string): Promise<string | undefined> {
+export async function findIn(dir: string, set: string, name: string): Promise<string | undefined> {
   const { stat } = needModule("node:fs/promises");
   const plain = name.replace(/\.gz$/, "");
   for (const path of [dir, `${dir}/${set}`])
@@ -74,22 +76,23 @@ async function findIn(dir: string, set: string, name: string): Promise<string | 
   return undefined;
 }
 
-interface Reading extends Unpacking {
-  read(path: string): Promise<Uint8Array>;
-}
-
-async function cached(set: string, file: RemoteFile, options: SourceOptions, { read, ...unpacking }: Reading): Promise<Uint8Array> {
+async function cached(set: string, file: RemoteFile, options: SourceOptions, unpacking: Unpacking): Promise<Uint8Array> {
   const folder = `${options.cache ?? defaultCache()}/${set}`;
   const path = `${folder}/${file.name}`;
-  const kept = await read(path).catch(() => undefined);
-  if (kept && (await sha256(kept)) === file.sha256) return kept;
+  const opened = async (packed: Uint8Array, who: string): Promise<{ content: Uint8Array; sum: string }> => {
+    const content = await gunzip(packed, who, unpacking);
+    return { content, sum: await sha256(file.packed ? packed : content) };
+  };
+  const kept = await readBytes(path, MAX_UNPACKED)
+    .then((packed) => opened(packed, path))
+    .catch(() => undefined);
+  if (kept?.sum === file.sha256) return kept.content;
   const url = options.url ? `${options.url.replace(/\/$/, "")}/${file.name}` : file.url;
   const packed = await download(url, file.name, options);
-  const content = await gunzip(packed, url, unpacking);
-  const sum = await sha256(content);
+  const { content, sum } = await opened(packed, url);
   if (sum !== file.sha256)
     throw new DownloadError(`${set}: ${url} is not the file it should be`, {
-      why: `SHA-256 of the content is ${sum}, not ${file.sha256}`,
+      why: `SHA-256 of ${file.packed ? "it" : "the content"} is ${sum}, not ${file.sha256}`,
       help: "download it elsewhere, and give its folder with --data",
     });
   await keep(folder, path, packed);

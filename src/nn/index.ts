@@ -1,6 +1,7 @@
 /** Layers, activations, initialisers, losses: `gradus/nn`. */
 export * from "./activations.ts";
 export * from "./adaptive-pooling.ts";
+export * from "./augmentation/index.ts";
 export { BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormLayerOptions } from "./batch-norm.ts";
 export { Conv1d, Conv2d, Conv3d, type ConvOptions } from "./convolution.ts";
 export { type CosineSimilarityOptions, cosineSimilarity, type PairwiseDistanceOptions, pairwiseDistance } from "./distances.ts";

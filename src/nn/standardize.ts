@@ -13,6 +13,8 @@ import type { SameShapes } from "./shapes.ts";
 export interface StandardizeOptions {
   /** The way back, for the end of a network: y = z · std + mean. Default false. */
   readonly inverse?: boolean;
+  /** Where the features stand. Default the last axis; 1 for the channels of images [n, c, h, w]. */
+  readonly axis?: number;
   /** Of mean and std. Default float32. */
   readonly dtype?: DType;
 }
@@ -24,28 +26,32 @@ const SMALLEST = 2 ** -126;
  * Brings each feature to mean 0 and deviation 1, z = (x − mean) / std, or with `inverse` back to its own units. Mean and deviation are numbers
  * of the model, not trained and stored with it, so that whoever loads it feeds it raw values. Until `adapt` they are 0 and 1.
  *
- * Shapes: [..., features], kept; mean and std [features].
+ * Shapes: [..., features], or with an `axis` the features there; kept; mean and std [features].
  *
- * @throws ShapeError if the last axis of x is not `features`
+ * @throws ShapeError if that axis of x is not `features`
  * @example
  * const [inputs, outputs] = [new Standardize(11), new Standardize(1, { inverse: true })];
  * const model = init(new Sequential(inputs, new Linear(11, 64), relu, new Linear(64, 1), outputs), 0);
  * inputs.adapt(train.moments("x"));
  * outputs.adapt(train.moments("y"));
+ * new Standardize(3, { axis: 1 }).adapt(await channelMoments(images));   // the colours of pictures
  */
 export class Standardize extends Module {
   declare readonly shapes?: SameShapes;
   readonly features: number;
   readonly inverse: boolean;
+  readonly axis: number;
   readonly mean: Variable<[number]>;
   readonly std: Variable<[number]>;
 
   constructor(features: number, options: StandardizeOptions = {}) {
     super();
-    checkOptions("Standardize", options, ["inverse", "dtype"], takeSite);
-    const { inverse = false, dtype = "float32" } = options;
+    checkOptions("Standardize", options, ["inverse", "dtype", "axis"], takeSite);
+    const { inverse = false, axis = -1, dtype = "float32" } = options;
+    if (!Number.isSafeInteger(axis)) throw new ArgumentError(`Standardize: axis ${show(axis)}`, { site: takeSite() });
     this.features = checkSize(features, "Standardize: features");
     this.inverse = inverse;
+    this.axis = axis;
     this.mean = parameter([features], zeros, { dtype, trainable: false });
     this.std = parameter([features], ones, { dtype, trainable: false });
   }
@@ -85,21 +91,24 @@ export class Standardize extends Module {
 
   /** (x − mean) / std. */
   standardize(x: Tensor): Tensor {
-    this.check(x);
-    return x.sub(this.mean).div(this.std);
+    const shape = this.shapeFor(x);
+    return x.sub(this.mean.reshape(shape)).div(this.std.reshape(shape));
   }
 
   /** z · std + mean. */
   restore(z: Tensor): Tensor {
-    this.check(z);
-    return z.mul(this.std).add(this.mean);
+    const shape = this.shapeFor(z);
+    return z.mul(this.std.reshape(shape)).add(this.mean.reshape(shape));
   }
 
-  private check(x: Tensor): void {
+  /** The features and an axis of 1 for each axis after theirs. */
+  private shapeFor(x: Tensor): number[] {
     checkTensor(x, "Standardize");
-    if (x.shape.at(-1) === this.features) return;
+    const rank = x.shape.length;
+    const at = this.axis < 0 ? rank + this.axis : this.axis;
+    if (x.shape[at] === this.features) return [this.features, ...Array.from({ length: rank - 1 - at }, () => 1)];
     throw new ShapeError(`Standardize: the input is ${showShape(x.shape)}`, {
-      why: `the last axis must have the ${this.features} features the layer was made for`,
+      why: `${this.axis === -1 ? "the last axis" : `axis ${this.axis}`} must have the ${this.features} features the layer was made for`,
       site: takeSite(),
     });
   }

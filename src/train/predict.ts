@@ -41,7 +41,7 @@ export async function predict(
   if (size === 0) throw new ArgumentError("predict: there are no examples", { help: "inputs [n, …] with n ≥ 1, or a data set" });
   const forward = compile((x: Tensor) => outputOf(model, x, inference), placement(options));
   let [output, target]: (Rows | undefined)[] = [];
-  for (const { x, y } of data instanceof Tensor ? await parts(data, batchSize) : data.batches(batchSize)) {
+  for await (const { x, y } of data instanceof Tensor ? await parts(data, batchSize) : data.batches(batchSize)) {
     output = await appended(output, forward(x), size);
     if (y) target = await appended(target, y, size);
     await pause();

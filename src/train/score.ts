@@ -63,7 +63,7 @@ export function scorer<M extends Metrics = NoMetrics>(
     checkData("score", "the data", data);
     if (data.size === 0) throw new ArgumentError("score: the data set is empty", { why: "a mean over no examples is not a number" });
     const tally = new Tally("score", measures, data.size);
-    for (const { x, y } of data.batches(batchSize)) {
+    for await (const { x, y } of data.batches(batchSize)) {
       await tally.add(batch(x, y), x.shape[0] as number);
       await pause();
       signal?.throwIfAborted();

@@ -120,7 +120,7 @@ export class Trainer {
     while (!this.finished) {
       if (signal?.aborted) return this.end("aborted");
       const order = this.root.fork(`epoch ${this.epoch}`);
-      for (const { x, y } of this.data.batches(this.batchSize, { rng: order, last: this.last, from: this.batch })) {
+      for await (const { x, y } of this.data.batches(this.batchSize, { rng: order, last: this.last, from: this.batch })) {
         await this.oneStep(x, y);
         await pause();
         if (signal?.aborted) return this.end("aborted");

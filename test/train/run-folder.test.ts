@@ -139,7 +139,7 @@ describe("every beginning of a run can be gone on with", () => {
   /** The data set; giving its batches stops the run. */
   const stopping = <D extends Dataset<Labelled>>(data: D, stop: AbortController): D =>
     Object.assign(Object.create(data) as D, {
-      *batches(...given: Parameters<D["batches"]>) {
+      async *batches(...given: Parameters<D["batches"]>) {
         stop.abort();
         yield* data.batches(given[0], given[1]);
       },

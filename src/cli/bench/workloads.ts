@@ -1,37 +1,10 @@
 /** The workloads: the same shapes, initial weights and check values as the peers they are compared with. */
-import { sizeOf } from "../../core/shape.ts";
 import { compile, gradients, hvp, type Tensor, tensor, type Variable, variable, zeros } from "../../index.ts";
-import { crossEntropy, functionalCall, inference, Linear, mse, relu, Sequential } from "../../nn/index.ts";
-import { sgd } from "../../optim/index.ts";
-import { type CpuProbe, type MeasureOptions, measure, type Result } from "./measure.ts";
-
-/** Pseudo-random float32 numbers, uniform in [−scale, scale): a hash (murmur3's finaliser) of the index. */
-export function fill(seed: number, count: number, scale = 1): Float32Array<ArrayBuffer> {
-  const out = new Float32Array(count);
-  const base = Math.imul(seed, 0x9e3779b9);
-  for (let i = 0; i < count; i++) {
-    let x = (i + base) | 0;
-    x ^= x >>> 16;
-    x = Math.imul(x, 0x85ebca6b);
-    x ^= x >>> 13;
-    x = Math.imul(x, 0xc2b2ae35);
-    x ^= x >>> 16;
-    out[i] = (((x >>> 0) / 4294967296) * 2 - 1) * scale;
-  }
-  return out;
-}
-
-const filled = (seed: number, shape: readonly number[], scale = 1): Tensor => tensor(fill(seed, sizeOf(shape), scale), shape);
-
-export const labels = (seed: number, count: number, classes: number): Int32Array<ArrayBuffer> =>
-  Int32Array.from(fill(seed, count), (v) => Math.min(Math.floor(((v + 1) / 2) * classes), classes - 1));
-
-export interface Context {
-  readonly probe: CpuProbe;
-  readonly limits: MeasureOptions;
-}
-
-type Workload = (context: Context) => Promise<Result>;
+import { crossEntropy, functionalCall, inference, mse } from "../../nn/index.ts";
+import { LAYERS } from "./layers.ts";
+import { measure } from "./measure.ts";
+import { mlp, NETWORKS } from "./networks.ts";
+import { filled, labels, type Workload } from "./numbers.ts";
 
 /** C = A·B, square. The product is written into a variable, so that no call has to keep the last one's result. */
 const gemm =
@@ -68,43 +41,6 @@ const softmax: Workload = async ({ probe, limits }) => {
   const run = compile((v: Tensor) => y.assign(v.softmax(1)));
   const timing = await measure(() => run(x), probe, limits);
   return { timing, items: 1_024_000, unit: "elements", check: Number(((await y.value.data())[0] as number).toFixed(5)) };
-};
-
-/** 784-512-512-10 with the peers' weights: canonical layout [in, out], PyTorch's names [out, in]. */
-function mlp(): Sequential<any> {
-  const model = new Sequential(new Linear(784, 512), relu, new Linear(512, 512), relu, new Linear(512, 10));
-  const layers = [model.layers[0], model.layers[2], model.layers[4]] as Linear[];
-  layers.forEach((layer, i) => {
-    const [out, inputs] = layer.weight.shape as [number, number];
-    const canonical = fill(i + 1, inputs * out, inputs ** -0.5);
-    const weight = Float32Array.from(canonical, (_, k) => canonical[(k % inputs) * out + Math.floor(k / inputs)]!);
-    layer.weight.assign(tensor(weight, [out, inputs]));
-    layer.bias!.assign(zeros([out]));
-  });
-  return model;
-}
-
-const batch = (): { x: Tensor; y: Tensor } => ({ x: filled(100, [128, 784]), y: tensor(labels(101, 128, 10), [128], { dtype: "int32" }) });
-
-const mlpTrain: Workload = async ({ probe, limits }) => {
-  const model = mlp();
-  const optimizer = sgd(model.parameters(), { lr: 0.01, momentum: 0.9 });
-  const { x, y } = batch();
-  const begun = performance.now();
-  const step = compile((input: Tensor, target: Tensor) => {
-    const loss = crossEntropy(model.forward(input, inference), target);
-    optimizer.minimize(loss);
-    return loss;
-  });
-  const losses: number[] = [];
-  const once = async (): Promise<void> => {
-    const loss = await step(x, y).item();
-    if (losses.length < 3) losses.push(Number(loss.toFixed(5)));
-  };
-  await once();
-  const first = performance.now() - begun;
-  const timing = await measure(once, probe, limits);
-  return { timing, items: 128, unit: "examples", check: losses, note: `first call ${first.toFixed(0)} ms` };
 };
 
 const STEPS = 2000;
@@ -147,7 +83,8 @@ export function xorStep(): { step: (x: Tensor, y: Tensor) => Tensor; x: Tensor; 
 /** H·v of the loss of `mlp-train` in all its parameters, reverse over reverse. */
 const hessianVector: Workload = async ({ probe, limits }) => {
   const model = mlp();
-  const { x, y } = batch();
+  const x = filled(100, [128, 784]);
+  const y = tensor(labels(101, 128, 10), [128], { dtype: "int32" }) as Tensor;
   const parameters = model.parameters();
   const names = Object.keys(model.stateDict());
   const state = model.stateDict();
@@ -178,7 +115,8 @@ export const WORKLOADS: Record<string, Workload> = {
   "ew-tanh": elementwise,
   "ew-sum": total,
   softmax,
-  "mlp-train": mlpTrain,
   "xor-step": xor,
   "hessian-vp": hessianVector,
+  ...NETWORKS,
+  ...LAYERS,
 };

@@ -40,12 +40,12 @@ export function reachOf(p: Product, o: Operand, row: "m" | "n"): { low: number; 
   return reach;
 }
 
-/** Every way to take one clip for each axis of k that has some. */
+/** Every way to take one clip, or none, for each axis of k. */
 function choices(clips: readonly Clip[], axes: number): Clip[][] {
   let all: Clip[][] = [[]];
   for (let k = 0; k < axes; k++) {
     const own = clips.filter((c) => c.k === k);
-    if (own.length > 0) all = all.flatMap((some) => own.map((c) => [...some, c]));
+    all = all.flatMap((some) => [some, ...own.map((c) => [...some, c])]);
   }
   return all;
 }

@@ -4,12 +4,12 @@
  * A function has one lane count W. A vector local holds W lanes of one type; an integer local is one machine
  * word (an address in bytes, a size, an index). Everything explicit: loads, splats, fma, hoisting. A printer is a table.
  *
- * Addresses are bytes from the start of the heap. A vector load may read up to `SLACK` bytes past what it needs
- * (the heap is that much longer than what it holds); a store never writes a lane it was not asked to.
+ * Addresses are bytes from the start of the heap. A vector load may read up to `SLACK` bytes before or past what it needs
+ * (the heap begins that much before what it holds, and ends that much later); a store never writes a lane it was not asked to.
  */
 import type { DType } from "../core/dtype.ts";
 
-/** Bytes past the end of any buffer that may be read. */
+/** Bytes before the start and past the end of any buffer that may be read. */
 export const SLACK = 256;
 
 /** A vector of W lanes. Booleans are masks (all bits or none) as wide as what they were compared from. uint8 in memory is u32 in a register, bool a mask. */

@@ -15,7 +15,7 @@ import {
   readsBelow,
 } from "../../kernel/expr.ts";
 import { accessesOf, nodesOf, type Rows, rootsOf, type Store, withRoots } from "../../kernel/kernel.ts";
-import { type Int, type IntLocal, iadd, imin, imul, int, type LoopModule, type Vec, vec } from "../../kernel/loop.ts";
+import { type Int, type IntLocal, iadd, imin, imul, int, type LoopModule, SLACK, type Vec, vec } from "../../kernel/loop.ts";
 import { expand } from "../../kernel/math/index.ts";
 import type { Lowered } from "../target.ts";
 import { type Nest, outerAxes, simplify } from "./axes.ts";
@@ -203,7 +203,9 @@ class RowsEmitter {
     if (open.length === 0) return plain();
     const lane = laneOf(dtype);
     const step = spacing === "one" ? 0 : spacing === "next" ? bytesOf(dtype) : spacing.step;
-    const some = (index: Vec): Vec => (spacing === "one" ? plain() : { op: "gather", dtype, at, index, step, lane });
+    // What is not far outside may be read there: it counts for nothing.
+    const near = spacing === "one" || Math.abs(from.strides[this.loops.lane]!) * bytesOf(dtype) * this.loops.lanes <= SLACK;
+    const some = (index: Vec): Vec => (near ? plain() : { op: "gather", dtype, at, index, step, lane });
     return this.bounds.read(open, { op: "splat", value: otherwise, lane }, scope, plain, some);
   }
 

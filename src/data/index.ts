@@ -1,4 +1,5 @@
 /** Data sets and batches: `gradus/data`. */
+export { type ChannelMoments, type ChannelMomentsOptions, channelMoments } from "./channel-moments.ts";
 export { CIFAR10_CLASSES, cifar10, decodeCifar10 } from "./cifar.ts";
 export type { Column, Moments } from "./column.ts";
 export { ArrayDataset, type Dataset, type Labelled } from "./dataset.ts";

@@ -21,6 +21,8 @@ export class ImageReader {
   readonly count: number;
   private readonly workers: (Reader | undefined)[] = [];
   private next = 0;
+  /** How many ended that nobody had ended. */
+  private deaths = 0;
 
   constructor(count: number) {
     this.count = count;
@@ -29,14 +31,17 @@ export class ImageReader {
   /** [images, channels, height, width], float32. @throws FormatError that names the file */
   async read(task: ImageTask): Promise<Float32Array> {
     const at = this.next++ % this.count;
-    const worker = (this.workers[at] ??= Reader.start());
+    const worker = this.deaths < MOST_DEATHS ? (this.workers[at] ??= Reader.start()) : undefined;
     if (!worker) return readTask(task);
     try {
       return await worker.ask(task);
     } catch (error) {
       if (!(error instanceof Gone)) throw error;
       // It ended, for a reason that is not the image's: another one, or this thread, reads on.
-      if (this.workers[at] === worker) this.workers[at] = undefined;
+      if (this.workers[at] === worker) {
+        this.workers[at] = undefined;
+        this.deaths++;
+      }
       return readTask(task);
     }
   }
@@ -46,6 +51,9 @@ export class ImageReader {
     for (const worker of this.workers.splice(0)) worker?.end();
   }
 }
+
+/** After so many, no more are started: something outside ends them, or they cannot be loaded. */
+const MOST_DEATHS = 10;
 
 /** Thrown for what a worker had not answered when it ended. */
 class Gone extends Error {}

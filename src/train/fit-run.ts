@@ -19,7 +19,7 @@ export async function runFit(folder: RunFolder, settings: TrainSettings, events:
   const parts = await partsOf(folder, prepared.options, settings, events);
   const { epochs, batchSize, patience, nonFinite = "stop", device } = folder.info;
   const place = { device, threads, signal };
-  const trainer = trainerOf(prepared, parts, {
+  const trainer = await trainerOf(prepared, parts, {
     ...{ epochs, batchSize, nonFinite, ...place },
     earlyStopping: patience === null ? undefined : { patience },
     onStep: (progress) => recorder.onStep(progress),

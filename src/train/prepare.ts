@@ -51,8 +51,12 @@ type Course = Pick<FitOptions, "epochs" | "earlyStopping" | "nonFinite" | "devic
 };
 
 /** The trainer of a recipe on its data, with what is measured on them given to the model. */
-export function trainerOf({ recipe, seed, options, model, loss }: Prepared, { train, checks }: HeldOut, course: Course): Trainer {
-  recipe.adapt?.(model, train as ArrayDataset, options);
+export async function trainerOf(
+  { recipe, seed, options, model, loss }: Prepared,
+  { train, checks }: HeldOut,
+  course: Course,
+): Promise<Trainer> {
+  await recipe.adapt?.(model, train as ArrayDataset, options);
   return new Trainer(model, train, {
     loss,
     optimizer: recipe.optimizer(model, options, batchesOf(train.size, course.batchSize) * course.epochs),

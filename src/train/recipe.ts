@@ -58,8 +58,8 @@ export interface Recipe<O extends Options = any, M extends Trainable = any> {
   data(o: O, where: DataPlace): Promise<{ train: Dataset<Labelled>; test: Dataset<Labelled> }>;
   /** A batch of that many examples of the shapes that the data have, whatever its numbers: lets `gradus explain` do without them. */
   example?(o: O, size: number): Labelled;
-  /** Gives the model what is measured on the training examples, without those for validation: means and deviations. Before the first step. */
-  adapt?(model: M, train: ArrayDataset, o: O): void;
+  /** Gives the model what is measured on the training examples, without those for validation: means and deviations. Before the first step, which waits for a promise. */
+  adapt?(model: M, train: ArrayDataset, o: O): void | Promise<void>;
   /** `steps` is how many there will be: schedules need it. */
   optimizer(model: M, o: O, steps: number): Optimizer;
   loss?: Loss;

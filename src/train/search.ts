@@ -236,9 +236,10 @@ async function runTrials(settings: SearchSettings, events: SearchEvents, { plan,
     const data = holdOut(parts, plan, seed);
     const examples = { trainExamples: data.train.size, validationExamples: data.checks!.size };
     if (i === 0) events.plan?.({ path, name, trials: plan.settings.length, tried, by, ...examples });
-    const trial = await oneTrial({ trial: i + 1, setting, epochs: length.epochs }, path, events, (onEpoch) => {
+    const trial = await oneTrial({ trial: i + 1, setting, epochs: length.epochs }, path, events, async (onEpoch) => {
       const { device, threads } = settings;
-      return trainerOf(prepare(recipe, options, seed), data, { ...length, device, threads, onEpoch }).run();
+      const trainer = await trainerOf(prepare(recipe, options, seed), data, { ...length, device, threads, onEpoch });
+      return trainer.run();
     });
     trials.push(trial);
     await save();

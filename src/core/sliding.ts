@@ -53,6 +53,31 @@ export function slidings(who: string, axes: number, options: SlidingOptions): Sl
   return windows.map((window, i) => ({ ...window, before: sides[i]![0], after: sides[i]![1] }));
 }
 
+/**
+ * The same of a transposed convolution, with how much longer its result is behind.
+ *
+ * @throws ArgumentError that begins with `who`, also for a padding in words, and more behind than a stride leaves open
+ */
+export function transposedSlidings(
+  who: string,
+  axes: number,
+  options: SlidingOptions & { readonly outputPadding?: PerAxis | undefined },
+): (Sliding & { readonly further: number })[] {
+  const further = perAxis(options.outputPadding ?? 0, axes, 0, `${who}: the output padding`);
+  if (typeof options.padding === "string" && options.padding !== "valid")
+    throw new ArgumentError(`${who}: the padding is ${show(options.padding)}`, {
+      why: "it says what is cut off the result on each side",
+      help:
+        axes === 1 ? "a whole number, or a pair [before, after] in a list" : `a whole number, ${axes} of them, or pairs [before, after]`,
+    });
+  return slidings(who, axes, options).map((s, i) => {
+    if (further[i]! < Math.max(s.stride, s.dilation)) return { ...s, further: further[i]! };
+    throw new ArgumentError(`${who}: the output padding is ${further[i]}`, {
+      why: `it chooses between sizes that the stride of ${s.stride} makes one, so it is below the stride, or the dilation of ${s.dilation}`,
+    });
+  });
+}
+
 function sidesOf(who: string, windows: readonly Omit<Sliding, "before" | "after">[], padding: Padding): (readonly [number, number])[] {
   if (padding === "same" && windows.some(({ stride }) => stride !== 1))
     throw new ArgumentError(`${who}: padding "same" with a stride of ${windows.find(({ stride }) => stride !== 1)!.stride}`, {
@@ -73,7 +98,7 @@ function sidesOf(who: string, windows: readonly Omit<Sliding, "before" | "after"
   const isPair = (p: unknown): boolean => Array.isArray(p) && p.length === 2 && p.every(Number.isSafeInteger);
   if (pairs.length === windows.length && pairs.every(isPair)) return pairs as [number, number][];
   throw new ArgumentError(`${who}: the padding is ${show(padding)}`, {
-    why: `it is a whole number, ${windows.length} of them, or ${windows.length === 1 ? "a pair" : `${windows.length} pairs`} [before, after]; or "valid", "same", "full"`,
+    why: `it is a whole number, ${windows.length} of them, or ${windows.length === 1 ? "a pair [before, after] in a list" : `${windows.length} pairs [before, after]`}; or "valid", "same", "full"`,
   });
 }
 

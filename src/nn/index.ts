@@ -3,6 +3,7 @@ export * from "./activations.ts";
 export * from "./adaptive-pooling.ts";
 export * from "./augmentation/index.ts";
 export { BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormLayerOptions } from "./batch-norm.ts";
+export { ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, type ConvTransposeOptions } from "./conv-transpose.ts";
 export { Conv1d, Conv2d, Conv3d, type ConvOptions } from "./convolution.ts";
 export { type CosineSimilarityOptions, cosineSimilarity, type PairwiseDistanceOptions, pairwiseDistance } from "./distances.ts";
 export { Dropout } from "./dropout.ts";

@@ -7,6 +7,7 @@ export * from "./adaptive-pool.ts";
 export * from "./at.ts";
 export * from "./contract.ts";
 export * from "./convolution.ts";
+export * from "./convolve.ts";
 export * from "./elementwise.ts";
 export * from "./indexed.ts";
 export * from "./linear-algebra.ts";

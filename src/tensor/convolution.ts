@@ -2,11 +2,13 @@
 import { checkOptions } from "../core/options.ts";
 import { atUserLine } from "../core/site.ts";
 import type { Padding, PerAxis } from "../core/sliding.ts";
+import type { ConvolveMode } from "../surface/convolve.ts";
 import * as surface from "../surface/index.ts";
 import { nodeOf } from "./operand.ts";
 import { derived, type Tensor } from "./tensor.ts";
 
 export type { Padding, PerAxis } from "../core/sliding.ts";
+export type { ConvolveMode } from "../surface/convolve.ts";
 
 export interface ConvolutionOptions {
   /** A number for each channel of the result: [out]. */
@@ -55,11 +57,92 @@ export function conv3d(x: Tensor, weight: Tensor, options: ConvolutionOptions = 
   return convolution("conv3d", 3, [x, weight], options);
 }
 
-function convolution(who: string, axes: number, [x, weight]: readonly [Tensor, Tensor], options: ConvolutionOptions): Tensor {
+export interface TransposedConvolutionOptions extends Omit<ConvolutionOptions, "padding"> {
+  /** What is cut off the result: as much on every side, for each axis, or `[before, after]` for each axis. Default 0. */
+  readonly padding?: Exclude<Padding, string>;
+  /** How much longer the result is behind: where a stride maps several sizes to one, it says which of them is meant. Default 0. */
+  readonly outputPadding?: PerAxis;
+}
+
+/**
+ * The adjoint of `conv1d`: each element puts a kernel at its place in the result, y[…, o, stride · i + dilation · j − padding] += x[…, c, i] · weight[c, o, j], and
+ * bias[o] is added. It maps what a convolution of the same weight made back to where it came from. Dumoulin and Visin 2016, chapter 4.
+ *
+ * Shapes: x [..., in, l], weight [in, out / groups, k], result [..., out, stride · (l − 1) − 2 · padding + dilation · (k − 1) + outputPadding + 1].
+ *
+ * @throws ShapeError for channels that differ, or a result without elements; ArgumentError for options that are none
+ */
+export function convTranspose1d(x: Tensor, weight: Tensor, options: TransposedConvolutionOptions = {}): Tensor {
+  return transposed("convTranspose1d", 1, [x, weight], options);
+}
+
+/**
+ * The adjoint of `conv2d`; see `convTranspose1d`.
+ *
+ * Shapes: x [..., in, h, w], weight [in, out / groups, kh, kw], result [..., out, h', w'].
+ *
+ * @example convTranspose2d(features, kernels, { stride: 2, padding: 1 })   // [n, 64, 8, 8] with [64, 3, 4, 4] → [n, 3, 16, 16]
+ */
+export function convTranspose2d(x: Tensor, weight: Tensor, options: TransposedConvolutionOptions = {}): Tensor {
+  return transposed("convTranspose2d", 2, [x, weight], options);
+}
+
+/**
+ * The adjoint of `conv3d`; see `convTranspose1d`.
+ *
+ * Shapes: x [..., in, d, h, w], weight [in, out / groups, kd, kh, kw], result [..., out, d', h', w'].
+ */
+export function convTranspose3d(x: Tensor, weight: Tensor, options: TransposedConvolutionOptions = {}): Tensor {
+  return transposed("convTranspose3d", 3, [x, weight], options);
+}
+
+type Operands = readonly [x: Tensor, weight: Tensor];
+const OPTIONS = ["bias", "stride", "padding", "dilation", "groups"];
+
+function convolution(who: string, axes: number, operands: Operands, options: ConvolutionOptions): Tensor {
   return atUserLine(() => {
-    checkOptions(who, options, ["bias", "stride", "padding", "dilation", "groups"]);
-    const { bias, ...how } = options;
-    const held = { x: nodeOf(x, who), weight: nodeOf(weight, who), bias: bias === undefined ? undefined : nodeOf(bias, who) };
-    return derived(surface.convolution({ who, axes, ...held }, how), [x, weight, bias]);
+    checkOptions(who, options, OPTIONS);
+    return derived(surface.convolution(callOf(who, axes, operands, options), options), [...operands, options.bias]);
   }, who);
+}
+
+function transposed(who: string, axes: number, operands: Operands, options: TransposedConvolutionOptions): Tensor {
+  return atUserLine(() => {
+    checkOptions(who, options, [...OPTIONS, "outputPadding"]);
+    return derived(surface.transposedConvolution(callOf(who, axes, operands, options), options), [...operands, options.bias]);
+  }, who);
+}
+
+function callOf(
+  who: string,
+  axes: number,
+  [x, weight]: Operands,
+  { bias }: { readonly bias?: Tensor | undefined },
+): surface.ConvolutionCall {
+  return { who, axes, x: nodeOf(x, who), weight: nodeOf(weight, who), bias: bias === undefined ? undefined : nodeOf(bias, who) };
+}
+
+/**
+ * Convolution along all axes, (a ∗ b)[t] = Σ a[i] · b[t − i], the second flipped: it is commutative, and associative where all of it is kept. Goodfellow, Bengio and
+ * Courville 2016, equations 9.3 to 9.5; of sequences NumPy's `convolve`.
+ *
+ * Kept is, along each axis of n and m elements: "full" all n + m − 1 places where the two meet, "same" the max(n, m) in the middle, "valid" the
+ * |n − m| + 1 where the shorter lies within the longer.
+ *
+ * @throws ShapeError for tensors of unlike ranks, scalars and empty ones; ArgumentError for a mode that is none
+ * @example convolve(sensor, tensor([1, 1, 1]).div(3), "same")   // smoothed
+ */
+export function convolve(a: Tensor, b: Tensor, mode: ConvolveMode = "full"): Tensor {
+  return atUserLine(() => derived(surface.convolve(nodeOf(a, "convolve"), nodeOf(b, "convolve"), mode), [a, b]), "convolve");
+}
+
+/**
+ * Cross-correlation along all axes, c[k] = Σ a[n + k] · b[n]: `convolve` without the flip, so that the order of the two counts. Goodfellow, Bengio and
+ * Courville 2016, equation 9.6; of sequences NumPy's `correlate`. What is kept is as in `convolve`.
+ *
+ * @throws ShapeError for tensors of unlike ranks, scalars and empty ones; ArgumentError for a mode that is none
+ * @example correlate(signal, pattern).argmax()   // where the pattern lies
+ */
+export function correlate(a: Tensor, b: Tensor, mode: ConvolveMode = "valid"): Tensor {
+  return atUserLine(() => derived(surface.correlate(nodeOf(a, "correlate"), nodeOf(b, "correlate"), mode), [a, b]), "correlate");
 }

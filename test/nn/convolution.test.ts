@@ -1,12 +1,26 @@
 /** Layers that slide kernels: PyTorch's numbers, and what they promise beyond them. */
 import { describe, expect, test } from "vitest";
 import { compile, gradients, type Tensor, zeros } from "../../src/index.ts";
-import { Conv1d, Conv2d, Conv3d, Flatten, functionalCall, init, Linear, relu, Sequential, summary } from "../../src/nn/index.ts";
+import {
+  Conv1d,
+  Conv2d,
+  Conv3d,
+  ConvTranspose1d,
+  ConvTranspose2d,
+  ConvTranspose3d,
+  Flatten,
+  functionalCall,
+  init,
+  Linear,
+  relu,
+  Sequential,
+  summary,
+} from "../../src/nn/index.ts";
 import { sgd } from "../../src/optim/index.ts";
 import { type Case, checkCase, fixture } from "./fixtures.ts";
 
 const cases = fixture("conv.json") as Record<"layers", Case[]>;
-const LAYERS = { Conv1d, Conv2d, Conv3d };
+const LAYERS = { Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d };
 
 describe("convolutions have PyTorch's values and gradients", () => {
   for (const c of cases.layers) {
@@ -74,6 +88,32 @@ describe("A convolution", () => {
   });
 });
 
+describe("A transposed convolution", () => {
+  test("has PyTorch's names and shapes of parameters, and starts as there", async () => {
+    const layer = init(new ConvTranspose2d(6, 4, [3, 5], { groups: 2 }), 0);
+    expect([...layer.namedVariables()].map(([name, { shape }]) => [name, shape])).toEqual([["weight", [6, 2, 3, 5]], ["bias", [4]]]); // biome-ignore format: pairs
+    const largest = Math.max(...(await layer.weight.value.abs().data()));
+    expect(largest).toBeLessThanOrEqual(1 / Math.sqrt(30));
+    expect(largest).toBeGreaterThan(0.9 / Math.sqrt(30));
+  });
+
+  test("gives a strided convolution's input its size back, whichever it was", () => {
+    for (const size of [7, 8, 9, 10]) {
+      const down = init(new Conv1d(1, 2, 4, { stride: 3, padding: 1 }), 0).forward(zeros([1, 1, size]));
+      const outputPadding = (size + 2 - 4) % 3;
+      expect(init(new ConvTranspose1d(2, 1, 4, { stride: 3, padding: 1, outputPadding }), 0).forward(down).shape).toEqual([1, 1, size]);
+    }
+  });
+
+  test("makes images larger, in the middle of a chain of layers", () => {
+    const model = init(
+      new Sequential(new ConvTranspose2d(8, 4, 4, { stride: 2, padding: 1 }), relu, new Conv2d(4, 1, 3, { padding: "same" })),
+      0,
+    );
+    expect(model.forward(zeros([2, 8, 4, 5])).shape).toEqual([2, 1, 8, 10]);
+  });
+});
+
 describe("A convolution refuses, naming the layer, what it is and what to write,", () => {
   const refusals: readonly [what: string, f: () => unknown, says: RegExp][] = [
     ["another number of channels", () => new Conv2d(3, 6, 5).forward(zeros([2, 1, 8, 8]) as Tensor), /^Conv2d: the input is \[2, 1, 8, 8\].*\n {2}why: it has 1 channel, the layer was made for 3\n {2}help: write new Conv2d\(1, 6, 5\)/], // biome-ignore format: a table
@@ -93,6 +133,11 @@ describe("A convolution refuses, naming the layer, what it is and what to write,
     ["same sizes with a stride", () => new Conv2d(3, 6, 5, { padding: "same", stride: 2 }), /^Conv2d: padding "same" with a stride of 2.*\n.*\n {2}help: padding: \[2, 2\]/], // biome-ignore format: a table
     ["padding beyond any memory", () => init(new Conv2d(1, 1, 3, { padding: 1e9 }), 0).forward(zeros([1, 1, 4, 4])), /^Conv2d: .* has \d+ elements/], // biome-ignore format: a table
     ["an option that there is not", () => new Conv2d(3, 6, 3, { strides: 2 } as object), /^Conv2d: there is no option "strides".*\n {2}help: did you mean stride/], // biome-ignore format: a table
+    ["other channels to be transposed", () => new ConvTranspose2d(3, 6, 4).forward(zeros([2, 6, 8, 8]) as Tensor), /^ConvTranspose2d: the input is \[2, 6, 8, 8\].*\n.*\n {2}help: write new ConvTranspose2d\(6, 6, 4\)/], // biome-ignore format: a table
+    ["more behind than the stride leaves open", () => new ConvTranspose1d(3, 6, 4, { stride: 2, outputPadding: 2 }), /^ConvTranspose1d: the output padding is 2.*\n {2}why: .*stride of 2/], // biome-ignore format: a table
+    ["padding in words where something is cut off", () => new ConvTranspose2d(3, 6, 4, { padding: "same" as unknown as number }), /^ConvTranspose2d: the padding is "same"/], // biome-ignore format: a table
+    ["to cut off everything", () => init(new ConvTranspose1d(1, 1, 2, { padding: 2 }), 0).forward(zeros([1, 1, 3])), /^ConvTranspose1d: axis 2 of \[1, 1, 3\] would become 0 long.*\n {2}why: 1 · \(3 − 1\) \+ 2 − 2 − 2 \+ 0 = 0/], // biome-ignore format: a table
+    ["to put anything behind a layer that is not transposed", () => new Conv1d(3, 6, 4, { outputPadding: 1 } as object), /^Conv1d: there is no option "outputPadding"/], // biome-ignore format: a table
     ["several tensors", () => (new Conv2d(3, 6, 3) as any).forward(zeros([3, 4, 4]), zeros([3, 4, 4])), /^Conv2d: forward takes one tensor/], // biome-ignore format: a table
   ];
   for (const [what, f, says] of refusals) test(what, () => expect(f).toThrow(says));

@@ -92,6 +92,49 @@ export const CONVOLUTION: Form = {
   result: "y",
 };
 
+const [BATCH, INNER, OUTER] = [["x", "y"], ["x", "w"], ["w", "y"]] as const; // biome-ignore format: slots
+const EVERY = ["x", "w", "y"] as const;
+
+/** Strides with and without as many taps for each phase, groups, one channel each, dilation, padding beyond the kernel and cut off, 1 and 3 axes. */
+const STRIDED: readonly { title: string; x: number[]; w: number[]; y: number[]; form: Omit<Form, "result"> }[] = [
+  {
+    title: "a stride that divides the kernel",
+    x: [2, 3, 6, 8], w: [4, 3, 4, 2], y: [2, 4, 3, 4],
+    form: {
+      axes: [{ size: 2, in: BATCH }, { size: 4, in: OUTER }, { size: 3, in: INNER }],
+      windows: [{ x: 6, w: 4, y: 3, stride: 2, dilation: 1, pad: 1 }, { x: 8, w: 2, y: 4, stride: 2, dilation: 1, pad: 0 }],
+    },
+  },
+  {
+    title: "a stride that does not, in groups",
+    x: [2, 2, 2, 7], w: [2, 3, 2, 3], y: [2, 2, 3, 4],
+    form: {
+      axes: [{ size: 2, in: BATCH }, { size: 2, in: EVERY }, { size: 3, in: OUTER }, { size: 2, in: INNER }],
+      windows: [{ x: 7, w: 3, y: 4, stride: 2, dilation: 1, pad: 1 }],
+    },
+  },
+  {
+    title: "a kernel for each channel, dilated and cut off",
+    x: [2, 3, 9, 7], w: [3, 2, 3], y: [2, 3, 3, 3],
+    form: {
+      axes: [{ size: 2, in: BATCH }, { size: 3, in: EVERY }],
+      windows: [{ x: 9, w: 2, y: 3, stride: 2, dilation: 3, pad: -1 }, { x: 7, w: 3, y: 3, stride: 3, dilation: 2, pad: 3 }],
+    },
+  },
+  {
+    title: "a stride beyond the kernel, over three axes",
+    x: [2, 2, 5, 4, 6], w: [3, 2, 1, 2, 2], y: [2, 3, 3, 2, 2],
+    form: {
+      axes: [{ size: 2, in: BATCH }, { size: 3, in: OUTER }, { size: 2, in: INNER }],
+      windows: [
+        { x: 5, w: 1, y: 3, stride: 2, dilation: 1, pad: 0 },
+        { x: 4, w: 2, y: 2, stride: 2, dilation: 1, pad: 0 },
+        { x: 6, w: 2, y: 2, stride: 4, dilation: 1, pad: 0 },
+      ],
+    },
+  },
+]; // biome-ignore format: a table
+
 export const samples = {
   add: [...binary(o.add), onInts(o.add)],
   sub: [...binary(o.sub), onInts(o.sub)],
@@ -248,6 +291,10 @@ export const samples = {
     sample("gradient of the filter", [float([2, 3, 7, 4]), float([2, 2, 3, 3])], (x, y) =>
       o.contract({ ...CONVOLUTION, result: "w" }, x, y),
     ),
+    ...STRIDED.flatMap(({ title, x, w, y, form }) => [
+      sample(title, [float(x), float(w)], (a, b) => o.contract({ ...form, result: "y" }, a, b)),
+      sample(`${title}, transposed`, [float(w), float(y)], (a, b) => o.contract({ ...form, result: "x" }, a, b)),
+    ]),
     sample("of int32", [ints([3, 4], 9, true), ints([4, 2], 9, true)], o.matmul),
   ],
   gather: [

@@ -29,6 +29,7 @@ export interface Phases {
   readonly turns: number;
 }
 
+/** The phases of a window relation whose x is wanted; neighbours that are computed alike are one. */
 export function phasesOf({ x, w, stride, dilation, pad }: Window): Phases {
   const period = Math.min(x, stride);
   const list: Phase[] = [];

@@ -28,9 +28,10 @@ export interface Fusion {
  * @param values all values in topological order
  * @param kept values that must be in memory when the program ends
  * @param fusing false: every value is stored (`optimize: 0`)
+ * @param apart values that are stored by kernels of their own, and read from there
  */
-export function fuse(values: readonly Value[], kept: ReadonlySet<Value>, fusing: boolean): Fusion {
-  const fuser = new Fuser(values, kept, fusing);
+export function fuse(values: readonly Value[], kept: ReadonlySet<Value>, fusing: boolean, apart: ReadonlySet<Value>): Fusion {
+  const fuser = new Fuser(values, kept, fusing, apart);
   for (const v of values.toReversed()) fuser.settle(v);
   return fuser;
 }
@@ -41,6 +42,7 @@ class Fuser implements Fusion {
   readonly aliases = new Map<Value, Value>();
   readonly contractions = new Map<Value, Contraction>();
   private readonly fusing: boolean;
+  private readonly apart: ReadonlySet<Value>;
   /** Who uses a value, and as which input. */
   private readonly consumers = new Map<Value, [Value, number][]>();
   /** The clusters a value is computed in. */
@@ -51,9 +53,10 @@ class Fuser implements Fusion {
   /** How many repeated operations stand between a value and what is stored. */
   private readonly depth = new Map<Value, number>();
 
-  constructor(values: readonly Value[], kept: ReadonlySet<Value>, fusing: boolean) {
+  constructor(values: readonly Value[], kept: ReadonlySet<Value>, fusing: boolean, apart: ReadonlySet<Value>) {
     this.fusing = fusing;
-    this.inMemory = new Set(kept);
+    this.apart = apart;
+    this.inMemory = new Set([...kept, ...apart]);
     for (const v of values) {
       v.inputs.forEach((x, i) => listIn(this.consumers, x).push([v, i]));
       if (v.op.kind === "contract") this.contractions.set(v, fusing ? planContraction(v) : { as: "loops", why: "unoptimised" });
@@ -63,7 +66,9 @@ class Fuser implements Fusion {
   /** Finds a value its place; all that use it have theirs. */
   settle(v: Value): void {
     if (isLeaf(v)) return;
-    const demands = this.leftAfterBorders(v, this.demandsOn(v));
+    const all = this.demandsOn(v);
+    if (this.apart.has(v) && v.op.kind !== "move") return this.storeApart(v, all);
+    const demands = this.leftAfterBorders(v, all);
     if (!demands) return;
     const stored = !this.fusing || this.inMemory.has(v) || demands.some((d) => d.want === "memory");
     if (v.op.kind === "move") return this.settleMove(v, demands, stored);

@@ -31,7 +31,7 @@ export interface ScheduleInput {
   readonly guards?: readonly { readonly value: Value; readonly label: string }[];
   /** 0: one kernel for each value, products as plain loops. */
   readonly optimize?: 0 | 1;
-  /** Instead of what is best: values to be stored, each in an order of its axes, where nothing needs them row-major. Tests ask for it. */
+  /** Instead of what is best: values with kernels of their own, each in an order of its axes, where nothing needs them row-major. Tests ask for it. */
   readonly order?: ((v: Value) => Order | undefined) | undefined;
 }
 
@@ -99,7 +99,7 @@ class Scheduler {
     const roots = [...outputs, ...assignments.map((a) => a.value), ...guards.map((g) => g.value)];
     const values = topological(roots);
     refuseBodies(values);
-    const fusion = fuse(values, new Set([...roots, ...values.filter((v) => order?.(v))]), optimize > 0);
+    const fusion = fuse(values, new Set(roots), optimize > 0, new Set(order && values.filter(order)));
     this.orders = this.ordersOf(fusion, [...outputs, ...assignments.map((a) => a.value)]);
     for (const v of values) if (v.op.kind === "leaf") this.addLeaf(v);
     for (const v of fusion.home.keys()) this.memory.set(v, this.addBuffer(v.dtype, sizeOf(v.shape), "scratch"));

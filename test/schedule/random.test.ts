@@ -16,7 +16,7 @@ function agree(outputs: readonly Value[], given: Inputs, slack: number): void {
   const inputs = stored(given);
   const wanted = reference(outputs, inputs, slack);
   for (const optimize of [1, 0] as const)
-    runOn(device, outputs, inputs, optimize, "all").forEach((got, i) => {
+    runOn(device, outputs, inputs, { optimize, threads: "all" }).forEach((got, i) => {
       expect(difference(got, wanted[i]!), `output ${i} (${outputs[i]!.op.name}) at optimize ${optimize}`).toBe(undefined);
     });
 }

@@ -215,7 +215,7 @@ export function edgeSuite(target: TargetCase): void {
       test.each(tables)("$title are what the interpreter says.", ({ outputs, inputs }) => {
         const wanted = evaluate(outputs, inputs);
         for (const optimize of target.levels) {
-          const got = runOn(device(), outputs, inputs, optimize, target.threads);
+          const got = runOn(device(), outputs, inputs, { optimize, threads: target.threads, order: target.order });
           outputs.forEach((v, k) => {
             const bad = got[k]!.flatMap((g, i) =>
               like(g, wanted[k]![i]!, v.dtype) ? [] : [{ of: [...inputs.values()].map((c) => c[i]), got: g, wanted: wanted[k]![i] }],
@@ -255,7 +255,7 @@ export function edgeSuite(target: TargetCase): void {
           ];
           const wanted = evaluate(outputs, inputs);
           for (const optimize of target.levels) {
-            const got = runOn(device(), outputs, inputs, optimize, target.threads);
+            const got = runOn(device(), outputs, inputs, { optimize, threads: target.threads, order: target.order });
             expect(got[0]!.filter((g, i) => !(Math.abs(g - wanted[0]![i]!) <= (dtype === "float32" ? 2 ** -23 : 2 ** -52)))).toEqual([]);
             expect(got.slice(1)).toEqual(wanted.slice(1).map((column) => [...column]));
           }
@@ -286,7 +286,7 @@ export function edgeSuite(target: TargetCase): void {
           ];
           for (const optimize of target.levels) {
             const inputs = new Map([[x, [0, 0, -0, -0]], [y, [0, -0, 0, -0]]]); // biome-ignore format: columns
-            const got = runOn(device(), [...outputs, ...sums], inputs, optimize, target.threads);
+            const got = runOn(device(), [...outputs, ...sums], inputs, { optimize, threads: target.threads, order: target.order });
             expect(got).toEqual([
               [0, 0, 0, -0], [0, -0, -0, -0], [0, 0, 0, 0], [0, 0, -0, -0], [0, 0, -0, -0], [-0, -0, -0, -0],
               [0, 0, 0, 0], [0, 0, -0, -0], [0, 0, -0, -0], [0, 0, 0, 0], [0, 0, 0, 0], [-0, -0, 0, 0], [-0, -0, 0, -0],

@@ -11,8 +11,9 @@ import { NativeRunner } from "../../src/runtime/native-runner.ts";
 import { hasRelaxedSimd } from "../../src/runtime/wasm-features.ts";
 import { WasmRunner } from "../../src/runtime/wasm-runner.ts";
 import { schedule } from "../../src/schedule/index.ts";
+import type { Order } from "../../src/schedule/layout.ts";
 import { randomNumbers } from "../ops/samples.ts";
-import { type GraphRunner, loadGraph } from "../schedule/run.ts";
+import { type GraphRunner, loadGraph, type RunOptions } from "../schedule/run.ts";
 import { KernelRunner } from "./kernel-target.ts";
 
 export interface TargetCase {
@@ -28,6 +29,8 @@ export interface TargetCase {
   readonly quick?: boolean;
   /** Results of one case are also computed each by a program of its own, not only together. */
   readonly apart?: boolean;
+  /** Every value is stored, with its axes in this order. */
+  readonly order?: (v: Value) => Order;
   open(): GraphRunner;
 }
 
@@ -90,6 +93,7 @@ export interface Comparison {
   readonly threads?: "one" | "all";
   /** How many times further than float rounding alone the result may be off. */
   readonly slack?: number;
+  readonly order?: ((v: Value) => Order) | undefined;
 }
 
 /** Inputs as the machine stores them. */
@@ -139,10 +143,9 @@ export function runOn(
   device: GraphRunner,
   outputs: readonly Value[],
   inputs: Inputs,
-  optimize: 0 | 1 = 1,
-  threads: "one" | "all" = "one",
+  { optimize = 1, threads = "one", order }: RunOptions = {},
 ): number[][] {
-  const loaded = loadGraph(device, outputs, { optimize, threads });
+  const loaded = loadGraph(device, outputs, { optimize, threads, order });
   try {
     for (const [v, data] of inputs)
       if (v.op.kind === "leaf" && v.op.source === "argument") loaded.set((v.attributes as ArgumentAttributes).index, data);
@@ -170,7 +173,7 @@ export function expectSame(device: GraphRunner, outputs: readonly Value[], given
   const inputs = stored(given);
   const wanted = reference(outputs, inputs, options.slack);
   for (const optimize of options.levels ?? [1, 0]) {
-    const got = runOn(device, outputs, inputs, optimize, options.threads);
+    const got = runOn(device, outputs, inputs, { ...options, optimize });
     outputs.forEach((v, i) => {
       expect(difference(got[i]!, wanted[i]!), `output ${i} (${v.op.name}) at optimize ${optimize}`).toBe(undefined);
     });

@@ -39,7 +39,8 @@ export function onTarget(
     afterAll(() => device?.close());
     checks(
       () => device,
-      (outputs, inputs, slack = 1) => expectSame(device, outputs, inputs, { threads: target.threads, levels: target.levels, slack }),
+      (outputs, inputs, slack = 1) =>
+        expectSame(device, outputs, inputs, { threads: target.threads, levels: target.levels, order: target.order, slack }),
     );
   });
 }

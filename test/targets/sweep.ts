@@ -79,7 +79,7 @@ export function sweepSuite(target: TargetCase): void {
         const inputs = new Map(xs.map((x, i) => [x, columns[i]!]));
         const wanted = evaluate(outputs, inputs);
         for (const optimize of target.levels) {
-          const got = runOn(device(), outputs, inputs, optimize, target.threads);
+          const got = runOn(device(), outputs, inputs, { optimize, threads: target.threads, order: target.order });
           outputs.forEach((v, k) => {
             const bound = k === 0 ? each.value : each.slope!;
             const bad = got[k]!.flatMap((g, i) => {

@@ -27,6 +27,9 @@ const number = (text: string): number => {
   throw new InvalidArgumentError("It should be a number.");
 };
 
+/** Cells with commas between. */
+export const NUMBERS = /^\s*[-+.\d][-+.\deE]*(\s*,\s*[-+.\d][-+.\deE]*)*\s*$/;
+
 export const deviceOption = (): Option =>
   new Option("--device <device>", "where programs run").choices(["auto", "wasm", "native", "interpreter"] satisfies Device[]);
 export const threadsOption = (): Option =>

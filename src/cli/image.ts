@@ -1,6 +1,5 @@
-import { decode } from "fast-png";
 import { FormatError } from "../core/errors.ts";
-import { decodePngNow } from "../io/index.ts";
+import type { Picture } from "../io/index.ts";
 
 /** What a network gets for an image, and what was done to the image that nobody asked for. */
 export interface ReadImage {
@@ -10,13 +9,13 @@ export interface ReadImage {
 }
 
 /**
- * A PNG as side × side numbers, 0 paper to 1 ink: colours become grey, dark ink on light paper is turned over, another size is cropped to the ink
+ * A picture as side × side numbers, 0 paper to 1 ink: colours become grey, dark ink on light paper is turned over, another size is cropped to the ink
  * and scaled, and each of these is said. With `exact`, an image of another size or in colours is refused, and none is turned over.
  *
- * @throws FormatError for what is no PNG, is damaged, or is not exactly what is wanted
+ * @throws FormatError for what is not exactly what is wanted
  */
-export function imageOf(bytes: Uint8Array, name: string, side: number, { exact = false } = {}): ReadImage {
-  const { width, height, grey, coloured, transparent } = decodeGrey(bytes, name);
+export function inkOf(picture: Picture, name: string, side: number, { exact = false } = {}): ReadImage {
+  const { width, height, grey, coloured, transparent } = greyOf(picture);
   const fits = width === side && height === side;
   if (exact && !(fits && !coloured && !transparent))
     throw new FormatError(`${name}: ${width} × ${height}${coloured ? " in colours" : transparent ? ", partly transparent" : ""}`, {
@@ -43,8 +42,7 @@ interface Grey {
   readonly transparent: boolean;
 }
 
-function decodeGrey(bytes: Uint8Array, name: string): Grey {
-  const { width, height, channels, data } = decodePngNow(decode, bytes, name);
+function greyOf({ width, height, channels, data }: Picture): Grey {
   const grey = new Float32Array(width * height);
   const full = data instanceof Uint16Array ? 65535 : 255;
   let [coloured, transparent] = [false, false];

@@ -2,10 +2,10 @@ import { existsSync } from "node:fs";
 import { ArgumentError, FormatError } from "../core/errors.ts";
 import type { InputColumn, InputRow } from "../data/index.ts";
 import { tableInputs } from "../data/index.ts";
-import { type Tensor, tensor } from "../index.ts";
+import type { Tensor } from "../index.ts";
 import { type CsvTable, decodeCsv, readBytes } from "../io/index.ts";
 import type { RecipeInput } from "../train/index.ts";
-import type { ReadImage } from "./image.ts";
+import { NUMBERS } from "./arguments.ts";
 
 type RowInput = Extract<RecipeInput, { kind: "row" }>;
 
@@ -30,26 +30,11 @@ const MAX_INPUT = 50_000_000;
 /** What stands on the command line: images; or rows, as CSV or JSON files, as JSON, or as cells with commas between. */
 export async function readInputs(words: readonly string[], kind: RecipeInput, options: InputOptions = {}): Promise<PredictInputs> {
   if (kind.kind === "row") return readRows(words, kind, options);
-  const { side, exact = false } = kind;
-  const images = await Promise.all(words.map((word) => readImage(word, side, options.exact ?? exact)));
-  const all = new Float32Array(images.length * side * side);
-  images.forEach(({ values }, i) => {
-    all.set(values, i * side * side);
-  });
-  return { names: words, x: tensor(all, [images.length, side * side]), notes: images.flatMap(({ notes }) => notes) };
-}
-
-const NUMBERS = /^\s*[-+.\d][-+.\deE]*(\s*,\s*[-+.\d][-+.\deE]*)*\s*$/;
-
-async function readImage(word: string, side: number, exact: boolean): Promise<ReadImage> {
-  if (NUMBERS.test(word) && !existsSync(word))
-    throw new ArgumentError(`${word}: numbers, where an image is wanted`, {
-      why: `the network takes ${side} × ${side} pixels`,
-      help: "give a PNG file",
-    });
   // What decodes images is loaded where there are some.
-  const { imageOf } = await import("./image.ts");
-  return imageOf(await readBytes(word, MAX_INPUT), word, side, { exact });
+  const { imageFilesOf, readImages } = await import("./images.ts");
+  const { failures, ...inputs } = await readImages(await imageFilesOf(words, kind), kind, options.exact);
+  if (failures.length > 0) throw failures[0]!.error;
+  return inputs;
 }
 
 // ---- rows

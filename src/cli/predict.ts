@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { ArgumentError } from "../core/errors.ts";
 import type { Device, Tensor } from "../index.ts";
-import { ofOptions, predict, type RecipeValue, type Run } from "../train/index.ts";
+import { ofOptions, predict, type RecipeInput, type RecipeValue, type Run } from "../train/index.ts";
 import { dataOption, deviceOption, jsonOption, recipeOption, whole } from "./arguments.ts";
 import type { InputOptions } from "./inputs.ts";
 import { widthOf, wrap } from "./layout.ts";
@@ -20,7 +20,7 @@ export function addPredict(program: Command): void {
     .argument("<run>", "the run's folder")
     .argument(
       "[inputs...]",
-      "PNG images; rows as CSV or JSON files, JSON, or cells with commas between (after -- if they begin with a minus)",
+      "images, PNG or JPEG, and folders of them; rows as CSV or JSON files, JSON, or cells with commas between (after -- if they begin with a minus)",
     )
     .option("--test <n>", "the first n examples of the test set, beside or instead of inputs", whole(1, 10_000))
     .option("--exact", "refuse images that have another size or colours, and change none")
@@ -48,10 +48,40 @@ async function predictInputs(run: Run, words: readonly string[], flags: Flags, o
     throw new ArgumentError(`${run.info.recipe} does not say what its inputs are`, {
       help: 'give the recipe an input: { kind: "row", columns: 4 }',
     });
+  const kind = ofOptions(run.recipe.input, run.options);
+  if (kind.kind === "image") return predictImages(run, kind, words, flags, output);
   const { readInputs } = await import("./inputs.ts");
-  const { names, x, notes } = await readInputs(words, ofOptions(run.recipe.input, run.options), flags);
+  const { names, x, notes } = await readInputs(words, kind, flags);
   for (const note of notes) output.warn(`note: ${note}`);
   await say(run, x, names, { output, device: flags.device });
+}
+
+/** So many images are held at once. */
+const MOST_IMAGES = 64;
+
+/** Of many images those that cannot be read are told, each by its name, and the others are predicted. */
+async function predictImages(
+  run: Run,
+  kind: Extract<RecipeInput, { kind: "image" }>,
+  words: readonly string[],
+  { exact, device }: Flags,
+  output: Output,
+): Promise<void> {
+  // What decodes images is loaded where there are some.
+  const { imageFilesOf, readImages } = await import("./images.ts");
+  const files = await imageFilesOf(words, kind);
+  const width = Math.max(...files.map((file) => file.length));
+  for (let at = 0; at < files.length; at += MOST_IMAGES) {
+    const { names, x, notes, failures } = await readImages(files.slice(at, at + MOST_IMAGES), kind, exact);
+    if (files.length === 1 && failures.length > 0) throw failures[0]!.error;
+    for (const note of notes) output.warn(`note: ${note}`);
+    for (const { error, name } of failures) {
+      output.event("error", { input: name, message: error.message });
+      output.warn(`error: ${error.message}`);
+      process.exitCode = 1;
+    }
+    if (names.length > 0) await say(run, x, names, { output, device, width });
+  }
 }
 
 async function predictTest(run: Run, count: number, { data: dir, device }: Flags, output: Output): Promise<void> {
@@ -68,9 +98,11 @@ interface Saying {
   readonly device: Device | undefined;
   /** What the answers should have been. */
   readonly truth?: Tensor;
+  /** Of the longest name, those of other parts included. */
+  readonly width?: number;
 }
 
-async function say(run: Run, x: Tensor, names: readonly string[], { output, device, truth }: Saying): Promise<void> {
+async function say(run: Run, x: Tensor, names: readonly string[], { output, device, truth, width: widest = 0 }: Saying): Promise<void> {
   const raw = await predict(run.model, x, { device });
   const answers = answersFor(run, raw);
   const numbers = await (answers.kind === "values" ? answers.read(raw) : answers.probabilities(raw)).data();
@@ -86,7 +118,7 @@ async function say(run: Run, x: Tensor, names: readonly string[], { output, devi
       });
     return { name, ...tell(own, wanted?.subarray((i * wanted.length) / names.length, ((i + 1) * wanted.length) / names.length)) };
   });
-  const width = Math.max(...lines.map(({ name, truly }) => labelOf(name, truly).length));
+  const width = Math.max(widest, ...lines.map(({ name, truly }) => labelOf(name, truly).length));
   for (const { name, event, shown, truly } of lines) {
     output.event("prediction", { input: name, ...event });
     const label = labelOf(name, truly);

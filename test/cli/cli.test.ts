@@ -8,12 +8,12 @@ import { encode } from "fast-png";
 import pc from "picocolors";
 import { beforeAll, describe, expect, test } from "vitest";
 import { recipeIn, recipeOptions } from "../../src/cli/arguments.ts";
-import { imageOf } from "../../src/cli/image.ts";
 import { clock, duration, type Output, sparkline } from "../../src/cli/output.ts";
 import { reportTraining } from "../../src/cli/progress.ts";
 import { BUILT_IN, builtIn } from "../../src/cli/recipes.ts";
 import { FormatError } from "../../src/core/errors.ts";
 import { built } from "../built.ts";
+import { imageOf } from "./image-of.ts";
 import { inFolder, inProcess, SOURCE_RECIPE } from "./in-process.ts";
 import { COMMAND, type Ended, environment, RECIPE } from "./start.ts";
 

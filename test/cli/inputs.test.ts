@@ -1,11 +1,12 @@
-import { mkdtemp, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encode } from "fast-png";
 import { beforeAll, describe, expect, test } from "vitest";
-import { imageOf } from "../../src/cli/image.ts";
+import { readImages } from "../../src/cli/images.ts";
 import { readInputs } from "../../src/cli/inputs.ts";
 import { FormatError } from "../../src/core/errors.ts";
+import { imageOf } from "./image-of.ts";
 
 let folder = "";
 beforeAll(async () => {
@@ -108,5 +109,70 @@ describe("rows", () => {
     ["[1, null]", /null is not a number/],
   ])("%s is refused", async (word, message) => {
     await expect(rows([word])).rejects.toThrow(message);
+  });
+});
+
+describe("colour images", () => {
+  const COLOURS = { kind: "image", side: 8, channels: 3 } as const;
+  /** Red on the left half, blue on the right. */
+  const halves = (width: number, height: number): Uint8Array =>
+    encode({
+      width,
+      height,
+      channels: 3,
+      data: Uint8Array.from({ length: 3 * width * height }, (_, i) =>
+        Math.floor(i / 3) % width < width / 2 === (i % 3 === 0) && i % 3 !== 1 ? 255 : 0,
+      ),
+    });
+
+  test("keep their colours, red, green and blue in planes, and are scaled and cut around their middle; what was done is said", async () => {
+    const [exact, wide] = [join(folder, "exact.png"), join(folder, "wide.png")];
+    await writeFile(exact, halves(8, 8));
+    await writeFile(wide, halves(40, 16));
+    const { x, notes } = await readInputs([exact, wide], COLOURS);
+    expect(x.shape).toEqual([2, 3, 8, 8]);
+    expect(notes).toEqual([`${wide}: 40 × 16: scaled and cut around its middle to 8 × 8`]);
+    const [fits, cut] = (await x.array()) as number[][][][];
+    for (const [red, green, blue] of [fits!, cut!]) {
+      expect([red![0]![0], red![7]![7], green![3]![3], blue![0]![0], blue![7]![7]]).toEqual([1, 0, 0, 0, 1]);
+    }
+  });
+
+  test("become grey for a network of one channel, and that is said; one that wants exact images refuses them", async () => {
+    const path = join(folder, "grey.png");
+    await writeFile(path, halves(8, 8));
+    const { x, notes } = await readInputs([path], { kind: "image", side: 8, channels: 1 });
+    expect([x.shape, notes]).toEqual([[1, 1, 8, 8], [`${path}: 8 × 8: colours made grey`]]);
+    expect((await x.data())[0]).toBeCloseTo(0.299, 3);
+    await expect(readInputs([path], { kind: "image", side: 8, channels: 1, exact: true })).rejects.toThrow(/8 × 8 in colours/);
+    await expect(readInputs([path], { ...COLOURS, side: 9, exact: true })).rejects.toThrow(/takes only them \(--exact\)/);
+  });
+});
+
+describe("folders of images", () => {
+  test("are all images in them, by name; other files are passed over, and an empty one is an error", async () => {
+    const album = await mkdtemp(join(folder, "album-"));
+    await mkdir(join(album, "inner"));
+    for (const name of ["b.png", "a.PNG", "inner/c.png", ".hidden.png"]) await writeFile(join(album, name), stroke(28, [255], [0]));
+    await writeFile(join(album, "notes.txt"), "no image");
+    const { names, x } = await readInputs([`${album}/`], { kind: "image", side: 28 });
+    expect(names).toEqual(["a.PNG", "b.png", "inner/c.png"].map((name) => `${album}/${name}`));
+    expect(x.shape).toEqual([3, 784]);
+    const empty = await mkdtemp(join(folder, "empty-"));
+    await expect(readInputs([empty], { kind: "image", side: 28 })).rejects.toThrow(/there are no images in it/);
+  });
+
+  test("of several files each that cannot be read is told by its name", async () => {
+    const [good, bad] = [join(folder, "good.png"), join(folder, "bad.png")];
+    await writeFile(good, stroke(28, [255], [0]));
+    await writeFile(bad, "words");
+    const { names, failures, x } = await readImages([bad, good, join(folder, "none.png")], { kind: "image", side: 28 });
+    expect([names, x.shape]).toEqual([[good], [1, 784]]);
+    expect(failures.map(({ name, error }) => [name, error.message.includes(name)])).toEqual([
+      [bad, true],
+      [join(folder, "none.png"), true],
+    ]);
+    expect(failures[0]!.error).toBeInstanceOf(FormatError);
+    await expect(readInputs([good, bad], { kind: "image", side: 28 })).rejects.toThrow(/bad\.png: neither a PNG nor a JPEG/);
   });
 });

@@ -1,7 +1,7 @@
 /** Windows of pools: what is said of them, checked before there is a tensor, and where they stand on one. */
 import { ArgumentError, ShapeError, show } from "./errors.ts";
 import { checkOptions } from "./options.ts";
-import { type Shape, showShape } from "./shape.ts";
+import { checkShape, type Shape, showShape } from "./shape.ts";
 import { countWindows, type Padding, type PerAxis, type Sliding, slidings, spanOf } from "./sliding.ts";
 
 export interface PoolOptions {
@@ -68,8 +68,8 @@ export function averageWindows(pool: Pool<AvgPoolOptions>, more: readonly string
   return windows;
 }
 
-/** How a weighted average weighs each position of its window, row by row. Errors: as of `poolWindows`, and for what is no kind of weights and no width. */
-export function weightedWindows(pool: Pool<WeightedAvgPoolOptions>): { windows: Sliding[]; weights: number[] } {
+/** How a weighted average weighs each position of its window, row by row, when it is asked. Errors: as of `poolWindows`, and for what is no kind of weights and no width. */
+export function weightedWindows(pool: Pool<WeightedAvgPoolOptions>): { windows: Sliding[]; weights: () => number[] } {
   const windows = poolWindows(pool, ["weights", "sigma", "countIncludePad"]);
   const { weights = "gaussian", sigma, countIncludePad } = pool.options ?? {};
   checkFlag(countIncludePad, `${pool.who}: countIncludePad`);
@@ -80,16 +80,19 @@ export function weightedWindows(pool: Pool<WeightedAvgPoolOptions>): { windows: 
     throw new ArgumentError(`${pool.who}: sigma is ${show(sigma)}`, {
       help: `a number above 0${pool.axes > 1 ? `, or ${pool.axes} of them` : ""}`,
     });
-  // Squares of distances, those of the Gaussian in units of its width, added up axis by axis.
+  return { windows, weights: () => weightsOf(windows, weights === "gaussian" ? widths : undefined) };
+}
+
+/** e^(−d² / 2), with the distance from the middle in units of the widths, or without them 1 / (1 + d). */
+function weightsOf(windows: readonly Sliding[], widths: readonly number[] | undefined): number[] {
   const squares = windows.reduce<number[]>(
     (sums, { size, dilation }, axis) => {
-      const unit = weights === "gaussian" ? widths[axis]! : 1;
-      const along = Array.from({ length: size }, (_, j) => ((dilation * (j - (size - 1) / 2)) / unit) ** 2);
+      const along = Array.from({ length: size }, (_, j) => ((dilation * (j - (size - 1) / 2)) / (widths?.[axis] ?? 1)) ** 2);
       return sums.flatMap((sum) => along.map((square) => sum + square));
     },
     [0],
   );
-  return { windows, weights: squares.map((square) => (weights === "gaussian" ? Math.exp(-square / 2) : 1 / (1 + Math.sqrt(square)))) };
+  return squares.map((square) => (widths ? Math.exp(-square / 2) : 1 / (1 + Math.sqrt(square))));
 }
 
 /** The power of an Lp pool. @throws ArgumentError for less than 1 */
@@ -133,21 +136,25 @@ export interface WindowsAlong extends Sliding {
  * @throws ShapeError for an empty axis, one that is shorter than a window, and windows that fall between the elements
  */
 export function windowsAlong(who: string, shape: Shape, windows: readonly Sliding[], ceilMode = false): WindowsAlong[] {
+  const first = shape.length - windows.length;
+  const counts = windows.map((window, i) => {
+    if (shape[first + i] === 0)
+      throw new ShapeError(`${who}: axis ${first + i} of ${showShape(shape)} is empty`, { why: "there is nothing to pool" });
+    return (ceilMode ? countStarted : countWindows)(who, shape, first + i, window);
+  });
+  checkShape(counts, who);
   return windows.map((window, i) => {
-    const axis = shape.length - windows.length + i;
     const { stride, before, after, dilation, size } = window;
-    const length = shape[axis]!;
-    if (length === 0) throw new ShapeError(`${who}: axis ${axis} of ${showShape(shape)} is empty`, { why: "there is nothing to pool" });
-    const count = ceilMode ? countStarted(who, shape, axis, window) : countWindows(who, shape, axis, window);
+    const [length, count] = [shape[first + i]!, counts[i]!];
     const starts = Array.from({ length: count }, (_, w) => w * stride - before);
     const within = (low: number, high: number): number[] =>
       starts.map((start) => {
-        const [first, last] = [Math.ceil((low - start) / dilation), Math.floor((high - 1 - start) / dilation)];
-        return Math.max(0, Math.min(size - 1, last) - Math.max(0, first) + 1);
+        const [from, to] = [Math.ceil((low - start) / dilation), Math.floor((high - 1 - start) / dilation)];
+        return Math.max(0, Math.min(size - 1, to) - Math.max(0, from) + 1);
       });
     const elements = within(0, length);
     if (elements.includes(0))
-      throw new ShapeError(`${who}: window ${elements.indexOf(0)} of axis ${axis} of ${showShape(shape)} holds padding only`, {
+      throw new ShapeError(`${who}: window ${elements.indexOf(0)} of axis ${first + i} of ${showShape(shape)} holds padding only`, {
         why: `its ${size} positions, ${dilation} apart, leave the ${length} elements out`,
       });
     const reach = (count - 1) * stride + spanOf(window) - length - before;

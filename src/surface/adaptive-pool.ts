@@ -2,7 +2,7 @@
 
 import { ArgumentError, ShapeError, show } from "../core/errors.ts";
 import { type OutputSize, outputSizes } from "../core/pool-window.ts";
-import { checkAxis, showShape } from "../core/shape.ts";
+import { checkAxis, checkShape, showShape } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
 import * as ops from "../ops/index.ts";
 import { free } from "./elementwise.ts";
@@ -31,7 +31,7 @@ function adaptive(x: Value, { who, axes, outputSize }: AdaptivePool, regular: ty
   const first = v.shape.length - axes;
   const empty = v.shape.indexOf(0, first);
   if (empty >= 0) throw new ShapeError(`${who}: axis ${empty} of ${showShape(v.shape)} is empty`, { why: "there is nothing to pool" });
-  const sizes = asked.map((size, i) => size ?? v.shape[first + i]!);
+  const sizes = checkShape(asked.map((size, i) => size ?? v.shape[first + i]!), who); // biome-ignore format: one call
   const kernelSize = sizes.map((size, i) => v.shape[first + i]! / size);
   if (kernelSize.every(Number.isInteger)) return regular(v, { who, axes, kernelSize });
   // The last axis first, so that of equals the first in reading order is the largest.
@@ -60,10 +60,12 @@ function overCopies(x: Value, axis: number, size: number, ofCopies: OfCopies): V
 /** The mean over each window's copies, of which the first of each element counts. */
 function meanOfEachOnce(copies: Value, at: number): Value {
   const [s, l] = [copies.shape[at - 1]!, copies.shape[at]!];
-  const counts = Array.from({ length: s * l }, (_, q) => q % l === 0 || q % s === 0);
-  const mask = ops.broadcastTo(ops.constant(Uint8Array.from(counts, Number), [s, l], "bool"), copies.shape, [at - 1, at]);
-  const total = ops.sum(ops.select(mask, copies, ops.zerosLike(copies)), [at]);
-  const sizes = Array.from({ length: s }, (_, i) => counts.slice(i * l, (i + 1) * l).filter(Boolean).length);
+  const [window, place] = [ops.iota(copies.shape, at - 1), ops.iota(copies.shape, at)];
+  const copy = ops.add(ops.mul(window, ops.scalarLike(window, l)), place);
+  const isZero = (v: Value): Value => ops.eq(v, ops.zerosLike(v));
+  const first = ops.logicalOr(isZero(place), isZero(ops.mod(copy, ops.scalarLike(copy, s))));
+  const total = ops.sum(ops.select(first, copies, ops.zerosLike(copies)), [at]);
+  const sizes = Array.from({ length: s }, (_, i) => Math.ceil(((i + 1) * l) / s) - Math.floor((i * l) / s));
   return ops.div(total, ops.broadcastTo(constantOf(sizes, [s], total.dtype), total.shape, [at - 1]));
 }
 

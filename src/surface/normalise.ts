@@ -5,11 +5,11 @@
  * Large means lose nothing: what is summed is shifted by a number near the mean first, so that squares are of deviations.
  */
 import { ArgumentError, ShapeError, show } from "../core/errors.ts";
-import { sameShape, showShape, sizeOf } from "../core/shape.ts";
+import { checkShape, type Shape, sameShape, showShape, sizeOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
 import * as ops from "../ops/index.ts";
-import { free, promoted } from "./elementwise.ts";
-import { plus } from "./maths.ts";
+import { free, promoted, wholePower } from "./elementwise.ts";
+import { plus, times } from "./maths.ts";
 
 /** Deviations from the mean, and the mean of their squares. */
 interface Moments {
@@ -146,4 +146,124 @@ export function batchNorm(x: Value, options: BatchNormOptions = {}): Value {
   const scale = inverseRoot(variance, eps);
   const centred = scaled(v, [1], { bias: ops.neg(mean) }, who);
   return scaled(centred, [1], { weight: affine.weight ? ops.mul(affine.weight, scale) : scale, bias: affine.bias }, who);
+}
+
+/** Affine options and what is added to the variance. */
+export interface NormalisationOptions<T = Value> extends Affine<T> {
+  /** Added to the variance. Default 1e-5. */
+  readonly eps?: number | undefined;
+}
+
+/** The last axes, whose sizes these must be. */
+function lastAxes(x: Value, normalizedShape: number | Shape, who: string): number[] {
+  const shape = checkShape(typeof normalizedShape === "number" ? [normalizedShape] : normalizedShape, who);
+  const first = x.shape.length - shape.length;
+  if (shape.length === 0 || first < 0 || !sameShape(x.shape.slice(first), shape))
+    throw new ShapeError(`${who}: the input is ${showShape(x.shape)}`, {
+      why: shape.length === 0 ? "there are no axes to normalise over" : `it must end in ${showShape(shape)}`,
+    });
+  return shape.map((_, i) => first + i);
+}
+
+/** Each example over its last axes. */
+export function layerNorm(x: Value, normalizedShape: number | Shape, { eps = 1e-5, ...affine }: NormalisationOptions = {}): Value {
+  const who = "layerNorm";
+  const [v, tensors] = together(x, affine, who);
+  const axes = lastAxes(v, normalizedShape, who);
+  return scaled(normalised(v, axes, checkEps(eps, who), rowMoments), axes, tensors, who);
+}
+
+/** Each example over groups of neighbouring channels and all positions. */
+export function groupNorm(x: Value, groups: number, { eps = 1e-5, ...affine }: NormalisationOptions = {}): Value {
+  const who = "groupNorm";
+  const [v, tensors] = together(x, affine, who);
+  batchAxes(v, who);
+  const [, channels = 0] = v.shape;
+  if (!Number.isSafeInteger(groups) || groups < 1)
+    throw new ArgumentError(`${who}: groups is ${show(groups)}`, { help: "a whole number ≥ 1" });
+  if (channels % groups !== 0)
+    throw new ShapeError(`${who}: the ${channels} channels of ${showShape(v.shape)} do not divide into ${groups} groups`);
+  const grouped = ops.reshape(v, v.shape.toSpliced(1, 1, groups, channels / groups));
+  const axes = grouped.shape.map((_, axis) => axis).slice(2);
+  const y = normalised(grouped, axes, checkEps(eps, who), rowMoments);
+  return scaled(ops.reshape(y, v.shape), [1], tensors, who);
+}
+
+/** The positions of an image, of which there must be more than one. */
+function imageAxes(x: Value, who: string): number[] {
+  const axes = x.shape.map((_, axis) => axis).slice(2);
+  const count = sizeOf(axes.map((a) => x.shape[a]!));
+  if (x.shape.length > 2 && count !== 1) return axes;
+  throw new ShapeError(`${who}: the input is ${showShape(x.shape)}`, {
+    why: "each channel of an example needs more than one position: with one, the result would be 0 whatever the input",
+    help: "[examples, channels, …]",
+  });
+}
+
+/** Each channel of each example over its positions, or by what is given, as `batchNorm`. */
+export function instanceNorm(x: Value, options: BatchNormOptions = {}): Value {
+  const who = "instanceNorm";
+  const { eps = 1e-5, mean, variance, ...affine } = options;
+  if (mean || variance) return batchNorm(x, options);
+  const [v, tensors] = together(x, affine, who);
+  return scaled(normalised(v, imageAxes(v, who), checkEps(eps, who), rowMoments), [1], tensors, who);
+}
+
+/** Mean and unbiased variance of each channel of each example, averaged over the examples. */
+export function instanceStatistics(x: Value): { mean: Value; variance: Value } {
+  const who = "instanceStatistics";
+  const v = free(who, (f) => f)(x);
+  const axes = imageAxes(v, who);
+  const count = sizeOf(axes.map((a) => v.shape[a]!));
+  if (v.shape[0] === 0 || count === 0)
+    throw new ShapeError(`${who}: ${showShape(v.shape)} has no numbers`, { why: "there is nothing to count" });
+  const { mean, variance } = rowMoments(v, axes);
+  const unbiased = ops.mul(variance, ops.scalarLike(variance, count / (count - 1)));
+  return { mean: ops.mean(mean, [0]), variance: ops.mean(unbiased, [0]) };
+}
+
+/** The step from 1 to the next number: what is added to a mean of squares unless said, as in PyTorch. */
+const STEP = { float32: 2 ** -23, float64: 2 ** -52 };
+
+/** x / √(mean x² + eps) · weight over the last axes. */
+export function rmsNorm(x: Value, normalizedShape: number | Shape, { eps, ...affine }: NormalisationOptions = {}): Value {
+  const who = "rmsNorm";
+  const [v, { weight }] = together(x, affine, who);
+  const axes = lastAxes(v, normalizedShape, who);
+  const scale = inverseRoot(ops.mean(ops.square(v), axes), eps === undefined ? STEP[v.dtype as keyof typeof STEP] : checkEps(eps, who));
+  return scaled(ops.mul(v, ops.spread(scale, v, axes)), axes, { weight }, who);
+}
+
+export interface LocalResponseOptions {
+  /** Factor of the mean of squares. Default 1e-4. */
+  readonly alpha?: number | undefined;
+  /** Power that is divided by. Default 0.75. */
+  readonly beta?: number | undefined;
+  /** Added to it. Default 1. */
+  readonly k?: number | undefined;
+}
+
+/** x_c / (k + alpha · Σ x² / size)^beta, the sum over `size` channels around c. */
+export function localResponseNorm(x: Value, size: number, { alpha = 1e-4, beta = 0.75, k = 1 }: LocalResponseOptions = {}): Value {
+  const who = "localResponseNorm";
+  const v = free(who, (f) => f)(x);
+  batchAxes(v, who);
+  if (!Number.isSafeInteger(size) || size < 1) throw new ArgumentError(`${who}: size is ${show(size)}`, { help: "a whole number ≥ 1" });
+  for (const [name, number] of Object.entries({ alpha, beta, k }))
+    if (!Number.isFinite(number)) throw new ArgumentError(`${who}: ${name} is ${show(number)}`, { help: "a number" });
+  if (v.shape[1] === 0) return v;
+  const before = Math.min(Math.floor(size / 2), v.shape[1]!);
+  const after = Math.min(Math.floor((size - 1) / 2), v.shape[1]!);
+  const only = (n: number): number[] => v.shape.map((_, axis) => (axis === 1 ? n : 0));
+  const padded = ops.pad(ops.square(v), { low: only(before), high: only(after), interior: only(0), value: 0 });
+  const sums = ops.sum(ops.windows(padded, { axis: 1, size: before + after + 1, stride: 1, dilation: 1 }), [2]);
+  return ops.div(v, power(plus(times(sums, alpha / size), k), beta));
+}
+
+/** xᵖ for x ≥ 0; quarters by roots, which are quicker. */
+function power(x: Value, p: number): Value {
+  const quarters = 4 * p;
+  if (!Number.isInteger(quarters) || quarters < 1 || quarters > 16) return ops.pow(x, ops.scalarLike(x, p));
+  const root = ops.sqrt(x);
+  return quarters % 2 === 0 ? wholePower(root, quarters / 2) : wholePower(ops.sqrt(root), quarters);
 }

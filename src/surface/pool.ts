@@ -15,7 +15,7 @@ import {
   weightedWindows,
   windowsAlong,
 } from "../core/pool-window.ts";
-import { type Shape, showShape, sizeOf } from "../core/shape.ts";
+import { checkShape, type Shape, showShape, sizeOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
 import * as ops from "../ops/index.ts";
 import { free, wholePower } from "./elementwise.ts";
@@ -86,15 +86,14 @@ function powerOf(x: Value, p: number): Value {
 
 /** Σ w x / Σ w over each window: contractions with the weights of its positions, the same for all channels. */
 export function weightedAvgPool(x: Value, pool: Pool<WeightedAvgPoolOptions>): Value {
-  const { windows: slides, weights } = weightedWindows(pool);
+  const { windows: slides, weights: weightsOf } = weightedWindows(pool);
   const v = checkPooled(x, pool);
   const { ceilMode, countIncludePad = true } = pool.options ?? {};
   const windows = windowsAlong(pool.who, v.shape, slides, ceilMode);
-  const kernel = constantOf(
-    weights,
-    windows.map(({ size }) => size),
-    v.dtype,
-  );
+  const sizes = windows.map(({ size }) => size);
+  checkShape(sizes, pool.who);
+  const weights = weightsOf();
+  const kernel = constantOf(weights, sizes, v.dtype);
   const total = weighted(v, kernel, windows);
   const whole = windows.every(({ size, padded, elements }) => (countIncludePad ? padded : elements).every((n) => n === size));
   if (whole) return ops.div(total, ops.scalarLike(total, weights.reduce((a, b) => a + b, 0))); // biome-ignore format: one call

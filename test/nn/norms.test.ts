@@ -15,11 +15,17 @@ const title = ({ name, options, inputs }: Case): string => `${name} ${JSON.strin
 type NormLayer = new (...settings: unknown[]) => nn.Module & { forward(x: Tensor, mode: nn.Mode): Tensor };
 const rng = new Generator(0);
 
+/** Puts in what is there of a state. */
+function load(layer: nn.Module, state: Record<string, Packed>): void {
+  const tensors = Object.fromEntries(Object.entries(state).map(([name, packed]) => [name, unpack(packed)]));
+  layer.loadStateDict(tensors, { strict: false });
+}
+
 function layerOf({ name, options, buffers }: NormCase): InstanceType<NormLayer> {
   const { arguments: settings, training: _, ...rest } = options;
   const Layer = (nn as unknown as Record<string, NormLayer>)[name]!;
-  const layer = new Layer(...settings, { ...rest, dtype: "float64" });
-  layer.loadStateDict(Object.fromEntries(Object.entries(buffers).map(([key, packed]) => [key, unpack(packed)])), { strict: false });
+  const layer = new Layer(...settings, { ...rest, ...(Layer === (nn.LocalResponseNorm as unknown) ? {} : { dtype: "float64" }) });
+  load(layer, buffers);
   return layer;
 }
 
@@ -36,7 +42,7 @@ describe("layers that normalise have PyTorch's values and gradients", () => {
       );
 
       nn.init(layer, 0);
-      layer.loadStateDict(Object.fromEntries(Object.entries(c.inputs).slice(1).map(([key, packed]) => [key, unpack(packed)])), { strict: false }); // biome-ignore format: one call
+      load(layer, Object.fromEntries(Object.entries(c.inputs).slice(1)));
       await expectClose(layer.forward(unpack(c.inputs.x!), mode), c.result);
       for (const [name, packed] of Object.entries(c.more)) await expectClose(layer.namedVariables().get(name)!, packed);
     });

@@ -58,8 +58,9 @@ const TORTURE: Readonly<Record<number, Promised>> = {
   42: { what: "our safetensors", where: [["io/safetensors", "the bytes do not depend on the order"], ["io/safetensors", "names that cannot come back are refused"], ["train/model-file", "notes that would not come back as they were"]] },
   45: { what: "hostile idx", where: [["io/idx", "a gzip bomb stops at the limit"], ["io/idx", "random bytes give a typed error"], ["io/idx", "a bomb of 200 MB in 0.2 MB costs at most its own size"], ["io/failures", "%s is refused at once"]] },
   46: { what: "hostile CSV", where: [["io/csv", "a ragged row is named by its line"], ["io/csv", "a cell of 5 MB"], ["io/csv", "numbers are decimal"]] },
-  49: { what: "mutated files", where: [["io/safetensors", "random mutations give a typed error or a file"], ["io/idx", "random bytes give a typed error"], ["train/run-folder", "random mutations of a run"]] },
-  50: { what: "archives", where: [["io/idx", "gzip in several members"]], missing: "no archive is ever unpacked: gzip holds one file, and its name in it is not read" },
+  47: { what: "hostile images", where: [["io/images", "%s is an error with the file's name"], ["io/images", "every bit that is flipped is an error"], ["io/images", "every beginning of a PNG is an error"], ["io/images", "that is cut off is an error, wherever"]] },
+  49: { what: "mutated files", where: [["io/images-fuzz", "of PNG files, with checksums that are wrong and that are right"], ["io/images-fuzz", "of JPEG files"], ["io/safetensors", "random mutations give a typed error or a file"], ["io/idx", "random bytes give a typed error"], ["train/run-folder", "random mutations of a run"]] },
+  50: { what: "archives", where: [["io/idx", "gzip in several members"], ["data/cifar", "give the regular files that are asked for, whatever else they hold"], ["data/cifar", "a size that is a lie"]], missing: "none is ever unpacked into files: gzip holds one file, whose name is not read, and of a tar the files of known names are read in memory" },
   51: { what: "__proto__ in configurations", where: [["train/resume", "unknown options are refused with a suggestion, and reach no prototype"], ["tensor/looking", "a key called __proto__"]] },
   52: { what: "code in configurations", where: [["cli/cli", "a run made with somebody's module is not started"], ["train/resume", "a run.json that was tampered with"]] },
   53: { what: "absurd layers", where: [["torture/tensors", "torture 53: %s units are refused"], ["torture/command-line", "torture 53: 1e12 units"]] },
@@ -71,7 +72,7 @@ const textOf = (file: string): string => readFileSync(fileURLToPath(new URL(`../
 
 describe("what is promised for bad input is tested", () => {
   test("each item has a test, or says why not", () => {
-    const promised = [...Array.from({ length: 42 }, (_, i) => i + 1), 45, 46, 49, 50, 51, 52, 53, 54, 55];
+    const promised = [...Array.from({ length: 42 }, (_, i) => i + 1), 45, 46, 47, 49, 50, 51, 52, 53, 54, 55];
     expect(Object.keys(TORTURE).map(Number)).toEqual(promised);
     for (const [item, { where, missing }] of Object.entries(TORTURE)) expect(where.length > 0 || missing !== undefined, item).toBe(true);
   });

@@ -25,6 +25,7 @@ export class ConvTranspose1d<In extends number = any, Out extends number = any> 
   declare readonly shapes?: ConvolutionShapes<In, Out, [number], "ConvTranspose1d">;
   readonly inChannels: In;
   readonly outChannels: Out;
+  readonly kernelSize: Shape;
   readonly how: How<ConvTransposeOptions>;
   readonly weight: Variable<[In, number, number]>;
   readonly bias: Variable<[Out]> | undefined;
@@ -34,6 +35,7 @@ export class ConvTranspose1d<In extends number = any, Out extends number = any> 
     const made = parametersOf({ who: "ConvTranspose1d", axes: 1, inChannels, outChannels, kernelSize, transposed: true }, options);
     this.inChannels = inChannels;
     this.outChannels = outChannels;
+    this.kernelSize = made.kernelSize;
     this.how = made.how;
     this.weight = made.weight;
     this.bias = made.bias;
@@ -59,6 +61,7 @@ export class ConvTranspose2d<In extends number = any, Out extends number = any> 
   declare readonly shapes?: ConvolutionShapes<In, Out, [number, number], "ConvTranspose2d">;
   readonly inChannels: In;
   readonly outChannels: Out;
+  readonly kernelSize: Shape;
   readonly how: How<ConvTransposeOptions>;
   readonly weight: Variable<[In, number, number, number]>;
   readonly bias: Variable<[Out]> | undefined;
@@ -68,6 +71,7 @@ export class ConvTranspose2d<In extends number = any, Out extends number = any> 
     const made = parametersOf({ who: "ConvTranspose2d", axes: 2, inChannels, outChannels, kernelSize, transposed: true }, options);
     this.inChannels = inChannels;
     this.outChannels = outChannels;
+    this.kernelSize = made.kernelSize;
     this.how = made.how;
     this.weight = made.weight;
     this.bias = made.bias;
@@ -92,6 +96,7 @@ export class ConvTranspose3d<In extends number = any, Out extends number = any> 
   declare readonly shapes?: ConvolutionShapes<In, Out, [number, number, number], "ConvTranspose3d">;
   readonly inChannels: In;
   readonly outChannels: Out;
+  readonly kernelSize: Shape;
   readonly how: How<ConvTransposeOptions>;
   readonly weight: Variable<[In, number, number, number, number]>;
   readonly bias: Variable<[Out]> | undefined;
@@ -101,6 +106,7 @@ export class ConvTranspose3d<In extends number = any, Out extends number = any> 
     const made = parametersOf({ who: "ConvTranspose3d", axes: 3, inChannels, outChannels, kernelSize, transposed: true }, options);
     this.inChannels = inChannels;
     this.outChannels = outChannels;
+    this.kernelSize = made.kernelSize;
     this.how = made.how;
     this.weight = made.weight;
     this.bias = made.bias;

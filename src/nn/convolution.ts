@@ -38,6 +38,7 @@ export class Conv1d<In extends number = any, Out extends number = any> extends M
   declare readonly shapes?: ConvolutionShapes<In, Out, [number], "Conv1d">;
   readonly inChannels: In;
   readonly outChannels: Out;
+  readonly kernelSize: Shape;
   readonly how: How<ConvOptions>;
   readonly weight: Variable<[Out, number, number]>;
   readonly bias: Variable<[Out]> | undefined;
@@ -47,6 +48,7 @@ export class Conv1d<In extends number = any, Out extends number = any> extends M
     const made = parametersOf({ who: "Conv1d", axes: 1, inChannels, outChannels, kernelSize, transposed: false }, options);
     this.inChannels = inChannels;
     this.outChannels = outChannels;
+    this.kernelSize = made.kernelSize;
     this.how = made.how;
     this.weight = made.weight;
     this.bias = made.bias;
@@ -74,6 +76,7 @@ export class Conv2d<In extends number = any, Out extends number = any> extends M
   declare readonly shapes?: ConvolutionShapes<In, Out, [number, number], "Conv2d">;
   readonly inChannels: In;
   readonly outChannels: Out;
+  readonly kernelSize: Shape;
   readonly how: How<ConvOptions>;
   readonly weight: Variable<[Out, number, number, number]>;
   readonly bias: Variable<[Out]> | undefined;
@@ -83,6 +86,7 @@ export class Conv2d<In extends number = any, Out extends number = any> extends M
     const made = parametersOf({ who: "Conv2d", axes: 2, inChannels, outChannels, kernelSize, transposed: false }, options);
     this.inChannels = inChannels;
     this.outChannels = outChannels;
+    this.kernelSize = made.kernelSize;
     this.how = made.how;
     this.weight = made.weight;
     this.bias = made.bias;
@@ -107,6 +111,7 @@ export class Conv3d<In extends number = any, Out extends number = any> extends M
   declare readonly shapes?: ConvolutionShapes<In, Out, [number, number, number], "Conv3d">;
   readonly inChannels: In;
   readonly outChannels: Out;
+  readonly kernelSize: Shape;
   readonly how: How<ConvOptions>;
   readonly weight: Variable<[Out, number, number, number, number]>;
   readonly bias: Variable<[Out]> | undefined;
@@ -116,6 +121,7 @@ export class Conv3d<In extends number = any, Out extends number = any> extends M
     const made = parametersOf({ who: "Conv3d", axes: 3, inChannels, outChannels, kernelSize, transposed: false }, options);
     this.inChannels = inChannels;
     this.outChannels = outChannels;
+    this.kernelSize = made.kernelSize;
     this.how = made.how;
     this.weight = made.weight;
     this.bias = made.bias;

@@ -1,7 +1,7 @@
 /** What the layers that slide kernels share: their parameters, and the check of what they are given. */
 import { ArgumentError, ShapeError, show } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
-import { type Shape, showShape, sizeOf } from "../core/shape.ts";
+import { type Shape, sameShape, showShape, sizeOf } from "../core/shape.ts";
 import { atUserLine, takeSite } from "../core/site.ts";
 import { slidings, transposedSlidings } from "../core/sliding.ts";
 import type { DType, Padding, PerAxis, Tensor, Variable } from "../index.ts";
@@ -34,6 +34,7 @@ interface Options {
 }
 
 interface Made<O, Out extends number> {
+  readonly kernelSize: Shape;
   readonly how: How<O>;
   readonly weight: Variable<any>;
   readonly bias: Variable<[Out]> | undefined;
@@ -55,6 +56,7 @@ export function parametersOf<O extends Options, In extends number, Out extends n
   const [first, second] = transposed ? [inChannels, outChannels / groups] : [outChannels, inChannels / groups];
   const start = symmetricByFan(second * sizeOf(kernel));
   return {
+    kernelSize: kernel,
     how,
     weight: parameter([first, second, ...kernel], start, { dtype }),
     bias: bias ? parameter([outChannels], start, { dtype }) : undefined,
@@ -74,6 +76,9 @@ function checkGroups({ who, inChannels, outChannels }: Asked<number, number>, gr
 interface Convolving<O> {
   readonly inChannels: number;
   readonly outChannels: number;
+  readonly kernelSize: Shape;
+  /** Where its parameters are for a size of the input. */
+  readonly inputSize?: Shape;
   readonly how: How<O>;
   readonly weight: Variable;
   readonly bias: Variable | undefined;
@@ -84,31 +89,34 @@ type Slide<O> = (x: Tensor, weight: Tensor, options: How<O> & { readonly bias?: 
 export function forwarded<O>(who: string, slide: Slide<O>, layer: Convolving<O>, [x, ...rest]: readonly unknown[]): Tensor {
   return atUserLine(() => {
     checkInput(x, rest, who);
-    checkChannels(who, layer, layer.weight.shape.slice(2), (x as Tensor).shape);
+    checkShape(who, layer, (x as Tensor).shape);
     return slide(x as Tensor, layer.weight, { ...layer.how, bias: layer.bias });
   }, who);
 }
 
-/** Refuses an input without the channels that a layer was made for. */
-export function checkChannels(
-  who: string,
-  { inChannels, outChannels }: Pick<Convolving<object>, "inChannels" | "outChannels">,
-  kernel: Shape,
-  shape: Shape,
-): void {
-  const axes = kernel.length;
+/** Refuses an input without the channels, or of another size, than a layer was made for. */
+function checkShape(who: string, { inChannels, outChannels, kernelSize, inputSize }: Convolving<unknown>, shape: Shape): void {
+  const axes = kernelSize.length;
   const channels = shape.at(-axes - 1);
-  if (channels === inChannels) return;
+  const size = shape.slice(-axes);
+  const fits = inputSize === undefined || sameShape(size, inputSize);
+  if (channels === inChannels && fits) return;
+  const what = `${who}: the input is ${showShape(shape)}`;
+  const counted = (n: number): string => `${n} ${n === 1 ? "channel" : "channels"}`;
   if (channels === undefined)
-    throw new ShapeError(`${who}: the input is ${showShape(shape)}`, {
-      why: `it needs an axis of ${inChannels} ${inChannels === 1 ? "channel" : "channels"}, and ${axes} of space after it`,
-    });
+    throw new ShapeError(what, { why: `it needs an axis of ${counted(inChannels)}, and ${axes} of space after it` });
   const grey = inChannels === 1 && shape.length === axes + 1;
-  const size = kernel.every((k) => k === kernel[0]) ? `${kernel[0]}` : showShape(kernel);
-  throw new ShapeError(`${who}: the input is ${showShape(shape)}`, {
-    why: `it has ${channels} ${channels === 1 ? "channel" : "channels"}, the layer was made for ${inChannels}`,
+  const sizes = [...(inputSize ? [size] : []), kernelSize].map(shortest);
+  throw new ShapeError(what, {
+    why:
+      channels === inChannels
+        ? `it is ${shortest(size)} in size, the layer was made for ${shortest(inputSize!)}`
+        : `it has ${counted(channels)}, the layer was made for ${inChannels}`,
     help: grey
       ? `x.unsqueeze(1) is ${showShape(shape.toSpliced(1, 0, 1))}, of one channel each`
-      : `write new ${who}(${channels}, ${outChannels}, ${size}), or reshape the input`,
+      : `write new ${who}(${[channels, outChannels, ...sizes].join(", ")}), or reshape the input`,
   });
 }
+
+/** Sizes of axes as they are written: one number where they are equal. */
+const shortest = (sizes: Shape): string => (sizes.every((n) => n === sizes[0]) ? `${sizes[0]}` : showShape(sizes));

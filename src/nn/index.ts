@@ -31,6 +31,7 @@ export { InstanceNorm1d, InstanceNorm2d, InstanceNorm3d } from "./instance-norm.
 export { LayerNorm, type LayerNormOptions } from "./layer-norm.ts";
 export { Linear, type LinearOptions, linear } from "./linear.ts";
 export { LocalResponseNorm } from "./local-response-norm.ts";
+export { LocallyConnected1d, LocallyConnected2d, type LocallyConnectedOptions } from "./locally-connected.ts";
 export * from "./losses.ts";
 export { Maxout } from "./maxout.ts";
 export { inference, type Mode, training } from "./mode.ts";

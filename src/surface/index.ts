@@ -11,6 +11,7 @@ export * from "./convolve.ts";
 export * from "./elementwise.ts";
 export * from "./indexed.ts";
 export * from "./linear-algebra.ts";
+export * from "./locally-connected.ts";
 export * from "./mask.ts";
 export * from "./maths.ts";
 export * from "./move.ts";

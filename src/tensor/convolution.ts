@@ -123,6 +123,40 @@ function callOf(
 }
 
 /**
+ * A convolution that shares nothing: each position of the result has a kernel of its own, y[…, o, i] = bias[o, i] + Σ x[…, c, stride · i + dilation · j − before] ·
+ * weight[o, i, c, j]. Goodfellow, Bengio and Courville 2016, equation 9.9.
+ *
+ * Shapes: x [..., in, l], weight [out, l', in, k], bias [out, l'], result [..., out, l'] with l' as of `conv1d`.
+ *
+ * @throws ShapeError for channels that differ, another number of positions, or a kernel that does not fit; ArgumentError for options that are none
+ */
+export function locallyConnected1d(x: Tensor, weight: Tensor, options: LocalOptions = {}): Tensor {
+  return local("locallyConnected1d", 1, [x, weight], options);
+}
+
+/**
+ * A kernel of its own for each position of an image; see `locallyConnected1d`.
+ *
+ * Shapes: x [..., in, h, w], weight [out, h', w', in, kh, kw], bias [out, h', w'], result [..., out, h', w'].
+ */
+export function locallyConnected2d(x: Tensor, weight: Tensor, options: LocalOptions = {}): Tensor {
+  return local("locallyConnected2d", 2, [x, weight], options);
+}
+
+/** Without groups. */
+export interface LocalOptions extends Omit<ConvolutionOptions, "groups" | "bias"> {
+  /** A number for each channel and position of the result. */
+  readonly bias?: Tensor | undefined;
+}
+
+function local(who: string, axes: number, operands: Operands, options: LocalOptions): Tensor {
+  return atUserLine(() => {
+    checkOptions(who, options, ["bias", "stride", "padding", "dilation"]);
+    return derived(surface.locallyConnected(callOf(who, axes, operands, options), options), [...operands, options.bias]);
+  }, who);
+}
+
+/**
  * Convolution along all axes, (a ∗ b)[t] = Σ a[i] · b[t − i], the second flipped: it is commutative, and associative where all of it is kept. Goodfellow, Bengio and
  * Courville 2016, equations 9.3 to 9.5; of sequences NumPy's `convolve`.
  *

@@ -1,6 +1,17 @@
 /** Layers that slide kernels: PyTorch's numbers, and what they promise beyond them. */
 import { describe, expect, test } from "vitest";
-import { compile, gradients, type Tensor, zeros } from "../../src/index.ts";
+import {
+  compile,
+  Generator,
+  gradcheck,
+  gradgradcheck,
+  gradients,
+  locallyConnected1d,
+  locallyConnected2d,
+  type Tensor,
+  vmap,
+  zeros,
+} from "../../src/index.ts";
 import {
   Conv1d,
   Conv2d,
@@ -12,6 +23,9 @@ import {
   functionalCall,
   init,
   Linear,
+  LocallyConnected1d,
+  LocallyConnected2d,
+  type Module,
   relu,
   Sequential,
   summary,
@@ -21,16 +35,22 @@ import { type Case, checkCase, fixture } from "./fixtures.ts";
 
 const cases = fixture("conv.json") as Record<"layers", Case[]>;
 const LAYERS = { Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d };
+const LOCAL = { LocallyConnected1d, LocallyConnected2d };
 
-describe("convolutions have PyTorch's values and gradients", () => {
-  for (const c of cases.layers) {
-    const { in: inputs, out, kernelSize, ...options } = c.options;
+/** The layer of a case, in float64. */
+function layerOf({ name, options: { in: inputs, out, inputSize, kernelSize, ...rest } }: Case): Module & { forward(x: Tensor): Tensor } {
+  const options = { dtype: "float64", ...rest } as const;
+  if (name in LOCAL) return new LOCAL[name as keyof typeof LOCAL](inputs, out, inputSize, kernelSize, options);
+  return new LAYERS[name as keyof typeof LAYERS](inputs, out, kernelSize, options);
+}
+
+describe("layers that slide kernels have PyTorch's values and gradients", () => {
+  for (const c of cases.layers)
     test(`${c.name} ${JSON.stringify(c.options)} of ${JSON.stringify(c.inputs.x!.shape)}`, () =>
       checkCase(c, ({ x, ...state }) => {
-        const layer = new LAYERS[c.name as keyof typeof LAYERS](inputs, out, kernelSize, { dtype: "float64", ...options });
-        return functionalCall(layer as never, state, () => layer.forward(x!));
+        const layer = layerOf(c);
+        return functionalCall(layer, state, () => layer.forward(x!));
       }));
-  }
 });
 
 describe("A convolution", () => {
@@ -114,6 +134,42 @@ describe("A transposed convolution", () => {
   });
 });
 
+describe("A locally connected layer", () => {
+  test("has a kernel and a bias for each position: as many times the parameters of a convolution", () => {
+    const count = (layer: Module): number =>
+      [...layer.namedVariables().values()].reduce((n, { shape }) => n + shape.reduce((a: number, b: number) => a * b, 1), 0);
+    const [tied, untied] = [new Conv2d(3, 4, 5), new LocallyConnected2d(3, 4, 28, 5)];
+    expect(count(tied)).toBe(4 * (3 * 25 + 1));
+    expect(count(untied)).toBe(24 * 24 * count(tied));
+    expect(count(new LocallyConnected1d(2, 8, 100, 5, { stride: 3, bias: false }))).toBe(32 * count(new Conv1d(2, 8, 5, { bias: false })));
+    expect(summary(untied, [1, 3, 28, 28])).toMatch(/LocallyConnected2d +\[1, 4, 24, 24\] +175,104\n/);
+  });
+
+  test("with the same kernel everywhere is a convolution", async () => {
+    const tied = init(new Conv2d(2, 3, [2, 3], { stride: [1, 2], padding: 1 }), 0);
+    const untied = new LocallyConnected2d(2, 3, [4, 7], [2, 3], { stride: [1, 2], padding: 1 });
+    const spread = (t: Tensor, shape: readonly number[], to: readonly number[]): Tensor => t.reshape(shape).broadcastTo(to) as Tensor;
+    untied.loadStateDict({
+      weight: spread(tied.weight.value as Tensor, [3, 1, 1, 2, 2, 3], untied.weight.shape),
+      bias: spread(tied.bias!.value as Tensor, [3, 1, 1], untied.bias!.shape),
+    });
+    const x = new Generator(0).normal([2, 2, 4, 7]) as Tensor;
+    const [a, b] = [await tied.forward(x).data(), await untied.forward(x).data()];
+    for (const [i, n] of a.entries()) expect(b[i]).toBeCloseTo(n, 5);
+  });
+
+  test("has the gradients that differences measure, of second order too", async () => {
+    const f64 = (shape: readonly number[], seed: number): Tensor => new Generator(seed).normal(shape).cast("float64") as Tensor;
+    const [x, w] = [f64([1, 2, 4, 3], 0), f64([2, 2, 2, 2, 2, 2], 1)];
+    const f = (x: Tensor, w: Tensor): Tensor => locallyConnected2d(x, w, { stride: [2, 1] }).tanh();
+    expect(await gradcheck(f, [x, w])).toMatchObject({ passed: true });
+    expect(await gradgradcheck(f, [x, w])).toMatchObject({ passed: true });
+    const several = vmap(f)(f64([3, 1, 2, 4, 3], 2), f64([3, ...w.shape], 3));
+    const one = f(f64([3, 1, 2, 4, 3], 2).at(1) as Tensor, f64([3, ...w.shape], 3).at(1) as Tensor);
+    expect(await (several as Tensor).at(1).array()).toEqual(await one.array());
+  });
+});
+
 describe("A convolution refuses, naming the layer, what it is and what to write,", () => {
   const refusals: readonly [what: string, f: () => unknown, says: RegExp][] = [
     ["another number of channels", () => new Conv2d(3, 6, 5).forward(zeros([2, 1, 8, 8]) as Tensor), /^Conv2d: the input is \[2, 1, 8, 8\].*\n {2}why: it has 1 channel, the layer was made for 3\n {2}help: write new Conv2d\(1, 6, 5\)/], // biome-ignore format: a table
@@ -138,6 +194,9 @@ describe("A convolution refuses, naming the layer, what it is and what to write,
     ["padding in words where something is cut off", () => new ConvTranspose2d(3, 6, 4, { padding: "same" as unknown as number }), /^ConvTranspose2d: the padding is "same"/], // biome-ignore format: a table
     ["to cut off everything", () => init(new ConvTranspose1d(1, 1, 2, { padding: 2 }), 0).forward(zeros([1, 1, 3])), /^ConvTranspose1d: axis 2 of \[1, 1, 3\] would become 0 long.*\n {2}why: 1 · \(3 − 1\) \+ 2 − 2 − 2 \+ 0 = 0/], // biome-ignore format: a table
     ["to put anything behind a layer that is not transposed", () => new Conv1d(3, 6, 4, { outputPadding: 1 } as object), /^Conv1d: there is no option "outputPadding"/], // biome-ignore format: a table
+    ["images of another size than it has kernels for", () => new LocallyConnected2d(3, 6, [8, 9], 4).forward(zeros([2, 3, 9, 9]) as Tensor), /^LocallyConnected2d: the input is \[2, 3, 9, 9\].*\n {2}why: it is 9 in size, the layer was made for \[8, 9\]\n {2}help: write new LocallyConnected2d\(3, 6, 9, 4\)/], // biome-ignore format: a table
+    ["groups of what is connected locally", () => new LocallyConnected2d(4, 4, 8, 4, { groups: 2 } as object), /^LocallyConnected2d: there is no option "groups"/], // biome-ignore format: a table
+    ["kernels for other positions", () => locallyConnected1d(zeros([2, 3, 9]), zeros([4, 6, 3, 3])), /^locallyConnected1d: the weight \[4, 6, 3, 3\] has kernels for \[6\] positions.*\n {2}why: the input \[2, 3, 9\] has \[7\]/], // biome-ignore format: a table
     ["several tensors", () => (new Conv2d(3, 6, 3) as any).forward(zeros([3, 4, 4]), zeros([3, 4, 4])), /^Conv2d: forward takes one tensor/], // biome-ignore format: a table
   ];
   for (const [what, f, says] of refusals) test(what, () => expect(f).toThrow(says));

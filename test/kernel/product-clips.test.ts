@@ -9,8 +9,8 @@ import { openNative } from "../../src/runtime/native.ts";
 import type { Runner } from "../../src/runtime/runner.ts";
 import { WasmRunner } from "../../src/runtime/wasm-runner.ts";
 import { KernelRunner } from "../targets/kernel-target.ts";
-import { runKernel } from "./product-harness.ts";
-import { type Windowed, windowed } from "./windowed-products.ts";
+import { loadKernel, runKernel } from "./product-harness.ts";
+import { type Axis, outputSize, type Windowed, windowed } from "./windowed-products.ts";
 
 const reference = new KernelRunner() as unknown as Runner;
 const runners = (threads: number): (readonly [string, Runner])[] => {
@@ -44,6 +44,16 @@ const KINDS = [
   { of: "forward", rows: "image" }, { of: "forward", rows: "pixel" }, { of: "weights", rows: "channel" }, { of: "weights", rows: "tap" },
 ] as const; // biome-ignore format: a table
 
+/** Every axis there is up to a size of 7 and a window of 4, with pads that leave the image altogether. */
+function axes(): Axis[] {
+  const all: Axis[] = [];
+  for (let size = 1; size <= 7; size++)
+    for (let window = 1; window <= 4; window++)
+      for (const stride of [1, 2, 3])
+        for (const dilation of [1, 2]) for (let pad = -2; pad <= window + 1; pad++) all.push({ size, window, stride, dilation, pad });
+  return all.filter((a) => outputSize(a) > 0);
+}
+
 const space = fc.record({
   size: fc.integer({ min: 1, max: 7 }),
   window: fc.integer({ min: 1, max: 4 }),
@@ -67,10 +77,16 @@ const products: fc.Arbitrary<Windowed> = fc.record({
 
 describe.each(one)("a product clipped at a border, on %s thread", (name, device) => {
   const tags = name.startsWith("native") ? ["slow"] : [];
+  test.each(KINDS)("is right for every size, window, stride, dilation and pad: $of, rows are $rows", { tags }, (kind) => {
+    for (const axis of axes())
+      for (const last of [true, false])
+        check({ ...kind, images: 3, channels: 2, outputs: 5, space: [axis], last, merged: last }, [[name, device]]);
+  });
+
   test("is right in two dimensions, in any order of memory, with A and B in each other's place", { tags }, () => {
     fc.assert(
       fc.property(products, (options) => check(options, [[name, device]])),
-      { numRuns: 40 },
+      { numRuns: 300 },
     );
   });
 });
@@ -124,4 +140,15 @@ test("what a clipped operand reaches is what it reads, and lies in its buffer", 
     }),
     { numRuns: 500 },
   );
+});
+
+test("clipped products of other sizes share their code", () => {
+  const key = (images: number, channels: number, size: number): string => {
+    const axis = { size, window: 3, stride: 1, dilation: 1, pad: 1 };
+    const made = windowed({ images, channels, outputs: 64, space: [axis, axis], of: "forward", rows: "image", last: true, merged: true })!;
+    const loaded = loadKernel(one[0]![1], made.kernel, made.contents);
+    loaded.dispose();
+    return loaded.codes.map((c) => c.key).join();
+  };
+  expect(key(16, 8, 7)).toBe(key(16, 24, 9));
 });

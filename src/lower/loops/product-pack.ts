@@ -1,215 +1,99 @@
-/**
- * Packing: a matrix as panels that a register tile reads from front to back. A panel is `width` rows (or columns) of the operand,
- * for each k next to each other. Where fewer are left, others stand in: nobody stores what comes of them.
- */
+/** Who packs: a call of its own before the tiles, all of an operand; or a block, what it is about to use. */
 import { bytesOf } from "../../core/dtype.ts";
+import { sizeOf } from "../../core/shape.ts";
 import type { Operand } from "../../kernel/kernel.ts";
-import {
-  type Int,
-  type IntLocal,
-  iadd,
-  idiv,
-  imin,
-  imul,
-  int,
-  irem,
-  isub,
-  type LoopFunction,
-  type LoopModule,
-  type Statement,
-  type Vec,
-  type VecLocal,
-} from "../../kernel/loop.ts";
+import { type Int, type IntLocal, iadd, idiv, imin, imul, int, irem, isub, type LoopModule } from "../../kernel/loop.ts";
 import type { LoweredCall } from "../target.ts";
 import { ArgumentBlock, blockSize, keyOf } from "./block.ts";
 import { Lines } from "./lines.ts";
 import type { LoopContext } from "./machine.ts";
-import { laneOf } from "./scalar.ts";
+import { type PanelShape, packHelper, panelBytes } from "./product-panel.ts";
+import { dense } from "./product-plan.ts";
 
-/** How elements are fetched: vectors across the panel, vectors along k that are transposed, or one by one. */
-export type Fetch = "across" | "along" | "apart";
-
-/** Steps of k that are copied together. */
-export const TOGETHER = 4;
-
-export interface PanelShape {
-  readonly dtype: "float32" | "float64";
-  readonly lanes: number;
-  readonly width: number;
-  readonly fetch: Fetch;
-}
-
-export function fetchOf(operand: Operand, depth: number, lanes: number): Fetch {
-  if (operand.rowStride === 1 && depth >= TOGETHER) return "across";
-  return operand.depthStrides[0]! === 1 && depth >= lanes && lanes >= 2 ? "along" : "apart";
-}
-
-/** Bytes from panel to panel; a panel narrower than a vector is written in whole ones, and the last of them runs over. */
-export function panelBytes({ dtype, lanes, width }: Omit<PanelShape, "fetch">, depth: number): number {
-  const elements = depth * width + (width < lanes ? lanes - width : 0);
-  const bytes = Math.ceil((elements * bytesOf(dtype)) / 64) * 64;
-  // Panels a power of two apart would compete for the same lines of the cache.
-  return bytes % 1024 === 0 ? bytes + 64 : bytes;
-}
-
-/** Where vectors begin that cover a panel: the last one overlaps the one before rather than run over. */
-const starts = ({ lanes, width }: PanelShape): number[] =>
-  Array.from({ length: Math.ceil(width / lanes) }, (_, g) => Math.max(0, Math.min(g * lanes, width - lanes)));
-
-type Parameters = readonly [
-  from: IntLocal,
-  to: IntLocal,
-  rows: IntLocal,
-  depth: IntLocal,
-  rowStep: IntLocal,
-  depthStep: IntLocal,
-  panelBytes: IntLocal,
-];
-
-/** pack(from, to, rows, depth, rowStep, depthStep, panelBytes): as many panels as `rows` fill, `panelBytes` apart; steps in bytes. */
-export function packHelper(shape: PanelShape): LoopFunction {
-  const parameters = ["from", "to", "rows", "depth", "rowStep", "depthStep", "panelBytes"].map(int) as unknown as Parameters;
-  const body = { across: acrossPanels, along: transposedPanels, apart: gatheredPanels }[shape.fetch](shape, parameters);
-  return { name: "pack", parameters, body };
-}
-
-const add = (local: IntLocal, by: Int): Statement => ({ do: "int", local, value: iadd(local, by) });
-
-/**
- * k outside, so that what is next to each other in memory is read one after the other; several steps at a time, so that several lines are
- * on their way. The last of them overlap the ones before: depth is at least `TOGETHER`.
- */
-function acrossPanels(shape: PanelShape, [from, to, rows, depth, , depthStep, panelBytes]: Parameters): Statement[] {
-  const { dtype, width } = shape;
-  const bytes = bytesOf(dtype);
-  const lines = new Lines();
-  lines.loop("k", 0, depth, TOGETHER, (k, step) => {
-    const at = step.int(imin(k, isub(depth, TOGETHER)), "at");
-    const sources = Array.from({ length: TOGETHER }, (_, q) => int(`source${q}`));
-    const target = int("target");
-    sources.forEach((local, q) => {
-      step.statements.push({ do: "int", local, value: q === 0 ? iadd(from, imul(at, depthStep)) : iadd(sources[q - 1]!, depthStep) });
-    });
-    step.statements.push({ do: "int", local: target, value: iadd(to, imul(at, width * bytes)) });
-    step.loop("row", 0, rows, width, (_row, body) => {
-      sources.forEach((source, q) => {
-        for (const start of starts(shape)) {
-          const value: Vec = { op: "load", dtype, at: iadd(source, start * bytes), form: "vector", lane: laneOf(dtype) };
-          body.statements.push({ do: "store", dtype, at: iadd(target, (q * width + start) * bytes), value, form: "vector" });
-        }
-      });
-      body.statements.push(...sources.map((source) => add(source, width * bytes)), add(target, panelBytes));
-    });
-  });
-  return lines.statements;
-}
-/** Element by element, the last row again where there are no more. */
-function gatheredPanels(shape: PanelShape, [from, to, rows, depth, rowStep, depthStep, panelBytes]: Parameters): Statement[] {
-  const { dtype, width } = shape;
-  const bytes = bytesOf(dtype);
-  const lines = new Lines();
-  const last: Vec = { op: "splatInt", value: isub(rows, 1), lane: "i32" };
-  lines.loop("row", 0, rows, width, (row, panel) => {
-    const indices = starts(shape).map((start) => ({
-      start,
-      index: panel.vec({ op: "pmin", args: [{ op: "ramp", value: iadd(row, start), lane: "i32" }, last], lane: "i32" }, "row"),
-    }));
-    panel.loop("k", 0, depth, 1, (k, body) => {
-      const source = body.int(iadd(from, imul(k, depthStep)), "source");
-      const target = body.int(iadd(to, imul(k, width * bytes)), "target");
-      for (const { start, index } of indices) {
-        const value: Vec = { op: "gather", dtype, at: source, index, step: rowStep, lane: laneOf(dtype) };
-        body.statements.push({ do: "store", dtype, at: iadd(target, start * bytes), value, form: "vector" });
-      }
-    });
-    panel.statements.push(add(to, panelBytes));
-  });
-  return lines.statements;
-}
-
-/** Squares of W rows and W steps, the last one of k overlapping the one before: depth is at least W. */
-function transposedPanels({ dtype, lanes, width }: PanelShape, [from, to, count, depth, rowStep, , panelBytes]: Parameters): Statement[] {
-  const bytes = bytesOf(dtype);
-  const lane = laneOf(dtype);
-  const lines = new Lines();
-  lines.loop("first", 0, count, width, (first, panel) => {
-    panel.loop("group", 0, width, lanes, (group, outer) => {
-      const start = outer.int(imin(group, Math.max(0, width - lanes)), "start");
-      const row = outer.int(iadd(first, start), "row");
-      const rows = Array.from({ length: lanes }, (_, l) => outer.int(iadd(from, imul(imin(iadd(row, l), isub(count, 1)), rowStep)), "row"));
-      const target = outer.int(iadd(to, imul(start, bytes)), "target");
-      outer.loop("k", 0, depth, lanes, (k, body) => {
-        const at = body.int(imin(k, isub(depth, lanes)), "at");
-        const offset = body.int(imul(at, bytes), "offset");
-        const square = rows.map((r) => body.vec({ op: "load", dtype, at: iadd(r, offset), form: "vector", lane }));
-        const here = body.int(iadd(target, imul(at, width * bytes)), "here");
-        transpose(square, body).forEach((value, c) => {
-          body.statements.push({ do: "store", dtype, at: iadd(here, c * width * bytes), value, form: "vector" });
-        });
-      });
-    });
-    panel.statements.push(add(to, panelBytes));
-  });
-  return lines.statements;
-}
-
-/** W vectors of W lanes as a matrix, transposed: by pairs and fours within 128 bits, then by ever larger halves. */
-export function transpose(rows: readonly VecLocal[], lines: Lines): VecLocal[] {
-  const W = rows.length;
-  const all = Array.from({ length: W }, (_, l) => l);
-  const pick = (a: VecLocal, b: VecLocal, choose: (l: number) => number): VecLocal =>
-    lines.vec({ op: "shuffle", args: [a, b], pick: all.map(choose), lane: a.lane });
-  let now = [...rows];
-  let span = 1;
-  if (W >= 4) {
-    const paired = now.map((_, i) => {
-      const [a, b] = [now[i & ~1]!, now[i | 1]!];
-      const from = (i & 1) * 2;
-      return pick(a, b, (l) => (l & ~3) + from + ((l & 3) >> 1) + (l & 1) * W);
-    });
-    now = now.map((_, i) => {
-      const [a, b] = [paired[(i & ~3) + ((i & 2) >> 1)]!, paired[(i & ~3) + 2 + ((i & 2) >> 1)]!];
-      const from = (i & 1) * 2;
-      return pick(a, b, (l) => (l & ~3) + from + (l & 1) + ((l & 2) >> 1) * W);
-    });
-    span = 4;
-  }
-  for (let d = span; d < W; d *= 2) {
-    now = now.map((_, i) => {
-      const [a, b] = [now[i & ~d]!, now[i | d]!];
-      return i & d ? pick(a, b, (l) => (l & d ? W + l : l + d)) : pick(a, b, (l) => (l & d ? W + l - d : l));
-    });
-  }
-  return now;
-}
-
-/** A packed operand, pass after pass and panel after panel; distances in bytes. */
+/** A packed operand; distances in bytes. */
 export interface Packed {
   readonly buffer: number;
   readonly panelBytes: number;
-  readonly passBytes: number;
   readonly batchStrides: readonly number[];
+}
+
+/** Positions of one axis of k that are packed: steps of the source and of the panel, in bytes, and the position the panel begins at. */
+export interface PackAxis {
+  readonly from: Int;
+  readonly to: Int;
+  readonly source: Int;
+  readonly target: Int;
+  readonly origin: Int;
+}
+
+/** What is written for each run of the innermost axis: the addresses at which it begins, its length, and the positions of the axes around it. */
+type PackRun = (
+  lines: Lines,
+  run: { readonly source: Int; readonly target: Int; readonly count: Int; readonly positions: readonly Int[] },
+) => void;
+
+/** Loops over all axes but the innermost. */
+export function packRuns(lines: Lines, axes: readonly PackAxis[], [source, target]: readonly [Int, Int], run: PackRun): void {
+  const walk = (inside: Lines, d: number, from: Int, to: Int, positions: readonly Int[]): void => {
+    const axis = axes[d]!;
+    const next = (at: Int): [Int, Int] => [iadd(from, imul(at, axis.source)), iadd(to, imul(isub(at, axis.origin), axis.target))];
+    if (d === axes.length - 1) {
+      const [first, panel] = next(axis.from);
+      run(inside, { source: first, target: panel, count: isub(axis.to, axis.from), positions: [...positions, axis.from] });
+      return;
+    }
+    inside.loop("k", axis.from, axis.to, 1, (k, body) => {
+      const [first, panel] = next(k);
+      walk(body, d + 1, body.int(first, "source"), body.int(panel, "target"), [...positions, k]);
+    });
+  };
+  walk(lines, 0, source, target, []);
 }
 
 export interface PackOptions {
   readonly shape: PanelShape;
   readonly operand: Operand;
-  /** Rows of the operand, steps of k, and how many of those a pass takes. */
   readonly rows: number;
-  readonly steps: number;
-  readonly depth: number;
+  /** Sizes of the axes of k. */
+  readonly k: readonly number[];
   readonly batch: readonly number[];
+}
+
+/** How the work is handed out: rows and steps of the innermost axis that a unit packs. */
+interface PackSizes {
+  readonly group: number;
+  readonly groups: number;
+  readonly chunk: number;
+  readonly chunks: number;
+  readonly units: number;
+  readonly each: number;
+}
+
+/** What a unit of packing reads next to each other: long enough for prefetching, short enough that there are several units. */
+const RUN_BYTES = 512;
+/** Steps of the innermost axis in a unit, where steps do not run over into the next. */
+const CHUNK = 256;
+
+function sizesOfPack({ shape, rows, k }: PackOptions, copies: number): PackSizes {
+  const panels = Math.ceil(rows / shape.width);
+  const along = shape.fetch === "across" ? Math.round(RUN_BYTES / (shape.width * bytesOf(shape.dtype))) : 1;
+  const group = Math.max(1, Math.min(panels, along));
+  const inner = k.at(-1)!;
+  const chunk = shape.width < shape.lanes || inner < 2 * CHUNK ? inner : CHUNK;
+  // The last chunk takes what is left: vectors along k need a whole one.
+  const [groups, chunks] = [Math.ceil(panels / group), Math.floor(inner / chunk)];
+  const units = groups * chunks * copies;
+  const each = blockSize(units, (group * shape.width * sizeOf(k) * 2) / chunks);
+  return { group: group * shape.width, groups, chunk, chunks, units, each };
 }
 
 /** The call that packs an operand, once for each batch element that differs. */
 export function packCall(options: PackOptions, context: LoopContext): { packed: Packed; call: LoweredCall } {
-  const { shape, operand, rows, steps, depth, batch } = options;
-  const panels = Math.ceil(rows / shape.width);
-  const passes = Math.ceil(steps / depth);
-  const bytes = panelBytes(shape, depth);
-  const passBytes = panels * bytes;
+  const { shape, operand, rows, k, batch } = options;
+  const bytes = panelBytes(shape, sizeOf(k));
+  const one = Math.ceil(rows / shape.width) * bytes;
   const batchStrides = batch.map(() => 0);
-  let whole = passes * passBytes;
+  let whole = one;
   batch.forEach((_, i) => {
     const d = batch.length - 1 - i;
     if (operand.batchStrides[d] === 0) return;
@@ -217,16 +101,14 @@ export function packCall(options: PackOptions, context: LoopContext): { packed: 
     whole *= batch[d]!;
   });
   const buffer = context.allocate(whole, shape.dtype);
-  const packed = { buffer, panelBytes: bytes, passBytes, batchStrides };
-  const group = Math.max(1, Math.min(panels, Math.round(RUN_BYTES / (shape.width * bytesOf(shape.dtype)))));
-  const units = Math.ceil(panels / group) * (whole / passBytes);
-  const each = blockSize(units, group * shape.width * depth * 2);
+  const packed = { buffer, panelBytes: bytes, batchStrides };
+  const sizes = sizesOfPack(options, whole / one);
   const block = new ArgumentBlock();
-  const module = packModule(options, packed, block, { group: group * shape.width, groups: Math.ceil(panels / group), passes, units, each });
+  const module = packModule(options, { packed, one, sizes }, block);
   const call: LoweredCall = {
     code: { key: keyOf(module), module },
     arguments: block.words,
-    blocks: Math.max(1, Math.ceil(units / each)),
+    blocks: Math.max(1, Math.ceil(sizes.units / sizes.each)),
     work: whole / bytesOf(shape.dtype),
     reads: [operand.buffer],
     writes: [buffer],
@@ -234,43 +116,33 @@ export function packCall(options: PackOptions, context: LoopContext): { packed: 
   };
   return { packed, call };
 }
-/** What a unit of packing reads next to each other: long enough for prefetching, short enough that there are several units. */
-const RUN_BYTES = 512;
-
-interface PackSizes {
-  /** Rows a unit packs, and units a pass has. */
-  readonly group: number;
-  readonly groups: number;
-  readonly passes: number;
-  readonly units: number;
-  readonly each: number;
-}
 
 function packModule(
-  { shape, operand, rows, steps, depth, batch }: PackOptions,
-  packed: Packed,
+  { shape, operand, rows, k, batch }: PackOptions,
+  { packed, one, sizes }: { packed: Packed; one: number; sizes: PackSizes },
   block: ArgumentBlock,
-  sizes: PackSizes,
 ): LoopModule {
   const bytes = bytesOf(shape.dtype);
   const [args, begin, end, thread] = ["arguments", "begin", "end", "thread"].map(int) as [IntLocal, IntLocal, IntLocal, IntLocal];
   const from = block.address(operand.buffer, operand.offset * bytes, "from");
   const to = block.address(packed.buffer, 0, "to");
   const rowStep = block.size(operand.rowStride * bytes, "rowStep");
-  const depthStep = block.size(operand.depthStrides[0]! * bytes, "depthStep");
   const [group, panel] = [block.size(sizes.group, "group"), block.size(packed.panelBytes, "panel")];
-  const passBytes = block.size(packed.passBytes, "pass");
-  const groupBytes = block.size((sizes.group / shape.width) * packed.panelBytes, "groupBytes");
-  const each = block.size(sizes.each, "each");
+  const [each, groups] = [block.size(sizes.each, "each"), block.size(sizes.groups, "groups")];
+  const [chunk, chunks] = [block.size(sizes.chunk, "chunk"), block.size(sizes.chunks, "chunks")];
+  const steps = dense(k, shape.width * bytes);
+  const axes = k.map((size, d) => ({
+    size: block.size(size, "size"),
+    source: block.size(operand.depthStrides[d]! * bytes, "step"),
+    target: d === k.length - 1 ? shape.width * bytes : block.size(steps[d]!, "dense"),
+  }));
   const lines = new Lines();
   lines.loop("unit", imul(begin, each), imin(imul(end, each), block.size(sizes.units, "units")), 1, (unit, body) => {
-    const groups = block.size(sizes.groups, "groups");
     const [column, line] = [body.int(irem(unit, groups), "column"), body.int(idiv(unit, groups), "line")];
-    const passes = block.size(sizes.passes, "passes");
-    const k = body.int(imul(irem(line, passes), block.size(depth, "depth")), "k");
+    const [part, copy] = [body.int(irem(line, chunks), "part"), body.int(idiv(line, chunks), "copy")];
     const row = body.int(imul(column, group), "row");
-    let source = body.int(iadd(iadd(from, imul(row, rowStep)), imul(k, depthStep)), "source");
-    let rest: Int = body.int(idiv(line, passes), "rest");
+    let source = body.int(iadd(from, imul(row, rowStep)), "source");
+    let rest: Int = copy;
     batch.toReversed().forEach((size, i) => {
       const stride = operand.batchStrides[batch.length - 1 - i]!;
       if (stride === 0) return;
@@ -278,14 +150,39 @@ function packModule(
       source = body.int(iadd(source, imul(irem(rest, n), block.size(stride * bytes, "stride"))), "source");
       rest = body.int(idiv(rest, n), "rest");
     });
-    const target = iadd(iadd(to, imul(line, passBytes)), imul(column, groupBytes));
-    const count = imin(isub(block.size(rows, "rows"), row), group);
-    const length = imin(isub(block.size(steps, "steps"), k), block.size(depth, "depth"));
-    body.statements.push({ do: "call", name: "pack", arguments: [source, target, count, length, rowStep, depthStep, panel] });
+    const target = body.int(
+      iadd(
+        iadd(to, imul(copy, block.size(one, "one"))),
+        imul(column, block.size((sizes.group / shape.width) * packed.panelBytes, "groupBytes")),
+      ),
+      "target",
+    );
+    const count = body.int(imin(isub(block.size(rows, "rows"), row), group), "count");
+    const first = body.int(imul(part, chunk), "first");
+    const last = body.int(chunkEnd(part, { chunk, chunks, size: axes.at(-1)!.size }), "last");
+    const nest = axes.map(({ size, source: step, target: apart }, d): PackAxis => {
+      const inner = d === axes.length - 1;
+      return { from: inner ? first : 0, to: inner ? last : size, source: step, target: apart, origin: 0 };
+    });
+    const depthStep = axes.at(-1)!.source;
+    packRuns(body, nest, [source, target], (inside, run) => {
+      inside.statements.push({
+        do: "call",
+        name: "pack",
+        arguments: [run.source, run.target, count, run.count, rowStep, depthStep, panel, 0, 0],
+      });
+    });
   });
   return {
     lanes: shape.lanes,
-    helpers: [packHelper(shape)],
+    helpers: [packHelper(shape, "pack")],
     entry: { name: "kernel", parameters: [args, begin, end, thread], body: [...block.prologue, ...lines.statements] },
   };
 }
+
+/** Where a chunk ends: the last one takes what is left. */
+const chunkEnd = (part: Int, { chunk, chunks, size }: { chunk: Int; chunks: Int; size: Int }): Int => {
+  const next = iadd(part, 1);
+  // next · chunk, and from the last part on the whole size.
+  return iadd(imul(next, chunk), imul(idiv(next, chunks), isub(size, imul(next, chunk))));
+};

@@ -1,4 +1,4 @@
-/** How a product is cut: which operand is which, the register tile, depth of passes, blocks. By shape and strides only. */
+/** How a product is cut: which operand is which, how each is read, the register tile, passes over k, blocks. By shape and strides only. */
 
 import { bytesOf } from "../../core/dtype.ts";
 import { sizeOf } from "../../core/shape.ts";
@@ -7,73 +7,156 @@ import { accessesOf, nodesOf, type Operand, type Product } from "../../kernel/ke
 import { mergeAxes } from "../../kernel/merge.ts";
 import { THREAD_BYTES } from "./block.ts";
 import type { Machine } from "./machine.ts";
-import { type Fetch, fetchOf, TOGETHER } from "./product-pack.ts";
-import { columnsOf, type Tile, tileBytes } from "./product-tile.ts";
+import { clipsAlong, type DepthAxis, depthAxes, depthOf, isWhole, mergedDepth } from "./product-depth.ts";
+import { type Fetch, fetchOf, TOGETHER } from "./product-panel.ts";
+import { columnsOf, type Tile, tileBytes, type Walk } from "./product-tile.ts";
 
-/** How much of a thread's scratch holds sums between passes, and how much panels of B. */
+/** How much of a thread's scratch holds sums between passes, and how much panels of B and of A. */
 const SUM_BYTES = 192 * 1024;
 const STRIP_BYTES = THREAD_BYTES - SUM_BYTES;
-/** A block's panels of A stay in the second cache. */
+/** A block's panels of A stay in the second cache, and so do panels of B that several batch elements use. */
 const BLOCK_BYTES = 128 * 1024;
+const SHARED_BYTES = 448 * 1024;
 /** Multiplications of a block that make it worth handing out. */
 const BLOCK_PRODUCTS = 1 << 18;
 const BLOCKS = 16;
+/** Rows this far apart compete for the same lines of the first cache, which keeps eight of them. */
+const WAY_BYTES = 4096;
+const WAYS = 8;
+
+/** Where the panels of an operand come from: a call of their own, the block that uses them, or nowhere: it is read where it stands. */
+export type Packing = "before" | "inside" | "none";
+
+export interface Reading {
+  readonly packing: Packing;
+  readonly fetch: Fetch;
+}
 
 export interface Plan {
   readonly tile: Tile;
+  readonly walk: Walk;
   /** Tiles along m and n, and how many of them a block takes. */
   readonly tiles: { readonly m: number; readonly n: number };
   readonly block: { readonly m: number; readonly n: number };
-  /** k is cut into passes of `depth`, and into `slices` of whole passes that are summed at the end. */
+  readonly a: Reading;
+  readonly b: Reading;
+  /** The axes of k as the tile runs through them, steps in bytes. */
+  readonly axes: readonly DepthAxis[];
+  /** A pass takes `chunk` positions of axis `split` and all of those inside it; axis 0 is cut into `slices` that are summed at the end. */
+  readonly split: number;
+  readonly chunk: number;
   readonly slices: number;
   readonly slice: number;
-  readonly depth: number;
-  readonly a: { readonly fetch: Fetch };
-  /** Panels of B are made by a call of their own, by the block that uses them, or not at all. */
-  readonly b: { readonly fetch: Fetch; readonly packing: "before" | "inside" | "none" };
+  /** Whether blocks that share columns of B follow each other. */
+  readonly columnsLast: boolean;
 }
 
-const spread = (count: number, most: number): number => Math.ceil(count / Math.ceil(count / Math.max(1, most)));
+export const spread = (count: number, most: number): number => Math.ceil(count / Math.ceil(count / Math.max(1, most)));
+
+/** Steps of a pass: all that is inside the axis that is split. */
+export const passSteps = ({ axes, split, chunk }: Plan): number => chunk * depthOf(axes.slice(split + 1));
 
 /** @param settled whether B is the same at every run, so that packing it by a call of its own costs nothing */
 export function planProduct(p: Product, machine: Machine, settled = false): Plan {
   const tile = chooseTile(p, machine);
-  const tiles = { m: Math.ceil(p.m / tile.rows), n: Math.ceil(p.n / columnsOf(tile)) };
+  const columns = columnsOf(tile);
+  const bytes = bytesOf(p.dtype);
+  const tiles = { m: Math.ceil(p.m / tile.rows), n: Math.ceil(p.n / columns) };
   const batch = sizeOf(p.batch);
-  const work = p.m * p.n * p.k[0]! * batch;
-  const wanted = Math.max(1, Math.min(BLOCKS, Math.floor(work / BLOCK_PRODUCTS)));
-  let depth = p.k[0]! <= 1.5 * machine.depth ? p.k[0]! : spread(p.k[0]!, machine.depth);
-  // Packing takes several steps of k at a time and needs as many of them in the last pass too.
-  while (((p.k[0]! - 1) % depth) + 1 < Math.min(p.k[0]!, Math.max(tile.lanes, TOGETHER))) depth++;
-  const most = limits(tile, depth, depth < p.k[0]!);
+  const depth = sizeOf(p.k);
+  const { walk, ...a } = readingOfA(p, tile);
+  const direct = isDirect(p, tiles.m);
+  const few = tiles.m <= FEW_TILES && a.packing !== "inside" && depth * columns * bytes <= SHARED_BYTES / 2;
+  const longest = few || depth <= 1.5 * machine.depth ? depth : machine.depth;
+  const strip = STRIP_BYTES - (a.packing === "inside" ? BLOCK_BYTES : 0);
+  const most = limits(tile, longest + tile.lanes, { passes: longest < depth, strip });
   // Few large blocks and much to sum: cutting k reads the operands once, smaller blocks would read them again and again.
+  const wanted = Math.max(1, Math.min(BLOCKS, Math.floor((p.m * p.n * depth * batch) / BLOCK_PRODUCTS)));
   const largest = Math.ceil(tiles.m / most.m) * Math.ceil(tiles.n / most.n) * batch;
-  const slices = p.k[0]! >= LONG ? Math.max(1, Math.min(Math.ceil(wanted / largest), Math.floor(p.k[0]! / (LONG / 4)))) : 1;
-  const slice = Math.ceil(Math.ceil(p.k[0]! / depth) / slices) * depth;
-  const fetch = { a: fetchOf(p.a, p.k[0]!, tile.lanes), b: fetchOf(p.b, p.k[0]!, tile.lanes) };
+  const slices = depth >= LONG ? Math.max(1, Math.min(Math.ceil(wanted / largest), Math.floor(depth / (LONG / 4)))) : 1;
   const needed = Math.ceil(wanted / (batch * slices));
   const shared = batch > 1 && p.b.batchStrides.every((s) => s === 0);
-  const inside = tiles.m <= most.m && !shared && tiles.n >= needed;
-  const direct = fetch.b === "across" && tiles.m <= DIRECT_TILES;
-  const block =
-    inside || direct
-      ? { m: Math.min(tiles.m, most.m), n: spread(tiles.n, Math.min(most.n, Math.ceil(tiles.n / needed))) }
-      : cut(tiles, most, needed);
-  const packing = direct ? "none" : inside && !settled ? "inside" : "before";
-  return { tile, tiles, block, slices: Math.ceil(p.k[0]! / slice), slice, depth, a: { fetch: fetch.a }, b: { fetch: fetch.b, packing } };
+  const inside = !isWhole(p, "n") || (tiles.m <= most.m && !shared && tiles.n >= needed);
+  const packing = direct ? "none" : inside && !(settled && isWhole(p, "n")) ? "inside" : "before";
+  const whole = { m: Math.min(tiles.m, most.m), n: spread(tiles.n, Math.min(most.n, Math.ceil(tiles.n / needed))) };
+  const block = inside || direct ? whole : cut(tiles, most, needed);
+  const columnsLast = shared && tiles.n > 1;
+  const panels = Math.max(1, Math.floor(SHARED_BYTES / (depth * columns * bytes)));
+  const axes = axesOf(p, tile, a.packing, packing);
+  const { split, chunk } = cutPasses(axes, longest, Math.max(tile.lanes, TOGETHER));
+  const slice = spread(axes[0]!.size, Math.ceil(axes[0]!.size / slices));
+  const step = split === 0 && chunk < slice ? Math.ceil(slice / chunk) * chunk : slice;
+  return {
+    tile, walk, tiles, axes, split, chunk, a, columnsLast,
+    block: { m: block.m, n: columnsLast ? Math.min(block.n, panels) : block.n },
+    b: { packing, fetch: fetchIn(p, "b", packing, tile.lanes) },
+    slices: Math.ceil(axes[0]!.size / step),
+    slice: step,
+  }; // biome-ignore format: one object
 }
+
+/** With so few tiles along m, panels of B in the first cache are not used again: one pass takes all of k. */
+const FEW_TILES = 4;
+
+/** The axis of which a pass takes some positions, `longest` steps at most; the last pass along the innermost axis is `least` steps long too. */
+function cutPasses(axes: readonly DepthAxis[], longest: number, least: number): Pick<Plan, "split" | "chunk"> {
+  if (depthOf(axes) <= longest) return { split: 0, chunk: axes[0]!.size };
+  const split = axes.findIndex((_, d) => depthOf(axes.slice(d + 1)) <= longest);
+  const { size } = axes[split]!;
+  const inside = depthOf(axes.slice(split + 1));
+  let chunk = spread(size, Math.floor(longest / inside));
+  if (split === axes.length - 1) while (((size - 1) % chunk) + 1 < Math.min(size, least)) chunk++;
+  return { split, chunk };
+}
+
 /** Sums worth cutting into slices. */
 const LONG = 8192;
 /** With so few tiles along m, reading B where it stands costs less than packing it. */
 const DIRECT_TILES = 1;
 
+/** Where rows of A are next to each other, or k, it is read where it stands, unless its lines would put each other out of the cache. */
+function readingOfA(p: Product, tile: Tile): Reading & { readonly walk: Walk } {
+  const bytes = bytesOf(p.dtype);
+  if (clipsAlong(p, "m").length > 0) return { packing: "inside", fetch: "apart", walk: "across" };
+  const across = p.a.rowStride === 1 && p.m >= tile.rows && p.a.depthStrides.at(-1)! * bytes % WAY_BYTES !== 0; // biome-ignore format: one line
+  if (across) return { packing: "none", fetch: "apart", walk: "across" };
+  const along = p.a.depthStrides.at(-1) === 1 && p.m >= tile.rows && (tile.rows <= WAYS || (p.a.rowStride * bytes) % WAY_BYTES !== 0);
+  if (along) return { packing: "none", fetch: "apart", walk: "along" };
+  const packing = isWhole(p, "m") ? "before" : "inside";
+  return { packing, fetch: fetchIn(p, "a", packing, tile.lanes), walk: "across" };
+}
+
+/** Vectors along k need as many steps as they have lanes; what a clip cuts may have fewer. */
+function fetchIn(p: Product, which: "a" | "b", packing: Packing, lanes: number): Fetch {
+  const inner = p.k.length - 1;
+  return packing === "inside" && p.clips.some((c) => c.k === inner) ? "apart" : fetchOf(p[which], p.k[inner]!, lanes);
+}
+
+function isDirect(p: Product, tiles: number): boolean {
+  if (p.b.rowStride !== 1 || clipsAlong(p, "n").length > 0) return false;
+  return tiles <= DIRECT_TILES || p.b.depthStrides.at(-1)! * bytesOf(p.dtype) % WAY_BYTES !== 0; // biome-ignore format: one line
+}
+
+/** The axes of k, in bytes, as they are after packing. */
+function axesOf(p: Product, tile: Tile, a: Packing, b: Packing): readonly DepthAxis[] {
+  const bytes = bytesOf(p.dtype);
+  const steps = (o: Operand, packing: Packing, width: number): number[] =>
+    packing === "none" ? o.depthStrides.map((s) => s * bytes) : dense(p.k, width * bytes);
+  const axes = depthAxes(p, steps(p.a, a, tile.rows), steps(p.b, b, columnsOf(tile)));
+  return a === "inside" || b === "inside" ? axes : mergedDepth(axes);
+}
+
+/** Steps along axes that lie one within the other, the innermost `unit` apart. */
+export const dense = (sizes: readonly number[], unit: number): number[] =>
+  sizes.map((_, d) => sizes.slice(d + 1).reduce((a, b) => a * b, unit));
+
 /** Tiles of a block at most: panels of A in the second cache, sums between passes and panels of B in scratch. */
-function limits(tile: Tile, depth: number, passes: boolean): { m: number; n: number } {
+function limits(tile: Tile, depth: number, { passes, strip }: { passes: boolean; strip: number }): { m: number; n: number } {
   const bytes = bytesOf(tile.dtype);
   const m = Math.max(4, Math.min(32, Math.floor(BLOCK_BYTES / (depth * tile.rows * bytes))));
   const sums = passes ? Math.floor(SUM_BYTES / (tileBytes(tile) * m)) : 32;
-  const strip = Math.floor(STRIP_BYTES / (depth * columnsOf(tile) * bytes + 128));
-  return { m, n: Math.max(1, Math.min(16, sums, strip)) };
+  const panels = Math.floor(strip / (depth * columnsOf(tile) * bytes + 128));
+  return { m, n: Math.max(1, Math.min(16, sums, panels)) };
 }
 
 /** Blocks as large as may be, then cut until there are enough: along n first, because a panel of B is read again for each tile along m. */
@@ -96,7 +179,7 @@ function chooseTile(p: Product, machine: Machine): Tile {
   if (p.m > 3 * rows) return whole;
   let best = whole;
   let least = Number.POSITIVE_INFINITY;
-  for (let r = rows; r >= 1; r--) {
+  for (let r = Math.min(rows, p.m); r >= 1; r--) {
     const v = r <= 2 && p.n >= 2 * vectors * lanes ? 2 * vectors : vectors;
     // Fewer sums than two multipliers with a latency of four take leave them idle.
     const cost = (Math.ceil(p.m / r) * Math.max(r * v, 8)) / v;
@@ -105,8 +188,10 @@ function chooseTile(p: Product, machine: Machine): Tile {
   return best;
 }
 
-/** The product with A and B in each other's place where that makes stores contiguous, or tiles much fuller. */
+/** The product with A and B in each other's place where that makes stores contiguous, or tiles much fuller; clips may move along m, not n. */
 export function oriented(p: Product, machine: Machine): Product {
+  if (clipsAlong(p, "n").length > 0) return swap(p);
+  if (clipsAlong(p, "m").length > 0) return p;
   const columns = machine.tile.vectors * (machine.vectorBytes / bytesOf(p.dtype));
   const { rows } = machine.tile;
   const filled = (m: number, n: number): number =>
@@ -122,7 +207,8 @@ export function oriented(p: Product, machine: Machine): Product {
 
 function swap(p: Product): Product {
   const rank = p.batch.length + 2;
-  const access = (a: Access): Access => ({ ...a, strides: [...a.strides.slice(0, -2), a.strides[rank - 1]!, a.strides[rank - 2]!] });
+  const turned = (strides: readonly number[]): number[] => [...strides.slice(0, -2), strides[rank - 1]!, strides[rank - 2]!];
+  const access = (a: Access): Access => ({ ...a, strides: turned(a.strides) });
   const axis = (d: number): number => (d === rank - 1 ? rank - 2 : d === rank - 2 ? rank - 1 : d);
   return {
     ...p,
@@ -130,6 +216,7 @@ function swap(p: Product): Product {
     n: p.m,
     a: p.b,
     b: p.a,
+    clips: p.clips.map((c) => ({ ...c, strides: turned(c.strides) })),
     stores: withAccesses(p, access, (e) => (e.op === "index" ? { ...e, axis: axis(e.axis) } : e)),
   };
 }
@@ -139,14 +226,23 @@ function withAccesses(p: Product, access: (a: Access) => Access, rule: (e: Expr)
   return p.stores.map((s, i) => ({ to: access(s.to), value: values[i]! }));
 }
 
+/** Whether tiles can make it: each clip leaves one of the operands alone, and moves along rows of the other at most. */
+export function fitsTiles(p: Product): boolean {
+  if (clipsAlong(p, "n").length > 0) return false;
+  const clips = clipsAlong(p, "m");
+  return clips.length === 0 || isWhole({ ...p, clips }, "n");
+}
+
 /** Batch axes of size 1 vanish, neighbours that everything runs through as one are merged. */
 export function simplerBatch(p: Product): Product {
   if (nodesOf(p).some((e) => e.op === "index")) return p;
-  const strides = [p.a.batchStrides, p.b.batchStrides, ...accessesOf(p).map((a) => a.strides)];
+  const strides = [p.a.batchStrides, p.b.batchStrides, ...accessesOf(p).map((a) => a.strides), ...p.clips.map((c) => c.strides)];
   const groups = mergeAxes([...p.batch.keys()], { sizes: p.batch, strides }).filter((g) => g.size !== 1);
   if (groups.length === p.batch.length) return p;
   const kept = (steps: readonly number[]): number[] => groups.map((g) => steps[g.axis]!);
+  const all = (steps: readonly number[]): number[] => [...kept(steps), ...steps.slice(-2)];
   const operand = (o: Operand): Operand => ({ ...o, batchStrides: kept(o.batchStrides) });
-  const stores = withAccesses(p, (a) => ({ ...a, strides: [...kept(a.strides), ...a.strides.slice(-2)] }));
-  return { ...p, batch: groups.map((g) => g.size), a: operand(p.a), b: operand(p.b), stores };
+  const stores = withAccesses(p, (a) => ({ ...a, strides: all(a.strides) }));
+  const clips = p.clips.map((c) => ({ ...c, strides: all(c.strides) }));
+  return { ...p, batch: groups.map((g) => g.size), a: operand(p.a), b: operand(p.b), clips, stores };
 }

@@ -11,46 +11,69 @@ export interface Tile {
   readonly vectors: number;
 }
 
+/** Which step in A is one element: from row to row (panels, and matrices that lie transposed), or from one k to the next. */
+export type Walk = "across" | "along";
+
 export const columnsOf = (tile: Tile): number => tile.lanes * tile.vectors;
 export const tileBytes = (tile: Tile): number => tile.rows * columnsOf(tile) * bytesOf(tile.dtype);
 
 /**
- * tile(a, b, depth, bStep, c, first): c[i, j] (+)= Σ_k a[k, i] · b[k, j] over `depth` steps. a holds `rows` elements a step, next to each other;
- * b's steps are `bStep` bytes apart; c is dense. It begins at 0 where `first` is not 0. k is not unrolled: V8 would hoist all loads, and spill.
+ * tile(a, b, outer, inner, aOuter, bOuter, aStep, bStep, c, first): c[i, j] (+)= Σ a[o, k, i] · b[o, k, j] over `outer` · `inner` steps. All
+ * steps are in bytes; `aStep` is from one k to the next where rows of A are next to each other, and from row to row where the k are. B's
+ * columns are next to each other, c is dense and begins at 0 where `first` is not 0. k is not unrolled: V8 would hoist all loads, and spill.
  */
-export function tileHelper({ dtype, lanes, rows, vectors }: Tile): LoopFunction {
+export function tileHelper({ dtype, lanes, rows, vectors }: Tile, walk: Walk): LoopFunction {
   const lane = laneOf(dtype);
   const bytes = bytesOf(dtype);
-  const [a, b, depth, bStep, c, first, k] = ["a", "b", "depth", "bStep", "c", "first", "k"].map(int) as IntLocal[];
+  const names = ["a", "b", "outer", "inner", "aOuter", "bOuter", "aStep", "bStep", "c", "first"] as const;
+  const parameters = names.map(int);
+  const [a, b, outer, inner, aOuter, bOuter, aStep, bStep, c, first] = parameters as [
+    IntLocal, IntLocal, IntLocal, IntLocal, IntLocal, IntLocal, IntLocal, IntLocal, IntLocal, IntLocal,
+  ]; // biome-ignore format: one tuple
+  const [o, k, y, twice] = ["o", "k", "y", "twice"].map(int) as [IntLocal, IntLocal, IntLocal, IntLocal];
   const load = (at: Int, form: "vector" | "splat"): Vec => ({ op: "load", dtype, at, form, lane });
-  const cells = Array.from({ length: rows * vectors }, (_, i) => ({ sum: vec(`sum_${i}`, lane), at: iadd(c!, i * lanes * bytes) }));
+  const set = (local: IntLocal, value: Int): Statement => ({ do: "int", local, value });
+  const cells = Array.from({ length: rows * vectors }, (_, i) => ({ sum: vec(`sum_${i}`, lane), at: iadd(c, i * lanes * bytes) }));
   const columns = Array.from({ length: vectors }, (_, j) => vec(`b_${j}`, lane));
   const x = vec("x", lane);
-  const step: Statement[] = columns.map((local, j) => ({ do: "vec", local, value: load(iadd(b!, j * lanes * bytes), "vector") }));
+  // Every third row has an address of its own; the two after it are one and two steps further.
+  const bases = Array.from({ length: walk === "across" ? 1 : Math.ceil(rows / GROUP) }, (_, g) => int(`x_${g}`));
+  const row = (i: number): Int => {
+    if (walk === "across") return iadd(bases[0]!, i * bytes);
+    const base = bases[Math.floor(i / GROUP)]!;
+    return i % GROUP === 0 ? base : iadd(base, i % GROUP === 1 ? aStep : twice);
+  };
+  const step: Statement[] = columns.map((local, j) => ({ do: "vec", local, value: load(iadd(y, j * lanes * bytes), "vector") }));
   for (let i = 0; i < rows; i++) {
-    step.push({ do: "vec", local: x, value: load(iadd(a!, i * bytes), "splat") });
+    step.push({ do: "vec", local: x, value: load(row(i), "splat") });
     columns.forEach((column, j) => {
       const { sum } = cells[i * vectors + j]!;
       step.push({ do: "vec", local: sum, value: { op: "fma", args: [x, column, sum], lane } });
     });
   }
-  step.push({ do: "int", local: a!, value: iadd(a!, rows * bytes) }, { do: "int", local: b!, value: iadd(b!, bStep!) });
+  for (const base of bases) step.push(set(base, iadd(base, walk === "across" ? aStep : bytes)));
+  step.push(set(y, iadd(y, bStep)));
+  const body: Statement[] = [
+    ...bases.map((base, g) => set(base, iadd(a, imul(aStep, g * GROUP)))),
+    set(y, b),
+    { do: "for", local: k, from: 0, to: inner, step: 1, body: step },
+    set(a, iadd(a, aOuter)),
+    set(b, iadd(b, bOuter)),
+  ];
   return {
     name: "tile",
-    parameters: [a!, b!, depth!, bStep!, c!, first!],
+    parameters,
     body: [
+      ...(walk === "along" && rows > 2 ? [set(twice, iadd(aStep, aStep))] : []),
       {
         do: "if",
-        test: first!,
+        test: first,
         then: cells.map(({ sum }) => ({ do: "vec", local: sum, value: { op: "splat", value: 0, lane } })),
         else: cells.map(({ sum, at }) => ({ do: "vec", local: sum, value: load(at, "vector") })),
       },
-      { do: "for", local: k!, from: 0, to: depth!, step: 1, body: step },
+      { do: "for", local: o, from: 0, to: outer, step: 1, body },
       ...cells.map(({ sum, at }): Statement => ({ do: "store", dtype, at, value: sum, form: "vector" })),
     ],
   };
 }
-
-/** Sum of positions along axes: Σ index · stride. */
-export const along = (base: Int, terms: readonly (readonly [Int, Int])[]): Int =>
-  terms.reduce<Int>((sum, [i, stride]) => iadd(sum, imul(i, stride)), base);
+const GROUP = 3;

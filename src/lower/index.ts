@@ -23,6 +23,7 @@ export function lower<M = LoopModule>(schedule: Schedule, target: Target<M>, { r
   const settled = keep > 0 ? settledBuffers(kernels, buffers) : new Set<number>();
   const context: LoweringContext = {
     dtypeOf: (b) => buffers[b]!.dtype,
+    sizeOf: (b) => buffers[b]!.bytes / bytesOf(buffers[b]!.dtype),
     isSettled: (b) => settled.has(b),
     allocate: (bytes, dtype) =>
       buffers.push({ id: buffers.length, dtype, bytes: Math.ceil(bytes / bytesOf(dtype)) * bytesOf(dtype), place: "scratch" }) - 1,

@@ -56,7 +56,7 @@ export function onceEach<M>(target: Target<M>): Target<M> {
 }
 
 /** All that a kernel says, with buffers and checks by when they are met; nothing of serial ones, which are rare. */
-function structureOf(kernel: Kernel, met: Met, { dtypeOf, isSettled }: LoweringContext): string | undefined {
+function structureOf(kernel: Kernel, met: Met, { dtypeOf, sizeOf, isSettled }: LoweringContext): string | undefined {
   if (kernel.kind === "serial") return undefined;
   const numbers = new Map<object, number>();
   const lines = nodesOf(kernel).map((e, i) => {
@@ -69,6 +69,7 @@ function structureOf(kernel: Kernel, met: Met, { dtypeOf, isSettled }: LoweringC
     lines.push(`${kernel.outer}|${kernel.inner}`);
   } else {
     const operand = (o: Operand): string => `${met.buffer(o.buffer)}+${o.offset}:${o.batchStrides}|${o.rowStride}|${o.depthStrides}`;
+    if (kernel.clips.length > 0) lines.push(`in ${sizeOf(kernel.a.buffer)} and ${sizeOf(kernel.b.buffer)}`);
     for (const c of kernel.clips) lines.push(`${c.k}/${c.run}·${c.step}+${c.strides}+${c.offset}<${c.bound}`);
     lines.push(`${kernel.dtype} ${kernel.batch}|${kernel.m}|${kernel.n}|${kernel.k} ${operand(kernel.a)} ${operand(kernel.b)}`);
   }

@@ -12,6 +12,8 @@ export interface Target<M = LoopModule> {
 /** What a lowering may ask of the program it lowers into. */
 export interface LoweringContext {
   dtypeOf(buffer: number): DType;
+  /** How many elements it has. */
+  sizeOf(buffer: number): number;
   /** Whether it holds the same at every run, until a variable is given another content: what a call of its own makes of such buffers alone is made once. */
   isSettled(buffer: number): boolean;
   /** A new scratch buffer of so many bytes: packed operands, partial sums. */

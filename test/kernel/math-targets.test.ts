@@ -25,6 +25,7 @@ function map(device: Runner, op: FunctionName, dtype: DType, inputs: readonly (r
     { kind: "rows", outer: [length], inner: [], stores: [{ to: access(inputs.length), value }], guards: [] },
     {
       dtypeOf: () => dtype,
+      sizeOf: () => 0,
       isSettled: () => false,
       allocate: () => {
         throw new Error("a map needs no scratch");

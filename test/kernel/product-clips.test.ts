@@ -71,6 +71,7 @@ const products: fc.Arbitrary<Windowed> = fc.record({
   last: fc.boolean(),
   merged: fc.boolean(),
   flipped: fc.boolean(),
+  twice: fc.boolean(),
   swapped: fc.boolean(),
   dtype: fc.constantFrom("float32", "float64"),
 }) as fc.Arbitrary<Windowed>;

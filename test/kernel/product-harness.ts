@@ -8,6 +8,8 @@ import type { Runner } from "../../src/runtime/runner.ts";
 export interface Contents {
   readonly dtype: DType;
   readonly data: ArrayLike<number>;
+  /** How many elements the lowering is told that there are, if not all. */
+  readonly elements?: number;
 }
 
 export interface LoadedKernel {
@@ -23,6 +25,7 @@ export function loadKernel(device: Runner, kernel: Kernel, contents: readonly Co
   const buffers: Buffer[] = contents.map(({ dtype, data }, id) => ({ id, dtype, bytes: data.length * bytesOf(dtype), place: "argument" }));
   const context = {
     dtypeOf: (b: number): DType => buffers[b]!.dtype,
+    sizeOf: (b: number): number => contents[b]?.elements ?? buffers[b]!.bytes / bytesOf(buffers[b]!.dtype),
     isSettled: () => false,
     allocate: (bytes: number, dtype: DType): number => buffers.push({ id: buffers.length, dtype, bytes, place: "argument" }) - 1,
   };

@@ -26,6 +26,8 @@ export interface Windowed {
   readonly merged?: boolean;
   /** Weights read backwards. */
   readonly flipped?: boolean;
+  /** Every clip twice. */
+  readonly twice?: boolean;
   /** A and B in each other's place. */
   readonly swapped?: boolean;
   readonly dtype?: "float32" | "float64";
@@ -110,6 +112,8 @@ export function windowed(options: Windowed): { kernel: Product; contents: Conten
     depth.w = [...depth.w.slice(0, inner - 1).map((s) => s * channels), flip];
     clips[space.length - 1] = { ...clips[space.length - 1]!, run: channels };
   }
+  // What is said twice changes nothing.
+  if (options.twice) clips.push(...clips);
   const offset = -space.reduce((sum, { pad }, d) => sum + pad * x.space[d]!, 0);
   const weights = outputs * channels * size(windows);
   const image: Operand = { buffer: 0, offset: AROUND + offset, batchStrides: batch.map((a) => a.x), rowStride: m.x, depthStrides: depth.x };
@@ -136,7 +140,7 @@ export function windowed(options: Windowed): { kernel: Product; contents: Conten
     kernel: options.swapped ? swap(plain) : plain,
     image: count,
     contents: [
-      { dtype, data: [...around, ...fill(count, 1), ...around] },
+      { dtype, data: [...around, ...fill(count, 1), ...around], elements: 0 },
       { dtype, data: fill(forward ? weights : images * outputs * size(out), 2) },
       { dtype, data: fill(forward ? images * outputs * size(out) : weights, 3) },
     ],

@@ -34,6 +34,7 @@ function lowered(made: Schedule, target: Target): Lowered[] {
   const dtypes = made.buffers.map((b) => b.dtype);
   const context: LoweringContext = {
     dtypeOf: (b) => dtypes[b]!,
+    sizeOf: () => 0,
     isSettled: () => false,
     allocate: (bytes, dtype) => {
       expect(bytes % bytesOf(dtype)).toBe(0);

@@ -251,6 +251,7 @@ function runRows(device: GraphRunner, { outer, inner, strides, value }: OneRows,
     { kind: "rows", outer, inner, stores: [{ to: { buffer: 0, offset: 0, strides }, value }], guards: [] },
     {
       dtypeOf: () => "float64",
+      sizeOf: () => 0,
       isSettled: () => false,
       allocate: () => {
         throw new Error("this kernel needs no scratch");

@@ -38,12 +38,7 @@ export function simplerDepth(p: Product): Product {
   const sizes = sizesOf(p);
   const still = p.clips.map((c) => ({ ...c, strides: c.strides.map((s, a) => (sizes[a] === 1 ? 0 : s)) }));
   let now: Product = { ...p, clips: still };
-  for (const clip of still) {
-    const taps = Math.ceil(now.k[clip.k]! / clip.run);
-    const { low, high } = spanOf(clip.offset, [...clip.strides, clip.step], [...sizes, taps]);
-    if (low >= 0 && high < clip.bound) now = { ...now, clips: now.clips.filter((c) => c !== clip) };
-    else if (clip.strides.every((s) => s === 0)) now = cut(now, clip);
-  }
+  for (let next: Product | undefined = now; next; next = withoutOne(now)) now = next;
   const axes = mergedDepth(depthAxes(now, now.a.depthStrides, now.b.depthStrides));
   return {
     ...now,
@@ -54,15 +49,28 @@ export function simplerDepth(p: Product): Product {
   };
 }
 
+/** The product without a clip that it can do without, if there is one. */
+function withoutOne(p: Product): Product | undefined {
+  if (p.k.includes(0)) return undefined;
+  for (const clip of p.clips) {
+    const taps = Math.ceil(p.k[clip.k]! / clip.run);
+    const { low, high } = spanOf(clip.offset, [...clip.strides, clip.step], [...sizesOf(p), taps]);
+    if (low >= 0 && high < clip.bound) return { ...p, clips: p.clips.filter((c) => c !== clip) };
+    const shorter = clip.strides.every((s) => s === 0) ? cut(p, clip) : undefined;
+    if (shorter) return shorter;
+  }
+  return undefined;
+}
+
 /** The sum from the first step that counts to the last, where a clip says the same everywhere and the others on its axis can follow. */
-function cut(p: Product, clip: Clip): Product {
+function cut(p: Product, clip: Clip): Product | undefined {
   const inside = Array.from({ length: Math.ceil(p.k[clip.k]! / clip.run) }, (_, tap) => tap).filter((tap) => {
     const at = clip.offset + clip.step * tap;
     return at >= 0 && at < clip.bound;
   });
   const from = (inside[0] ?? 0) * clip.run;
   const others = p.clips.filter((c) => c !== clip);
-  if (others.some((c) => c.k === clip.k && from % c.run !== 0)) return p;
+  if (others.some((c) => c.k === clip.k && from % c.run !== 0)) return undefined;
   const size = Math.max(0, Math.min(p.k[clip.k]!, from + inside.length * clip.run) - from);
   const moved = (o: Operand): Operand => ({ ...o, offset: o.offset + from * o.depthStrides[clip.k]! });
   return {
@@ -74,10 +82,13 @@ function cut(p: Product, clip: Clip): Product {
   };
 }
 
-/** Whether clips leave this operand alone: it lies in memory wherever the sum goes. */
-export function isWhole(p: Product, row: "m" | "n"): boolean {
-  const [strides, sizes] = [stridesOver(row === "m" ? p.a : p.b, row), sizesOf(p)];
-  return p.clips.every((c) => !keeps(c, strides, sizes));
+/** Whether an operand lies in its buffer of `elements` wherever the sum goes, whatever these clips say. */
+export function isWhole(p: Product, row: "m" | "n", elements: number, clips = p.clips): boolean {
+  const operand = row === "m" ? p.a : p.b;
+  const [strides, sizes] = [stridesOver(operand, row), sizesOf(p)];
+  if (clips.every((c) => !keeps(c, strides, sizes))) return true;
+  const { low, high } = spanOf(operand.offset, [...strides, ...operand.depthStrides], [...sizes, ...p.k]);
+  return low >= 0 && high < elements;
 }
 
 /** Clips that move along m (or n) as well. */

@@ -6,7 +6,7 @@ import { type Access, type Expr, rewrite, withAccess } from "../../kernel/expr.t
 import { accessesOf, nodesOf, type Operand, type Product } from "../../kernel/kernel.ts";
 import { mergeAxes } from "../../kernel/merge.ts";
 import { THREAD_BYTES } from "./block.ts";
-import type { Machine } from "./machine.ts";
+import type { LoopContext, Machine } from "./machine.ts";
 import { clipsAlong, type DepthAxis, depthAxes, depthOf, isWhole, mergedDepth } from "./product-depth.ts";
 import { type Fetch, fetchOf, TOGETHER } from "./product-panel.ts";
 import { columnsOf, type Tile, tileBytes, type Walk } from "./product-tile.ts";
@@ -56,15 +56,16 @@ export const spread = (count: number, most: number): number => Math.ceil(count /
 /** Steps of a pass: all that is inside the axis that is split. */
 export const passSteps = ({ axes, split, chunk }: Plan): number => chunk * depthOf(axes.slice(split + 1));
 
-/** @param settled whether B is the same at every run, so that packing it by a call of its own costs nothing */
-export function planProduct(p: Product, machine: Machine, settled = false): Plan {
+export function planProduct(p: Product, context: LoopContext): Plan {
+  const { machine } = context;
+  const whole = { a: isWhole(p, "m", context.sizeOf(p.a.buffer)), b: isWhole(p, "n", context.sizeOf(p.b.buffer)) };
   const tile = chooseTile(p, machine);
   const columns = columnsOf(tile);
   const bytes = bytesOf(p.dtype);
   const tiles = { m: Math.ceil(p.m / tile.rows), n: Math.ceil(p.n / columns) };
   const batch = sizeOf(p.batch);
   const depth = sizeOf(p.k);
-  const { walk, ...a } = readingOfA(p, tile);
+  const { walk, ...a } = readingOfA(p, tile, whole.a);
   const direct = isDirect(p, tiles.m);
   const few = tiles.m <= FEW_TILES && a.packing !== "inside" && depth * columns * bytes <= SHARED_BYTES / 2;
   const longest = few || depth <= 1.5 * machine.depth ? depth : machine.depth;
@@ -76,10 +77,11 @@ export function planProduct(p: Product, machine: Machine, settled = false): Plan
   const slices = depth >= LONG ? Math.max(1, Math.min(Math.ceil(wanted / largest), Math.floor(depth / (LONG / 4)))) : 1;
   const needed = Math.ceil(wanted / (batch * slices));
   const shared = batch > 1 && p.b.batchStrides.every((s) => s === 0);
-  const inside = !isWhole(p, "n") || (tiles.m <= most.m && !shared && tiles.n >= needed);
-  const packing = direct ? "none" : inside && !(settled && isWhole(p, "n")) ? "inside" : "before";
-  const whole = { m: Math.min(tiles.m, most.m), n: spread(tiles.n, Math.min(most.n, Math.ceil(tiles.n / needed))) };
-  const block = inside || direct ? whole : cut(tiles, most, needed);
+  const inside = !whole.b || (tiles.m <= most.m && !shared && tiles.n >= needed);
+  // Where B is the same at every run, packing it by a call of its own costs nothing.
+  const packing = direct ? "none" : inside && !(whole.b && context.isSettled(p.b.buffer)) ? "inside" : "before";
+  const all = { m: Math.min(tiles.m, most.m), n: spread(tiles.n, Math.min(most.n, Math.ceil(tiles.n / needed))) };
+  const block = inside || direct ? all : cut(tiles, most, needed);
   const columnsLast = shared && tiles.n > 1;
   const panels = Math.max(1, Math.floor(SHARED_BYTES / (depth * columns * bytes)));
   const axes = axesOf(p, tile, a.packing, packing);
@@ -115,14 +117,14 @@ const LONG = 8192;
 const DIRECT_TILES = 1;
 
 /** Where rows of A are next to each other, or k, it is read where it stands, unless its lines would put each other out of the cache. */
-function readingOfA(p: Product, tile: Tile): Reading & { readonly walk: Walk } {
+function readingOfA(p: Product, tile: Tile, whole: boolean): Reading & { readonly walk: Walk } {
   const bytes = bytesOf(p.dtype);
   if (clipsAlong(p, "m").length > 0) return { packing: "inside", fetch: "apart", walk: "across" };
   const across = p.a.rowStride === 1 && p.m >= tile.rows && p.a.depthStrides.at(-1)! * bytes % WAY_BYTES !== 0; // biome-ignore format: one line
   if (across) return { packing: "none", fetch: "apart", walk: "across" };
   const along = p.a.depthStrides.at(-1) === 1 && p.m >= tile.rows && (tile.rows <= WAYS || (p.a.rowStride * bytes) % WAY_BYTES !== 0);
   if (along) return { packing: "none", fetch: "apart", walk: "along" };
-  const packing = isWhole(p, "m") ? "before" : "inside";
+  const packing = whole ? "before" : "inside";
   return { packing, fetch: fetchIn(p, "a", packing, tile.lanes), walk: "across" };
 }
 
@@ -227,10 +229,10 @@ function withAccesses(p: Product, access: (a: Access) => Access, rule: (e: Expr)
 }
 
 /** Whether tiles can make it: each clip leaves one of the operands alone, and moves along rows of the other at most. */
-export function fitsTiles(p: Product): boolean {
+export function fitsTiles(p: Product, { sizeOf }: LoopContext): boolean {
   if (clipsAlong(p, "n").length > 0) return false;
   const clips = clipsAlong(p, "m");
-  return clips.length === 0 || isWhole({ ...p, clips }, "n");
+  return clips.length === 0 || isWhole(p, "n", sizeOf(p.b.buffer), clips);
 }
 
 /** Batch axes of size 1 vanish, neighbours that everything runs through as one are merged. */

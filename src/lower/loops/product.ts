@@ -24,10 +24,10 @@ export function lowerProduct(kernel: Product, context: LoopContext): Lowered {
   const simple = simplerDepth(simplerBatch(kernel));
   if ([...simple.batch, simple.m, simple.n, ...simple.k].includes(0)) return lowerRows(productAsRows(simple), context);
   const p = oriented(simple, context.machine);
-  if (!fitsTiles(p)) return lowerRows(productAsRows(p), context);
+  if (!fitsTiles(p, context)) return lowerRows(productAsRows(p), context);
   const values = expand(p.stores.map((s) => s.value));
   const ready: Product = { ...p, stores: p.stores.map((s, i) => ({ to: s.to, value: values[i]! })) };
-  const plan = planProduct(ready, context.machine, context.isSettled(ready.b.buffer));
+  const plan = planProduct(ready, context);
   if (plan.slices > 1 || !fitsTile(ready, context)) return viaMemory(p, plan, context);
   return { threadBytes: THREAD_BYTES, calls: inTiles(ready, plan, context) };
 }

@@ -72,18 +72,17 @@ export interface Affine<T = Value> {
   readonly bias?: T | undefined;
 }
 
+/** v over the axes of x that it must have the sizes of, in the shape of x. */
+function alongAxes(v: Value, x: Value, axes: readonly number[], name: string): Value {
+  const shape = axes.map((a) => x.shape[a]!);
+  if (sameShape(v.shape, shape)) return ops.broadcastTo(v, x.shape, axes);
+  throw new ShapeError(`${name} is ${showShape(v.shape)}`, { why: `for the input ${showShape(x.shape)} it must be ${showShape(shape)}` });
+}
+
 /** x · weight + bias, where axis i of these lies along axis `axes[i]` of x. */
 function scaled(x: Value, axes: readonly number[], { weight, bias }: Affine, who: string): Value {
-  const shape = axes.map((a) => x.shape[a]!);
-  const along = (v: Value, name: string): Value => {
-    if (!sameShape(v.shape, shape))
-      throw new ShapeError(`${who}: ${name} is ${showShape(v.shape)}`, {
-        why: `for the input ${showShape(x.shape)} it must be ${showShape(shape)}`,
-      });
-    return ops.broadcastTo(v, x.shape, axes);
-  };
-  const product = weight ? ops.mul(x, along(weight, "weight")) : x;
-  return bias ? ops.add(product, along(bias, "bias")) : product;
+  const product = weight ? ops.mul(x, alongAxes(weight, x, axes, `${who}: weight`)) : x;
+  return bias ? ops.add(product, alongAxes(bias, x, axes, `${who}: bias`)) : product;
 }
 
 /** x and what goes with it, floats of one dtype. */
@@ -143,8 +142,11 @@ export function batchNorm(x: Value, options: BatchNormOptions = {}): Value {
     throw new ArgumentError(`${who}: ${mean ? "mean" : "variance"} without ${mean ? "variance" : "mean"}`, { help: "both, or neither" });
   if (!mean || !variance) return scaled(normalised(v, severalAxes(v, who), eps, batchMoments), [1], affine, who);
   batchAxes(v, who);
+  const centred = ops.sub(v, alongAxes(mean, v, [1], `${who}: mean`));
+  alongAxes(variance, v, [1], `${who}: variance`);
+  if (affine.weight) alongAxes(affine.weight, v, [1], `${who}: weight`);
+  // One factor for each channel, so that a channel's numbers are taken times it and no root is taken of any.
   const scale = inverseRoot(variance, eps);
-  const centred = scaled(v, [1], { bias: ops.neg(mean) }, who);
   return scaled(centred, [1], { weight: affine.weight ? ops.mul(affine.weight, scale) : scale, bias: affine.bias }, who);
 }
 

@@ -7,6 +7,7 @@ import { type Shape, sizeOf } from "../../src/core/shape.ts";
 import type { Form, Value } from "../../src/graph/op.ts";
 import * as o from "../../src/ops/index.ts";
 import { topK } from "../../src/surface/reduce.ts";
+import { layerSamples } from "./layer-samples.ts";
 import type { OpName } from "./registry.ts";
 
 /**
@@ -501,7 +502,7 @@ interface Listed {
 const listed = (of: Record<string, readonly Sample[]>): Listed[] =>
   Object.entries(of).flatMap(([op, list]) => list.map((each) => ({ op, title: `${op} ${each.title}`, sample: each })));
 
-export const allSamples: readonly Listed[] = listed({ ...samples, ...compositions });
+export const allSamples: readonly Listed[] = listed({ ...samples, ...compositions, ...layerSamples });
 export const nestedSamples: readonly Listed[] = listed(nested);
 
 /** A sample's graph with "float" inputs of the dtype, and numbers for its inputs. */

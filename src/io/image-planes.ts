@@ -14,7 +14,7 @@ export const nameOf = (source: ImageSource, position: number): string =>
 /** The numbers of one image. @throws FormatError with its name */
 export async function readPlanes(source: ImageSource, who: string, wanted: CheckedPlanes, links: Links): Promise<PlanesOfPicture> {
   const bytes = await bytesOf(source, who, links);
-  return planesOf(await decodeImage(bytes, who), wanted);
+  return planesOf(await decodeImage(bytes, who, { enough: wanted.size }), wanted);
 }
 
 async function bytesOf(source: ImageSource, who: string, links: Links): Promise<Uint8Array> {

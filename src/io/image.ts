@@ -1,6 +1,6 @@
 /** Image files, told by their first bytes and not by their names. */
 import { FormatError } from "../core/errors.ts";
-import { decodeJpeg, isJpeg } from "./jpeg.ts";
+import { decodeJpeg, isJpeg, type JpegOptions } from "./jpeg.ts";
 import type { Picture } from "./picture.ts";
 import { decodePng, isPng } from "./png.ts";
 
@@ -8,14 +8,14 @@ import { decodePng, isPng } from "./png.ts";
 export const MAX_IMAGE_FILE = 50_000_000;
 
 /**
- * A PNG or JPEG, whatever its name says.
+ * A PNG or JPEG, whatever its name says; of a JPEG, `enough` may say that not all its pixels are needed.
  *
  * @throws FormatError for another format, and for what is damaged, cut off or too large; DeviceError for a JPEG where sharp is not installed
  * @example const { width, height, channels, data } = await decodeImage(await readFile("cat.jpg"), "cat.jpg");
  */
-export async function decodeImage(bytes: Uint8Array, who = "image"): Promise<Picture> {
+export async function decodeImage(bytes: Uint8Array, who = "image", options: JpegOptions = {}): Promise<Picture> {
   if (isPng(bytes)) return decodePng(bytes, who);
-  if (isJpeg(bytes)) return decodeJpeg(bytes, who);
+  if (isJpeg(bytes)) return decodeJpeg(bytes, who, options);
   const other = OTHERS.find(({ is }) => is(bytes));
   const first = Array.from(bytes.subarray(0, 4), (byte) => byte.toString(16).padStart(2, "0")).join(" ");
   throw new FormatError(`${who}: neither a PNG nor a JPEG image`, {

@@ -1,7 +1,10 @@
 /** What is used of sharp, which need not be installed. */
 declare module "sharp" {
   interface Pipeline {
+    /** Of the header alone; `autoOrient` is the size after the picture is turned as its camera says. */
+    metadata(): Promise<{ autoOrient: { width: number; height: number } }>;
     autoOrient(): Pipeline;
+    resize(size: { width: number; height: number; fit: "fill"; kernel: "linear" }): Pipeline;
     toColourspace(space: string): Pipeline;
     raw(): Pipeline;
     toBuffer(options: { resolveWithObject: true }): Promise<{
@@ -10,8 +13,5 @@ declare module "sharp" {
     }>;
   }
   function sharp(bytes: Uint8Array, options: { limitInputPixels: number; failOn: "truncated" | "error" | "warning" }): Pipeline;
-  namespace sharp {
-    function concurrency(threads: number): number;
-  }
   export default sharp;
 }

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { inspect } from "node:util";
@@ -112,6 +112,12 @@ describe("a folder of images", () => {
     const data = await open({ size: [4, 5], channels: 1 });
     expect(data.shape).toEqual([1, 4, 5]);
     expect((await shadesOf(data, 13)).flat()).toContainEqual([0, 50]);
+  });
+
+  test("is told by what the files hold, not by their endings", async () => {
+    await write("cat/really.png", 3);
+    await rename(join(folder, "cat/really.png"), join(folder, "cat/called.jpg"));
+    expect(await shadesOf(await open(), 1)).toEqual([[[0, 3]]]);
   });
 
   test("with the classes of another set counts as that one does, and may lack some", async () => {

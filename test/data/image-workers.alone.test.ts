@@ -1,8 +1,9 @@
 /** Images read by workers, as the packed files do it: the sources are TypeScript, which Node 20's workers do not run. */
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { encodePng } from "../../src/io/index.ts";
@@ -114,4 +115,28 @@ describe("workers", () => {
       await rm(many, { recursive: true, force: true });
     }
   });
+});
+
+test("without sharp a JPEG is an error that says how to install it, and a PNG is read", async () => {
+  const place = await mkdtemp(join(tmpdir(), "gradus-no-sharp-"));
+  try {
+    await cp(join(built(), "dist"), join(place, "dist"), { recursive: true });
+    await writeFile(join(place, "package.json"), '{ "type": "module" }');
+    await mkdir(join(place, "node_modules"));
+    const modules = fileURLToPath(new URL("../../node_modules", import.meta.url));
+    for (const name of ["fast-png", "papaparse", "fflate", "iobuffer"])
+      await symlink(join(modules, name), join(place, "node_modules", name));
+    const source = `
+      import { decodeImage } from ${JSON.stringify(join(place, "dist/src/io/index.js"))};
+      import { readFileSync } from "node:fs";
+      console.log((await decodeImage(readFileSync(${JSON.stringify(join(folder, "cat/0.png"))}))).width);
+      const error = await decodeImage(Uint8Array.of(255, 216, 255, 224, 0, 4, 0, 0), "cat.jpg").catch((e) => e);
+      console.log(error.name, error.message);`;
+    const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", source]);
+    expect(stdout).toMatch(
+      /^4\nDeviceError cat\.jpg: JPEG images are read by the package sharp, which is not installed here[\s\S]*npm install sharp/,
+    );
+  } finally {
+    await rm(place, { recursive: true, force: true });
+  }
 });

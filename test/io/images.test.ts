@@ -313,6 +313,24 @@ describe.skipIf(!sharp)("JPEG, by sharp", () => {
     });
   });
 
+  test("of a camera is made smaller while it is read, where a small size is wanted, and looks the same", async () => {
+    const [height, width] = [400, 640];
+    const large = Uint8Array.from({ length: 3 * height * width }, (_, i) => 40 + Math.floor(i / 3 / width / 3) + 30 * (i % 3));
+    const bytes = new Uint8Array(
+      await sharp(large, { raw: { width, height, channels: 3 } })
+        .jpeg({ quality: 98 })
+        .toBuffer(),
+    );
+    const [whole, part] = [await decodeImage(bytes), await decodeImage(bytes, "a.jpg", { enough: [50, 50] })];
+    expect([whole.width, whole.height, part.width, part.height]).toEqual([640, 400, 160, 100]);
+    expect((await decodeImage(bytes, "a.jpg", { enough: [300, 300] })).width).toBe(640);
+    const planes = checkPlanes("test", { size: 50 });
+    const [a, b] = [planesOf(whole, planes).data, planesOf(part, planes).data];
+    a.forEach((value, i) => {
+      expect(Math.abs(value - b[i]!)).toBeLessThan(0.02);
+    });
+  });
+
   test("in grey, or turned by its camera, comes as people see it", async () => {
     const grey = await decodeImage(new Uint8Array(await sharp(ramp, raw).grayscale().jpeg().toBuffer()), "a.jpg");
     expect(planesOf(grey, checkPlanes("test")).data).toHaveLength(3 * 48 * 32);

@@ -26,7 +26,7 @@ export function fits(v: Value, cluster: Cluster, demands: readonly Demand[], con
     case "reduce":
       return !cluster.base && views.length === 1 && reductionFits(v, cluster, views[0]!);
     case "contract":
-      if (contractions.get(v)!.as === "product") return canBeBase(v, cluster, views);
+      if (contractions.get(v)!.as === "product") return canBeBase(cluster, views);
       return !cluster.base && views.length === 1 && reductionFits(v, cluster, views[0]!);
     case "indexed":
       return v.op.mode === "gather" && !cluster.base && views.length === 1;
@@ -50,13 +50,19 @@ function elementwiseFits(v: Value, cluster: Cluster, views: readonly View[]): bo
 /** A float64 scalar made float32, a learning rate: computed inside a float32 kernel it would halve the kernel's lanes. */
 const narrows = (v: Value): boolean => sizeOf(v.shape) === 1 && v.dtype !== "float64" && v.inputs.some((x) => x.dtype === "float64");
 
-/** A product joins what follows it where that is computed for the same elements. Its epilogue asks no bounds. */
-function canBeBase(v: Value, cluster: Cluster, views: readonly View[]): boolean {
+/** A product joins what follows it where that is computed for the same elements, under whatever shape. Its epilogue asks no bounds. */
+function canBeBase(cluster: Cluster, views: readonly View[]): boolean {
   if (cluster.base || cluster.hasReductions || cluster.looksBeyond || [...cluster.members.keys()].some((m) => m.op.kind === "indexed"))
     return false;
-  const { domain, shape } = cluster;
-  const unsplit = domain.order.length === shape.length && domain.order.every((a, i) => a === i);
-  return unsplit && sameShape(shape, v.shape) && views.every((view) => cluster.isIdentity(view));
+  return views.length === 1 && isOneToOne(cluster, views[0]!);
+}
+
+/** Whether each axis of a value is one of those of what is stored, whole and forwards, and each of those is one of its axes. */
+function isOneToOne({ domain, storeAxes }: Cluster, view: View): boolean {
+  const forms = domain.currentView(view).filter((f) => f.terms.length > 0);
+  const axes = forms.flatMap((f) => f.terms.map(([axis, c]) => (c === 1 && f.offset === 0 && f.terms.length === 1 ? axis : -1)));
+  const long = storeAxes.filter((axis) => domain.sizes[axis] !== 1);
+  return new Set(axes).size === axes.length && axes.every((axis) => storeAxes.includes(axis)) && long.every((axis) => axes.includes(axis));
 }
 
 /** A reduction joins where it is not repeated, or once for each row of what uses it (softmax, norms). */

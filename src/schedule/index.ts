@@ -193,12 +193,12 @@ class Scheduler {
     return known;
   }
 
-  /** What leaves is row-major, and so is what has two names, or goes into and out of kernels that know nothing else. */
+  /** What leaves is row-major, and so is what goes into and out of kernels that know nothing else. */
   private ordersOf(fusion: Fusion, leaving: readonly Value[]): ReadonlyMap<Value, Order> {
-    const rowMajor = new Set([...leaving, ...[...fusion.aliases].flat()]);
+    const rowMajor = new Set(leaving);
     for (const { special } of fusion.clusters)
       if (special && special.op.kind !== "place") for (const v of [special, ...special.inputs]) rowMajor.add(v);
-    return this.input.order ? givenOrders(fusion.home.keys(), this.input.order, rowMajor) : chooseOrders(fusion, rowMajor);
+    return this.input.order ? givenOrders(fusion, this.input.order, rowMajor) : chooseOrders(fusion, rowMajor);
   }
 
   private stridesOf(v: Value): readonly number[] {

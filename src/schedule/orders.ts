@@ -26,11 +26,18 @@ export function chooseOrders(fusion: Fusion, rowMajor: ReadonlySet<Value>): Read
 
 /** Orders that somebody has asked for, where they may be had. */
 export function givenOrders(
-  stored: Iterable<Value>,
+  { home, aliases }: Fusion,
   order: (v: Value) => Order | undefined,
   rowMajor: ReadonlySet<Value>,
 ): ReadonlyMap<Value, Order> {
-  return new Map([...stored].flatMap((v) => (rowMajor.has(v) ? [] : [[v, order(v) ?? rowMajorOrder(v.shape)] as const])));
+  const families = familiesOf(aliases);
+  const orders = new Map<Value, Order>();
+  for (const v of home.keys()) {
+    const family = families.get(v) ?? [v];
+    const wanted = sizeOf(v.shape) > 0 && !family.some((x) => rowMajor.has(x)) && order(v);
+    if (wanted) for (const [x, own] of sharedOrders(v, wanted, family)) orders.set(x, own);
+  }
+  return orders;
 }
 
 /** A value in memory as a kernel sees it. */
@@ -43,10 +50,12 @@ class Chooser {
   readonly orders = new Map<Value, Order>();
   private readonly fusion: Fusion;
   private readonly rowMajor: ReadonlySet<Value>;
+  private readonly families: ReadonlyMap<Value, readonly Value[]>;
 
   constructor(fusion: Fusion, rowMajor: ReadonlySet<Value>) {
     this.fusion = fusion;
     this.rowMajor = rowMajor;
+    this.families = familiesOf(fusion.aliases);
   }
 
   forwards(cluster: Cluster): void {
@@ -63,11 +72,16 @@ class Chooser {
   }
 
   private isFree(v: Value): boolean {
-    return this.fusion.home.has(v) && !this.rowMajor.has(v) && !this.orders.has(v) && v.shape.length >= FEWEST_AXES;
+    const family = this.families.get(v) ?? [v];
+    const free = family.every((x) => !this.rowMajor.has(x)) && this.fusion.home.has(family[0]!);
+    return free && !this.orders.has(v) && v.shape.length >= FEWEST_AXES && sizeOf(v.shape) > 0;
   }
 
+  /** v lies in this order, or as near to it as all of its names allow. */
   private set(v: Value, order: Order): void {
-    if (this.isFree(v) && order.some((axis, i) => axis !== i)) this.orders.set(v, order);
+    if (!this.isFree(v)) return;
+    for (const [x, own] of sharedOrders(v, order, this.families.get(v) ?? [v]))
+      if (own.some((axis, i) => axis !== i)) this.orders.set(x, own);
   }
 
   private stridesAlong({ value, view }: Seen, { domain }: Cluster): readonly number[] {
@@ -110,6 +124,36 @@ class Chooser {
     const order = [...leading, ...outermostFirst(m, steps), ...others, ...columns];
     for (const { value, view } of writtenBy(cluster)) this.set(value, inOrderOf(order, view));
   }
+}
+
+/** Values that are names of one memory, each with all of its family: first the one that is computed. */
+function familiesOf(aliases: ReadonlyMap<Value, Value>): Map<Value, Value[]> {
+  const families = new Map<Value, Value[]>();
+  for (const v of aliases.keys()) {
+    let first = v;
+    for (let next = aliases.get(first); next; next = aliases.get(first)) first = next;
+    const family = families.get(first) ?? [first];
+    if (!family.includes(v)) family.push(v);
+    for (const x of family) families.set(x, family);
+  }
+  return families;
+}
+
+/**
+ * The orders of names of one memory that are shapes of the same elements. Axes that together hold as many elements in all shapes may change
+ * places with others; among themselves they stay as they are.
+ */
+export function sharedOrders(v: Value, order: Order, family: readonly Value[]): [Value, Order][] {
+  const before = (shape: readonly number[]): number[] => shape.map((_, axis) => sizeOf(shape.slice(0, axis)));
+  const common = before(v.shape).filter((n) => family.every((x) => before(x.shape).includes(n)));
+  const starts = [...new Set([1, ...common])].filter((n) => n < sizeOf(v.shape) || n === 1).sort((p, q) => p - q);
+  const groupOf = (n: number): number => starts.findLastIndex((start) => start <= n);
+  const own = before(v.shape).map(groupOf);
+  const groups = [...new Set([...order.filter((axis) => v.shape[axis] !== 1).map((axis) => own[axis]!), ...own])];
+  return family.map((x) => {
+    const within = before(x.shape).map(groupOf);
+    return [x, x.shape.map((_, axis) => axis).sort((p, q) => groups.indexOf(within[p]!) - groups.indexOf(within[q]!) || p - q)];
+  });
 }
 
 /** What a kernel reads from memory, as far as it is seen along the axes of what it writes. */

@@ -1,16 +1,19 @@
 /** What moves along the axes of a kernel's domain, as the kernel has it: by the position of a loop instead of the number of an axis. */
 import { InternalError } from "../core/errors.ts";
-import { type Access, type Bound, type Expr, rewrite, withSteps } from "../kernel/expr.ts";
+import { type Access, type Bound, constant, type Expr, rewrite, withSteps } from "../kernel/expr.ts";
 import type { AxisGroup } from "../kernel/merge.ts";
 
 export type Positions = ReadonlyMap<number, number>;
 
-/** The position of an axis that has become part of its neighbour, in whose steps everything moves. */
+/** The position of an axis that has become part of its neighbour, in whose steps everything moves, or that has one position only. */
 const ABSORBED = -1;
 
-/** Groups of axes, each at its place. */
-export const positionsOf = (groups: readonly AxisGroup[]): Positions =>
-  new Map(groups.flatMap((g, i) => [[g.axis, i] as const, ...g.absorbed.map((a) => [a, ABSORBED] as const)]));
+/** Groups of axes, each at its place; those of size 1 need none. */
+export const positionsOf = (groups: readonly AxisGroup[], sizes: readonly number[]): Positions =>
+  new Map([
+    ...sizes.flatMap((size, axis) => (size === 1 ? [[axis, ABSORBED] as const] : [])),
+    ...groups.flatMap((g, i) => [...g.absorbed.map((a) => [a, ABSORBED] as const), [g.axis, i] as const]),
+  ]);
 
 /** Strides by loop position instead of axis number. */
 export function placedStrides(strides: readonly number[], position: Positions, rank: number): number[] {
@@ -33,7 +36,8 @@ export const placed = <S extends Access | Bound>(a: S, position: Positions, rank
 export function placedExpr(root: Expr, position: Positions, rank: number): Expr {
   const at = (axis: number): number => position.get(axis)!;
   const [made] = rewrite([root], (e) => {
-    if (e.op === "index") return { ...e, axis: at(e.axis) };
+    // An axis that is indexed is merged with none: absorbed, it has one position.
+    if (e.op === "index") return at(e.axis) === ABSORBED ? constant(0, e.dtype) : { ...e, axis: at(e.axis) };
     if (e.op === "reduce") return { ...e, over: e.over.map(at) };
     return withSteps(e, (a) => placed(a, position, rank));
   });

@@ -41,9 +41,10 @@ export function sumOf(cluster: Cluster): Sum {
   const form = base.attributes as Form;
   const roles = rolesOf(form);
   const { view, inner } = cluster.viewsOf(base)[0]!;
-  const axisOf = new Map([...labelsOf(form, form.result).entries()].map(([axis, label]) => [label, axis]));
+  const axisOf = new Map(labelsOf(form, form.result).map((label, i) => [label, view[i]!.terms[0]?.[0]]));
   roles.k.forEach((label, i) => axisOf.set(label, inner[i]!));
-  const axes = (of: readonly number[]): number[] => of.map((label) => axisOf.get(label)!);
+  // A label of one element may have no axis.
+  const axes = (of: readonly number[]): number[] => of.flatMap((label) => axisOf.get(label) ?? []);
   const [a, b] = base.inputs.map((x, i) => factorOf(cluster, x, operandView(base, i, view, inner))) as [Factor, Factor];
   const { sizes } = cluster.domain;
   const asIs = { sizes, batch: axes(roles.batch), m: axes(roles.m), n: axes(roles.n), k: axes(roles.k), a, b };
@@ -102,9 +103,10 @@ export function tiledProduct(sum: Sum, { a, b, stores }: Accesses, dtype: Produc
   const [m, n] = [merged(sum.m, a), merged(sum.n, b)];
   const [rows, columns] = [rowsAmong(m, sum), widest(n)];
   const batch = sum.batch.map((axis): AxisGroup => ({ axis, size: sizes[axis]!, absorbed: [] }));
-  const loops = [...batch, ...m.filter((g) => g !== rows), ...n.filter((g) => g !== columns)].sort((p, q) => p.axis - q.axis);
+  const others = [...m.filter((g) => g !== rows), ...n.filter((g) => g !== columns)].sort((p, q) => p.axis - q.axis);
+  const loops = [...batch, ...others];
   const groups = [...loops, rows, columns];
-  const [position, rank] = [positionsOf(groups), groups.length];
+  const [position, rank] = [positionsOf(groups, sizes), groups.length];
   const operand = ({ buffer, offset, strides }: Access, row: AxisGroup): Operand => ({
     buffer,
     offset,

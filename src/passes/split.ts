@@ -7,34 +7,67 @@ import { contractionOf, type Reduction, reductionOf } from "./match.ts";
 import { reduceWith } from "./reductions.ts";
 import type { Rule } from "./rewrite.ts";
 
-/** Reductions of at least this many elements for each result … */
-const LONG = 65_536;
-/** … with fewer results than this are cut into blocks of about BLOCK elements. */
-const FEW = 64;
-const BLOCK = 16_384;
+/** Reductions of at least so many elements for each result, with fewer results than that, are cut into blocks of about so many elements. */
+interface Cut {
+  readonly least: number;
+  readonly results: number;
+  readonly length: number;
+  readonly block: number;
+}
+/** Few results are vectors along the sum. */
+const FEW: Cut = { least: 1, results: 64, length: 65_536, block: 16_384 };
+/** Column sums: vectors lie across the results, so that there are no others for threads. */
+const SOME: Cut = { least: 8, results: 4097, length: 16_384, block: 2048 };
+const cutFor = (results: number, length: number): Cut | undefined =>
+  [FEW, SOME].find((cut) => results >= cut.least && results < cut.results && length >= cut.length);
 
 const COMBINE: Partial<Record<string, (a: Value, b: Value) => Value>> = { sum: add, product: mul, max: maximum, min: minimum };
 
 export const splits: readonly Rule[] = [
   {
     name: "split",
-    doc: "sum(x[n]) → sum(sum(x[blocks, 16384])) + sum(the rest), and so product, max, min and Σ x·w, for n ≥ 65536 and fewer than 64 results",
+    doc: "sum(x[n]) → sum(sum(x[blocks, 16384])) + sum(the rest), and so product, max, min and Σ x·w, for n ≥ 65536 and fewer than 64 results; blocks of about 2048 for n ≥ 16384 and 8 to 4096",
     apply(v) {
-      if (v.op.kind === "contract") return sizeOf(v.shape) < FEW && sizeOf(v.shape) > 0 ? splitContraction(v) : null;
+      if (v.op.kind === "contract") return splitContraction(v);
       const found = reductionOf(v);
-      if (!found || !COMBINE[found.op.combine] || sizeOf(v.shape) >= FEW) return null;
-      const { x, axes } = found;
-      const length = sizeOf(axes.map((d) => x.shape[d]!));
-      return length >= LONG && sizeOf(v.shape) > 0 ? split(found, length) : null;
+      if (!found || !COMBINE[found.op.combine]) return null;
+      const length = sizeOf(found.axes.map((d) => found.x.shape[d]!));
+      const cut = cutFor(sizeOf(v.shape), length);
+      if (!cut) return null;
+      return (cut === SOME ? alongOne(found, length, cut) : null) ?? split(found, length, cut);
     },
   },
 ];
 
-function split({ op, x, axes }: Reduction, length: number): Value | null {
+/** Blocks that are positions along one of the axes, or else equal parts of one, so that what else is computed from x keeps its axes. */
+function alongOne({ op, x, axes }: Reduction, length: number, { block }: Cut): Value | null {
+  const whole = axes.find((d) => {
+    const rest = length / x.shape[d]!;
+    return x.shape[d]! >= FEWEST_BLOCKS && rest >= SHORTEST_BLOCK && rest < SOME.length;
+  });
+  const wanted = length / block;
+  const distance = (n: number): number => Math.abs(Math.log(n / wanted));
+  let best = whole === undefined ? { axis: -1, parts: 1 } : { axis: whole, parts: x.shape[whole]! };
+  if (whole === undefined)
+    for (const axis of axes)
+      for (let parts = 2; parts <= Math.min(x.shape[axis]!, 2 * wanted); parts++)
+        if (x.shape[axis]! % parts === 0 && (best.axis < 0 || distance(parts) < distance(best.parts))) best = { axis, parts };
+  const { axis, parts } = best;
+  if (axis < 0 || parts < Math.min(FEWEST_BLOCKS, wanted / 2)) return null;
+  const size = x.shape[axis]! / parts;
+  const cut = size === 1 ? x : reshape(x, x.shape.toSpliced(axis, 1, parts, size));
+  const inBlock = size === 1 ? axes.filter((d) => d !== axis) : axes.map((d) => (d >= axis ? d + 1 : d));
+  const blockAxis = axis - axes.filter((d) => d < axis).length;
+  return reduceWith(op, reduceWith(op, cut, inBlock), [blockAxis]);
+}
+const FEWEST_BLOCKS = 8;
+const SHORTEST_BLOCK = 256;
+
+function split({ op, x, axes }: Reduction, length: number, { block }: Cut): Value | null {
   const merged = mergeNeighbours(x, axes);
   const axis = merged.axes.reduce((best, d) => (merged.x.shape[d]! > merged.x.shape[best]! ? d : best));
   const size = merged.x.shape[axis]!;
-  const chunk = chunkOf(size, Math.max(1, Math.round(BLOCK / (length / size))));
+  const chunk = chunkOf(size, Math.max(1, Math.round(block / (length / size))));
   const blocks = Math.floor(size / chunk);
   if (blocks < 2) return null;
   const main = sliceAxis(merged.x, axis, 0, blocks * chunk);
@@ -60,10 +93,10 @@ function splitContraction(v: Value): Value | null {
   const summed = left.filter((label) => right.includes(label) && !out.includes(label));
   const sizeAt = (label: number): number => form.axes[label]!.size;
   const length = sizeOf(summed.map(sizeAt));
-  if (length < LONG) return null;
+  if (sizeOf(v.shape) >= FEW.results || sizeOf(v.shape) === 0 || length < FEW.length) return null;
   const longest = summed.reduce((best, label) => (sizeAt(label) > sizeAt(best) ? label : best));
   const size = sizeAt(longest);
-  const chunk = chunkOf(size, Math.max(1, Math.round(BLOCK / (length / size))));
+  const chunk = chunkOf(size, Math.max(1, Math.round(FEW.block / (length / size))));
   const blocks = Math.floor(size / chunk);
   if (blocks < 2) return null;
   const part = (x: Value, labels: readonly number[], start: number, count: number): Value =>

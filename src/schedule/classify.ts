@@ -1,7 +1,7 @@
 /** What the scheduler asks of a value, by its kind. */
 import { sizeOf } from "../core/shape.ts";
 import type { Elementwise, IndexAlgebra, Place, Value } from "../graph/op.ts";
-import type { Expr } from "../kernel/expr.ts";
+import { type Expr, nodesBelow } from "../kernel/expr.ts";
 
 export const isLeaf = (v: Value): boolean => v.op.kind === "leaf";
 
@@ -37,12 +37,39 @@ const POSITIONS: IndexAlgebra<number> = {
   split: (i, size) => [Math.floor(i / size), i - size * Math.floor(i / size)],
 };
 
-/** Whether a check in it can fail: it may not be computed where nobody asks for it. */
-export function canFail(v: Value): boolean {
-  if (v.op.kind !== "elementwise") return false;
+/** What an elementwise value is, of parameters. */
+function formulaOf(v: Value): Expr {
   const args = v.inputs.map((x, i): Expr => ({ op: "parameter", index: i, dtype: x.dtype }));
-  return (v.op as Elementwise).lower(args, v.attributes, v.dtype).op === "inRange";
+  return (v.op as Elementwise).lower(args, v.attributes, v.dtype);
 }
+
+/** Whether a check in it can fail: it may not be computed where nobody asks for it. */
+export const canFail = (v: Value): boolean => v.op.kind === "elementwise" && formulaOf(v).op === "inRange";
+
+/** Whether it takes many times as long as an addition, though not so long that it would be stored for that alone. */
+export const isSlow = (v: Value): boolean =>
+  v.op.kind === "elementwise" && nodesBelow([formulaOf(v)]).some((e) => e.op === "div" || e.op === "sqrt" || e.op === "call");
 
 /** A constant in every element: reading it costs nothing. */
 export const isFilled = (v: Value): boolean => v.op.kind === "move" && sizeOf(v.inputs[0]!.shape) === 1;
+
+/** Whether elements stand in several places of it. */
+export const isSpread = (v: Value): boolean => v.op.kind === "move" && sizeOf(v.inputs[0]!.shape) < sizeOf(v.shape);
+
+/** How many values are looked through for what they are made of. */
+const MOST_LOOKED_THROUGH = 48;
+
+/** The tensors that cheap operations make these of, as large as they are: what is spread over many counts for nothing. */
+export function sourcesOf(values: readonly Value[]): Set<Value> {
+  const found = new Set<Value>();
+  const seen = new Set<Value>();
+  const waiting = [...values];
+  for (let x = waiting.pop(); x; x = waiting.pop()) {
+    if (seen.has(x)) continue;
+    seen.add(x);
+    if (isSpread(x) || (x.op.kind === "leaf" && (x.op.source === "iota" || sizeOf(x.shape) === 1))) continue;
+    if (x.op.kind === "elementwise" && !isCostly(x) && seen.size < MOST_LOOKED_THROUGH) waiting.push(...x.inputs);
+    else found.add(x);
+  }
+  return found;
+}

@@ -2,9 +2,8 @@
 import { sameShape } from "../core/shape.ts";
 import { inputSlots } from "../graph/form.ts";
 import type { ContractSlot, Form, Value } from "../graph/op.ts";
-import { COMBINES } from "../kernel/expr.ts";
 import { type Affine, axisForm, constantForm, Domain, type View, viewKey } from "./affine.ts";
-import { weightOf } from "./classify.ts";
+import { isSpread, weightOf } from "./classify.ts";
 import { labelsOf, rolesOf } from "./contraction.ts";
 
 /** How a consumer wants a value: computed on the spot, read through moves from memory, or in memory as it is. */
@@ -69,6 +68,12 @@ export class Cluster {
     return this.storeAxes.filter((a) => !used.has(a) && this.domain.sizes[a] !== 1);
   }
 
+  /** Whether axes are the last ones of what is stored: those within a row. */
+  trails(axes: readonly number[]): boolean {
+    const own = this.storeAxes.filter((a) => this.domain.sizes[a] !== 1);
+    return axes.every((a, i) => a === own[own.length - axes.length + i]);
+  }
+
   get hasReductions(): boolean {
     return this.addedAxes > 0 || this.domain.inner.size > 0;
   }
@@ -118,12 +123,12 @@ export class Cluster {
     return sameShape(sizes, reducedSizes(v)) ? missing : undefined;
   }
 
-  /** The axes of a reduction here that looks through the same. */
+  /** The axes of a reduction here that goes through the same. */
   private besideAxes(v: Value, view: View): readonly number[] | undefined {
-    if (!looksForOne(v)) return undefined;
+    if (v.op.kind !== "reduce") return undefined;
     const key = viewKey(this.domain.currentView(view));
     for (const other of this.members.keys())
-      if (other !== v && lookThroughTheSame(v, other))
+      if (other !== v && goThroughTheSame(v, other))
         for (const seen of this.viewsOf(other)) if (viewKey(seen.view) === key) return seen.inner;
     return undefined;
   }
@@ -170,14 +175,33 @@ export class Cluster {
   }
 }
 
-/** Whether a value is an extreme, or the position of one. */
-export const looksForOne = (v: Value): boolean => v.op.kind === "reduce" && COMBINES[v.op.combine].extreme !== undefined;
-
-/** Whether one gives the extreme whose position the other gives. */
-export function lookThroughTheSame(a: Value, b: Value): boolean {
-  if (a.op.kind !== "reduce" || b.op.kind !== "reduce" || a.op.gives === b.op.gives || a.inputs[0] !== b.inputs[0]) return false;
+/**
+ * Whether two reductions can be one walk over the same elements: sums of a tensor and of its squares, an extreme and its position. Neither is made of the
+ * other.
+ */
+export function goThroughTheSame(a: Value, b: Value): boolean {
+  if (a.op.kind !== "reduce" || b.op.kind !== "reduce" || !sameShape(a.inputs[0]!.shape, b.inputs[0]!.shape)) return false;
   const [p, q] = [a, b].map((v) => (v.attributes as { axes: readonly number[] }).axes);
-  return looksForOne(a) && COMBINES[a.op.combine].extreme === COMBINES[b.op.combine].extreme && sameShape(p!, q!);
+  if (!sameShape(p!, q!)) return false;
+  const [below, beside] = [walkedBy(a), walkedBy(b)];
+  return [...below].some((x) => beside.has(x)) && !below.has(b) && !beside.has(a);
+}
+
+/** How far a reduction is looked into. */
+const MOST_WALKED = 24;
+
+/** The tensors that a reduction reads element by element, as far as a few cheap operations go. */
+export function walkedBy(v: Value): Set<Value> {
+  const found = new Set<Value>();
+  const waiting = [v.inputs[0]!];
+  for (let x = waiting.pop(); x && found.size < MOST_WALKED; x = waiting.pop()) {
+    // A constant, or what is spread, is nobody's walk.
+    if (found.has(x) || isSpread(x)) continue;
+    if (x.op.kind === "leaf" && (x.op.source === "iota" || x.op.source === "constant")) continue;
+    found.add(x);
+    if (x.op.kind === "elementwise" || x.op.kind === "move") waiting.push(...x.inputs);
+  }
+  return found;
 }
 
 /** Sizes of the axes a reduction or contraction sums over. */

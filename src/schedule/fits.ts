@@ -2,7 +2,7 @@
 import { sameShape, sizeOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
 import { type View, viewKey } from "./affine.ts";
-import { canFail, isCostly, weightOf } from "./classify.ts";
+import { canFail, isCostly, isSlow, weightOf } from "./classify.ts";
 import { type Cluster, type Demand, reducedSizes } from "./cluster.ts";
 import type { Contraction } from "./contraction.ts";
 
@@ -42,6 +42,8 @@ function elementwiseFits(v: Value, cluster: Cluster, views: readonly View[]): bo
     const repeated = cluster.missing(view).filter((a) => !cluster.domain.inner.has(a));
     if (repeated.length === 0) continue;
     if (isCostly(v) || cluster.repeated + 1 > 4) return false;
+    // What rows have in common is computed once for each, in the loop around them; what columns have in common would be for each element.
+    if (!cluster.trails(repeated) && sizeOf(v.shape) > 1 && (isSlow(v) || cluster.repeated + 1 > 2)) return false;
     cluster.repeated++;
   }
   return true;
@@ -74,8 +76,7 @@ function reductionFits(v: Value, cluster: Cluster, view: View): boolean {
   // It would run over axes of the result inside a loop over one of them, once for each position of another reduction.
   if (domain.currentView(view).some((f) => f.terms.some(([a]) => domain.inner.has(a)))) return false;
   const axes = cluster.storeAxes.filter((a) => domain.sizes[a] !== 1);
-  const trailing = axes.slice(axes.length - missing.length);
-  if (!missing.every((a, i) => a === trailing[i])) return false;
+  if (!cluster.trails(missing)) return false;
   const inner = [...domain.inner].filter((a) => axes.includes(a));
   if (inner.length > 0 && !sameShape(inner.toSorted(), missing.toSorted())) return false;
   const sizes = missing.map((a) => domain.sizes[a]!);
@@ -88,7 +89,12 @@ function reductionFits(v: Value, cluster: Cluster, view: View): boolean {
 /** A reduction inside the loop of another: with few results there would be few blocks for threads, where apart it has one for each of its own. */
 function losesThreads(v: Value, { domain, shape }: Cluster, view: View): boolean {
   const nested = domain.currentView(view).some((f) => f.terms.some(([a]) => domain.inner.has(a)));
-  return nested && sizeOf(shape) < FEW_ROWS && sizeOf(v.shape) * sizeOf(reducedSizes(v)) > MUCH;
+  const length = sizeOf(reducedSizes(v));
+  // Column sums have as many results as there are columns, and vectors lie across them.
+  const few = length < LONG ? FEW_ROWS : SOME_ROWS;
+  return nested && sizeOf(shape) < few && sizeOf(v.shape) * length > MUCH;
 }
 const FEW_ROWS = 64;
+const SOME_ROWS = 4097;
+const LONG = 256;
 const MUCH = 16_384;

@@ -7,8 +7,8 @@
  */
 import { sameShape, sizeOf } from "../core/shape.ts";
 import type { Value } from "../graph/op.ts";
-import { hasBorder, isCostly, isFilled, isLeaf } from "./classify.ts";
-import { Cluster, type Demand, looksForOne, lookThroughTheSame } from "./cluster.ts";
+import { hasBorder, isCostly, isFilled, isLeaf, isSlow, isSpread, sourcesOf } from "./classify.ts";
+import { Cluster, type Demand, goThroughTheSame, walkedBy } from "./cluster.ts";
 import { type Contraction, planContraction } from "./contraction.ts";
 import { fits } from "./fits.ts";
 import { cutsSums } from "./product.ts";
@@ -104,7 +104,7 @@ class Fuser implements Fusion {
   /** In each cluster that wants it, where that is cheap. */
   private repeat(v: Value, demands: readonly Demand[]): boolean {
     const wanting = [...byCluster(demands)];
-    if (wanting.length === 1 || !this.fitsAll(v, wanting) || !this.isRepeatable(v)) return false;
+    if (wanting.length === 1 || !this.fitsAll(v, wanting) || !(this.isRepeatable(v) || this.readsTheSame(v, wanting))) return false;
     this.depth.set(v, this.chain(v));
     for (const [cluster, here] of wanting) this.put(v, cluster, here);
     return true;
@@ -120,6 +120,19 @@ class Fuser implements Fusion {
     if (sizeOf(v.shape) === 1) return this.chain(v) <= 8;
     const tensors = v.inputs.filter((x) => sizeOf(x.shape) > 1 && !isFilled(x));
     return tensors.length <= 1 && this.chain(v) <= 4;
+  }
+
+  /** Whether each of the clusters that want it reads no more for it than it would read of it, whatever else that takes. */
+  private readsTheSame(v: Value, wanting: readonly (readonly [Cluster, readonly Demand[]])[]): boolean {
+    if (v.op.kind !== "elementwise" || isCostly(v) || isSlow(v) || this.chain(v) > MOST_CHAINED) return false;
+    const own = sourcesOf([v]);
+    if (own.size > 2 || ofItsRows(v)) return false;
+    return wanting.every(([cluster]) => {
+      if (own.size <= 1) return true;
+      const others = [...cluster.members.keys()].flatMap((m) => m.inputs.filter((x) => x !== v && !cluster.members.has(x)));
+      const there = sourcesOf(others);
+      return [...own].filter((x) => !there.has(x)).length <= 1;
+    });
   }
 
   private chain(v: Value): number {
@@ -208,12 +221,12 @@ class Fuser implements Fusion {
     return false;
   }
 
-  /** An extreme beside its position, or the other way round: what both look through is read once. */
+  /** A reduction beside another that goes through the same: that is read once. */
   private storeBeside(v: Value, demands: readonly Demand[]): boolean {
-    if (!this.fusing || !looksForOne(v)) return false;
-    for (const [other] of this.consumers.get(v.inputs[0]!) ?? []) {
-      const cluster = lookThroughTheSame(v, other) ? this.home.get(other) : undefined;
-      if (!cluster?.stores.includes(other) || !sameShape(cluster.shape, v.shape)) continue;
+    if (!this.fusing || v.op.kind !== "reduce") return false;
+    for (const other of this.reductionsNear(v)) {
+      const cluster = this.home.get(other);
+      if (!cluster?.stores.includes(other) || !sameShape(cluster.shape, v.shape) || !goThroughTheSame(v, other)) continue;
       const here = [wholeOf(cluster)];
       if (!fits(v, cluster, here, this.contractions) || this.readersOf(v, demands).some((d) => reaches(d.cluster, cluster))) continue;
       this.put(v, cluster, here);
@@ -222,6 +235,19 @@ class Fuser implements Fusion {
       return true;
     }
     return false;
+  }
+
+  /** Reductions of what v goes through that have their place. */
+  private reductionsNear(v: Value): Set<Value> {
+    const found = new Set<Value>();
+    const seen = walkedBy(v);
+    for (const x of seen) {
+      for (const [c] of this.consumers.get(x) ?? []) {
+        if (c.op.kind === "reduce" && c !== v) found.add(c);
+        else if (c.op.kind === "elementwise" && seen.size < MOST_NEAR) seen.add(c);
+      }
+    }
+    return found;
   }
 
   private storeApart(v: Value, demands: readonly Demand[]): void {
@@ -261,6 +287,27 @@ function readsInside(v: Value, { cluster, want, view }: Demand): boolean {
 
 /** All of what a cluster computes, as it is. */
 const wholeOf = (cluster: Cluster): Demand => ({ cluster, want: "compute", view: cluster.identity, beyond: false });
+
+/**
+ * Whether a value is made of what its own rows have in common, as x − max x is: the reduction joins the kernel where that is computed, and is not done again.
+ */
+function ofItsRows(v: Value): boolean {
+  const seen = new Set([v]);
+  for (const x of seen) {
+    if (x.op.kind === "elementwise" && seen.size < MOST_NEAR) for (const y of x.inputs) seen.add(y);
+    if (!isSpread(x) || isLeaf(x.inputs[0]!)) continue;
+    const cluster = new Cluster(x.shape);
+    const view = cluster.domain.through(x, cluster.identity);
+    if (view && cluster.trails(cluster.missing(view))) return true;
+  }
+  return false;
+}
+
+/** How many operations on one tensor, one after the other, are rather done again than stored. */
+const MOST_CHAINED = 12;
+
+/** How many values are looked at for a reduction that goes through the same. */
+const MOST_NEAR = 48;
 
 /** The list of a key, made where there is none. */
 function listIn<K, T>(lists: Map<K, T[]>, key: K): T[] {

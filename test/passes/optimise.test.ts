@@ -298,7 +298,7 @@ describe("long reductions", () => {
 
   test.each([
     ["short ones", [65_535], [0]],
-    ["those with many results", [64, 70_000], [1]],
+    ["those with many results", [4097, 20_000], [1]],
     ["those of nothing", [0, 70_000], [1]],
   ])("%s are left alone", (_, shape, axes) => {
     const { y } = reduceOf(shape, axes);

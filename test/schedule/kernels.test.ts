@@ -86,7 +86,8 @@ describe("Kernels", () => {
     const kernelsOf = (outputs: readonly Value[]): number =>
       schedule({ outputs, assignments: [] }).steps.filter((step) => step.do === "kernels").length;
     expect(kernelsOf(both.slice(0, 2))).toBe(1);
-    expect(kernelsOf(both)).toBe(4);
+    // What goes through the same in the same way is one kernel.
+    expect(kernelsOf(both)).toBe(3);
     againstInterpreter(device, both, [x]);
     // The largest is wanted where it has been found that the first row has it.
     const first = o.argument(1, { shape: [4, 3], dtype: "float64" });

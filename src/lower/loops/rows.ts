@@ -32,6 +32,9 @@ import { ROW, worthKeeping } from "./row-cache.ts";
 import { asLane, laneOf } from "./scalar.ts";
 import { Loops, type Scope } from "./scopes.ts";
 
+/** Operations up to which several vectors are computed together: their values stay in registers. */
+const MOST_SIDE_BY_SIDE = 24;
+
 export function lowerRows(kernel: Rows, context: LoopContext): Lowered {
   const nest = simplify(withRoots(kernel, expand(rootsOf(kernel))));
   const emitter = new RowsEmitter(nest, context);
@@ -109,7 +112,7 @@ class RowsEmitter {
     this.loops.over(
       order,
       (a) => (a === parallel ? range : [0, this.loops.sizes[a]!]),
-      1,
+      this.sideBySide(),
       () => this.emitStores(),
     );
     const module: LoopModule = {
@@ -118,6 +121,17 @@ class RowsEmitter {
       entry: { name: "kernel", parameters: [args, begin, end, thread], body: [...this.block.prologue, ...root.lines.statements] },
     };
     return { module, blocks };
+  }
+
+  /**
+   * How many vectors of independent elements are computed together, where each of them sums: the loops of their sums become one, which reads several
+   * vectors of a row at once and has its own cost once.
+   */
+  private sideBySide(): number {
+    const { lane, lanes } = this.loops;
+    if (lane < 0 || !this.nest.outer[lane] || this.nest.sizes[lane]! < 2 * lanes || this.reductions.length === 0) return 1;
+    const steps = outsideReductions(rootsOf(this.nest)).length + outsideReductions(this.reductions.map((r) => r.of)).length;
+    return steps > MOST_SIDE_BY_SIDE ? 1 : this.nest.sizes[lane]! < 4 * lanes ? 2 : 4;
   }
 
   // ---- expressions

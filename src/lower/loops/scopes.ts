@@ -7,6 +7,7 @@ import { type Access, accessKey, type Bound, boundKey, type Expr } from "../../k
 import { type Int, type IntLocal, iadd, imul, int, irem, isub, type Statement, type Vec } from "../../kernel/loop.ts";
 import { type AxisSet, hasAxis } from "./axis-set.ts";
 import type { ArgumentBlock } from "./block.ts";
+import { jam } from "./jam.ts";
 import { Lines } from "./lines.ts";
 import type { LoopContext } from "./machine.ts";
 
@@ -93,14 +94,14 @@ export class Loops {
 
   private loop(axis: number, from: Int, to: Int, step: number, copies: number, body: (copy: number) => void): void {
     const local = int(this.names.fresh(`i${axis}`));
-    const statements: Statement[] = [];
+    const bodies: Statement[][] = [];
     for (let copy = 0; copy < copies; copy++) {
       const scope = this.open(axis, copy === 0 ? local : iadd(local, copy * step));
       body(copy);
       this.scopes.pop();
-      statements.push(...scope.lines.statements);
+      bodies.push(scope.lines.statements);
     }
-    this.scope.lines.statements.push({ do: "for", local, from, to, step: step * copies, body: statements });
+    this.scope.lines.statements.push({ do: "for", local, from, to, step: step * copies, body: jam(bodies) });
   }
 
   private remainder(axis: number, at: Int, count: IntLocal, body: (copy: number) => void): void {

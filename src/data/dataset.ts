@@ -13,7 +13,7 @@ export interface Dataset<B> {
   split(fraction: number, rng: Generator): [Dataset<B>, Dataset<B>];
   /** One pass. Data that are at hand can be iterated over at once too, without `await`. */
   batches(size: number, options?: BatchOptions): AsyncIterable<B>;
-  /** A batch of the shapes that batches have, whatever its numbers: for graphs that are drawn before anything is read. Unless there is one, `batches` can be iterated over at once. */
+  /** A batch of the shapes that batches have, whatever its numbers: what is made before anything is read, as graphs, follows it. Unless there is one, `batches` can be iterated over at once. */
   example?(size: number): B;
 }
 
@@ -88,6 +88,11 @@ export class ArrayDataset implements Dataset<Labelled> {
 
   private *pass(batches: Iterable<Uint32Array>): Pass {
     for (const rows of batches) yield this.gather(rows);
+  }
+
+  /** The first examples. */
+  example(size: number): Labelled {
+    return this.gather(this.rows.subarray(0, size));
   }
 
   /** One batch of these rows. */

@@ -15,7 +15,7 @@ type NodeWorker = import("node:worker_threads").Worker;
 
 /**
  * Reads images in workers, or where there are none (a page, a bundle, a host that forbids them) on the thread that asks; the numbers are the same. Workers
- * are started when they are first needed, and do not keep the process alive.
+ * are started when they are needed, end when they are not, and do not keep the process alive.
  */
 export class ImageReader {
   readonly count: number;
@@ -31,6 +31,7 @@ export class ImageReader {
   /** [images, channels, height, width], float32. @throws FormatError that names the file */
   async read(task: ImageTask): Promise<Float32Array> {
     const at = this.next++ % this.count;
+    if (this.workers[at]?.rested) this.workers[at] = undefined;
     const worker = this.deaths < MOST_DEATHS ? (this.workers[at] ??= Reader.start()) : undefined;
     if (!worker) return readTask(task);
     try {
@@ -58,12 +59,18 @@ const MOST_DEATHS = 10;
 /** Thrown for what a worker had not answered when it ended. */
 class Gone extends Error {}
 
+/** A worker that was asked nothing for so many milliseconds ends, and gives its memory back. */
+const REST = 2000;
+
 /** One worker. */
 class Reader {
   private readonly worker: NodeWorker;
   private readonly open = new Map<number, Open>();
   private asked = 0;
   private gone = false;
+  /** True if it was ended because nobody asked it anything any more. */
+  rested = false;
+  private rest: ReturnType<typeof setTimeout> | undefined;
 
   private constructor(worker: NodeWorker) {
     this.worker = worker;
@@ -90,6 +97,7 @@ class Reader {
     return new Promise((resolve, reject) => {
       const question = { id: this.asked++, task };
       this.open.set(question.id, { question, resolve, reject });
+      clearTimeout(this.rest);
       // The process waits for an answer, not for a worker that has nothing to do.
       this.worker.ref();
       this.worker.postMessage(question);
@@ -99,7 +107,14 @@ class Reader {
   private answered(answer: ImageAnswer): void {
     const asked = this.open.get(answer.id);
     this.open.delete(answer.id);
-    if (this.open.size === 0) this.worker.unref();
+    if (this.open.size === 0) {
+      this.worker.unref();
+      this.rest = setTimeout(() => {
+        this.rested = true;
+        this.end();
+      }, REST);
+      this.rest.unref();
+    }
     if ("data" in answer) asked?.resolve(answer.data);
     else asked?.reject(restored(answer.error));
   }
@@ -111,6 +126,7 @@ class Reader {
   }
 
   end(): void {
+    clearTimeout(this.rest);
     this.ended();
     void this.worker.terminate();
   }

@@ -7,7 +7,7 @@ import { compile, Tensor, tensor } from "../index.ts";
 import { inference } from "../nn/index.ts";
 import { checkData, checkModel } from "./operands.ts";
 import { Rows } from "./rows.ts";
-import { outputOf, PASS_OPTIONS, type PassOptions, placement, type Trainable } from "./score.ts";
+import { inputShape, outputOf, PASS_OPTIONS, type PassOptions, placement, type Trainable, usualBatchSize } from "./score.ts";
 
 /** What a model gives for a data set, and what it should have given, in the order of the examples. */
 export interface Predictions {
@@ -34,7 +34,8 @@ export async function predict(
   checkOptions("predict", options, PASS_OPTIONS);
   checkModel("predict", model);
   if (!(data instanceof Tensor)) checkData("predict", "the input", data);
-  const { batchSize = 1000, signal } = options;
+  const inputs = data instanceof Tensor ? (data.shape as readonly number[]).slice(1) : inputShape(data);
+  const { batchSize = usualBatchSize(inputs), signal } = options;
   if (!Number.isSafeInteger(batchSize) || batchSize < 1)
     throw new ArgumentError(`predict: a batch of ${batchSize}`, { help: "a whole number ≥ 1" });
   const size = data instanceof Tensor ? (data.shape[0] ?? 0) : data.size;

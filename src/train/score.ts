@@ -1,5 +1,6 @@
 import { ArgumentError } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
+import { type Shape, sizeOf } from "../core/shape.ts";
 import { pause } from "../core/yield.ts";
 import type { Dataset, Labelled } from "../data/index.ts";
 import { compile, type Device, type Tensor } from "../index.ts";
@@ -18,7 +19,7 @@ export const outputOf = (model: Trainable, x: Tensor, mode: Mode): Tensor =>
 
 /** Where a model runs over a data set, and how much of it at once. */
 export interface PassOptions {
-  /** Examples at once; decides speed and memory, not the result. Default 1000. */
+  /** Examples at once; decides speed and memory, not the result. Default 1000; fewer of large inputs, as images, so that a batch has at most 4 Mi numbers. */
   readonly batchSize?: number;
   readonly device?: Device | undefined;
   readonly threads?: number | undefined;
@@ -47,6 +48,15 @@ export const placement = ({
   ...(threads === undefined ? {} : { threads }),
 });
 
+/** Inputs of a batch, in numbers, unless its size is said: what layers make of more would take memory, and no less time. */
+const MOST_INPUTS = 2 ** 22;
+
+/** How many inputs of this shape are taken at once, unless it is said. */
+export const usualBatchSize = (shape: Shape): number => Math.max(1, Math.min(1000, Math.floor(MOST_INPUTS / Math.max(1, sizeOf(shape)))));
+
+/** The shape of one input, as far as the data set tells before it is read. */
+export const inputShape = (data: Dataset<Labelled>): Shape => (data.example?.(1).x.shape as Shape | undefined)?.slice(1) ?? [];
+
 /** A function that scores data sets with one compiled program. */
 export function scorer<M extends Metrics = NoMetrics>(
   model: Trainable,
@@ -55,7 +65,7 @@ export function scorer<M extends Metrics = NoMetrics>(
   checkOptions("score", options, SCORE_OPTIONS);
   checkMeasures("score", options);
   checkModel("score", model);
-  const { loss, metrics, batchSize = 1000, signal } = options;
+  const { loss, metrics, batchSize, signal } = options;
   const measures = { loss, ...metrics };
   const measuring = new Tally("score", measures, 0);
   const batch = compile((x: Tensor, y: Tensor) => measuring.measure(outputOf(model, x, inference), y), placement(options));
@@ -63,7 +73,7 @@ export function scorer<M extends Metrics = NoMetrics>(
     checkData("score", "the data", data);
     if (data.size === 0) throw new ArgumentError("score: the data set is empty", { why: "a mean over no examples is not a number" });
     const tally = new Tally("score", measures, data.size);
-    for await (const { x, y } of data.batches(batchSize)) {
+    for await (const { x, y } of data.batches(batchSize ?? usualBatchSize(inputShape(data)))) {
       await tally.add(batch(x, y), x.shape[0] as number);
       await pause();
       signal?.throwIfAborted();

@@ -103,6 +103,30 @@ describe("a folder of images", () => {
     expect(seen).toEqual([0, 0]);
   });
 
+  test("holds no more images than the batch in use and those ahead", async () => {
+    const bytes = (await encodePng({ width: 1, height: 1, channels: 1, data: Uint8Array.of(5) })) as Uint8Array<ArrayBuffer>;
+    let read = 0;
+    class Counted extends Blob {
+      override arrayBuffer(): Promise<ArrayBuffer> {
+        read++;
+        return super.arrayBuffer();
+      }
+    }
+    const files = Array.from({ length: 40 }, () => new Counted([bytes]));
+    for (const ahead of [0, 1, 3]) {
+      const data = await imageFiles(files, new Array(40).fill(0), { ahead, workers: 1 });
+      read = 0;
+      let used = 0;
+      for await (const { x } of data.batches(4)) {
+        used += x.shape[0];
+        // Time enough for more to be read, if anything were waiting to be.
+        await new Promise((later) => setTimeout(later, 20));
+        expect(read).toBeLessThanOrEqual(Math.min(40, used + 4 * ahead));
+      }
+      expect([used, read]).toEqual([40, 40]);
+    }
+  });
+
   test("scales to a size, and makes grey", async () => {
     await animals();
     await write("cat/large.png", 50, [20, 30]);

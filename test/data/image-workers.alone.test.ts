@@ -87,6 +87,19 @@ describe("workers", () => {
     expect(found).toBe("true true\ntrue");
   });
 
+  test("end when nobody asks them anything, and others are started when somebody does", async () => {
+    const found = await printed(`
+      const data = await imageFolder(folder, { workers: 1 });
+      const wanted = await numbers(data);
+      await new Promise((ended) => {
+        started[0].ref();
+        started[0].on("exit", ended);
+      });
+      for (let i = 0; i < 12; i++) started[0].threadId === -1 || console.log("it runs");
+      console.log((await numbers(data)) === wanted, started.length);`);
+    expect(found).toBe("true 2");
+  });
+
   test("are not started where they are not allowed", async () => {
     const found = await printed(
       `

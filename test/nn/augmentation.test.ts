@@ -1,4 +1,5 @@
-import { arange, compile, Generator, gradcheck, gradgradcheck, type Tensor, tensor, vmap } from "gradus";
+import { readFileSync } from "node:fs";
+import { arange, compile, Generator, gradcheck, gradgradcheck, gradients, type Tensor, tensor, vmap } from "gradus";
 import {
   ColorJitter,
   ElasticTransform,
@@ -85,6 +86,10 @@ describe.each(Object.entries(LAYERS))("%s", (name, make) => {
     expect(kinds.size).toBeGreaterThan(name.endsWith("Flip") ? 1 : 15);
   });
 
+  test("keeps float64, and counts in it", () => {
+    expect(layer.forward(numbered(2, 3, 5, 6).cast("float64"), mode()).dtype).toBe("float64");
+  });
+
   test("takes batches of any size, of one picture and of none", () => {
     for (const n of [0, 1]) expect(layer.forward(numbered(n, 3, 5, 6), mode()).shape[0]).toBe(n);
   });
@@ -161,6 +166,47 @@ describe("rotation", () => {
     const x = tensor(await new Generator(2).uniform([1, 2, 4, 3]).data(), [1, 2, 4, 3], { dtype: "float64" });
     expect(await gradcheck((x: Tensor) => rotate(x, 20, { outside: "edge" }).square(), [x])).toMatchObject({ passed: true });
     expect(await gradgradcheck((x: Tensor) => rotate(x, 20).square(), [x])).toMatchObject({ passed: true });
+  });
+});
+
+interface Sample {
+  readonly shape: number[];
+  readonly size: number[];
+  readonly outside: "zero" | "edge";
+  readonly x: number[];
+  readonly rows: number[];
+  readonly columns: number[];
+  readonly y: number[];
+  readonly dx: number[];
+}
+const SAMPLES = JSON.parse(readFileSync(new URL("../fixtures/sample.json", import.meta.url), "utf8")) as Sample[];
+
+describe("bilinear sampling", () => {
+  test.each(SAMPLES)("of $shape at $size places, with $outside outside, is PyTorch's, and so is its gradient", async (sample) => {
+    const { shape, size, outside } = sample;
+    const x = tensor(sample.x, shape);
+    const places = [shape[0]!, ...size];
+    const y = (x: Tensor): Tensor => sampleBilinear(x, tensor(sample.rows, places), tensor(sample.columns, places), { outside });
+    const tracked = x.tracked();
+    for (const [found, wanted] of [
+      [await y(x).data(), sample.y],
+      [await gradients(y(tracked).square().sum(), tracked).data(), sample.dx],
+    ] as const) {
+      expect(found).toHaveLength(wanted.length);
+      wanted.forEach((value, i) => {
+        expect(found[i]).toBeCloseTo(value, 4);
+      });
+    }
+  });
+
+  test("reads no pixel that does not count: NaN and infinities stay where they are", async () => {
+    const x = tensor([[[[Number.NaN, 1, Number.POSITIVE_INFINITY, 2]]]]);
+    expect(await translate(x, 0, 1).array()).toEqual([[[[0, Number.NaN, 1, Number.POSITIVE_INFINITY]]]]);
+    expect(await translate(x, 0, -1.5).array()).toEqual([[[[Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 1, 0]]]]);
+    expect(await translate(x, 0, 9).array()).toEqual([[[[0, 0, 0, 0]]]]);
+    const [crop] = await pictures(new RandomCrop([1, 4], { padding: 4 }).forward(x.broadcastTo([1, 1, 1, 4]), mode(3)));
+    for (const value of crop![0]!.flat()) expect([0, 1, 2, Number.NaN, Number.POSITIVE_INFINITY]).toContainEqual(value);
+    expect(await new RandomHorizontalFlip(1).forward(x, mode()).array()).toEqual([[[[2, Number.POSITIVE_INFINITY, 1, Number.NaN]]]]);
   });
 });
 

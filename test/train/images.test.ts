@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { channelMoments, type Dataset, imageFolder, type Labelled } from "../../src/data/index.ts";
+import { ArrayDataset, type BatchOptions, channelMoments, type Dataset, imageFolder, type Labelled } from "../../src/data/index.ts";
 import { Generator, tensor } from "../../src/index.ts";
 import { decodeImage, encodePng } from "../../src/io/index.ts";
 import {
@@ -12,6 +12,7 @@ import {
   crossEntropy,
   Flatten,
   inference,
+  init,
   Linear,
   PcaColorShift,
   RandomCrop,
@@ -21,7 +22,7 @@ import {
   Standardize,
 } from "../../src/nn/index.ts";
 import { adam } from "../../src/optim/index.ts";
-import { accuracy, openRun, type Recipe, recipe, trainRecipe } from "../../src/train/index.ts";
+import { accuracy, openRun, predict, type Recipe, recipe, score, trainRecipe } from "../../src/train/index.ts";
 import { settingsOf } from "./fixtures.ts";
 
 let folder: string;
@@ -98,4 +99,21 @@ test("a run that was stopped goes on to the bit", async () => {
   await trainRecipe(settings({ resume: half }));
   const last = `checkpoints/step-${String(5 * 4).padStart(9, "0")}.safetensors`;
   expect((await readFile(join(half, last))).equals(await readFile(join(whole, last)))).toBe(true);
+});
+
+test("large inputs are scored and predicted in smaller batches, unless their size is said", async () => {
+  const width = 2 ** 13;
+  const data = new ArrayDataset({ data: new Float32Array(3 * width), shape: [width] }, { data: new Int32Array(3), shape: [] });
+  const sizes: number[] = [];
+  const counted = Object.assign(Object.create(data) as ArrayDataset, {
+    batches: (size: number, options?: BatchOptions) => {
+      sizes.push(size);
+      return data.batches(size, options);
+    },
+  });
+  const model = init(new Linear(width, 2), 0);
+  await score(model, counted, { loss: crossEntropy });
+  await predict(model, counted);
+  await score(model, counted, { loss: crossEntropy, batchSize: 7 });
+  expect(sizes).toEqual([512, 512, 7]);
 });

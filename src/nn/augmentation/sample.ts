@@ -30,7 +30,7 @@ export function checkImages(x: Tensor, who: string): readonly [n: number, channe
 
 /**
  * Pixels at places between those of the pictures, by bilinear interpolation: of the four around (r, c), each counts by its nearness,
- * (1 − |r − rᵢ|)(1 − |c − cᵢ|). Places count rows and columns from the centre of the first pixel; at whole numbers a pixel comes out as it is.
+ * (1 − |r − rᵢ|)(1 − |c − cᵢ|). Places count rows and columns from the centre of the first pixel; at whole numbers a pixel comes out as it is, and pixels that do not count may hold anything.
  *
  * Shapes: x [n, channels, h, w]; rows and columns [n, H, W] or what broadcasts to that; result [n, channels, H, W]. The gradient is x's; places have none.
  *
@@ -45,8 +45,9 @@ export function sampleBilinear(x: Tensor, rows: Tensor, columns: Tensor, options
     let sum: Tensor | undefined;
     for (const row of down)
       for (const column of across) {
-        const pixels = pixelsAt(x, row.at, column.at);
-        const part = pixels.mul(overChannels(row.weight.mul(column.weight)));
+        const weight = overChannels(row.weight.mul(column.weight));
+        // A pixel that does not count is left out, whatever it holds: 0 · ∞ would be no number.
+        const part = where(weight.eq(0), 0, pixelsAt(x, row.at, column.at).mul(weight));
         sum = sum ? sum.add(part) : part;
       }
     return sum!;

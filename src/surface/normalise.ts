@@ -49,20 +49,52 @@ function rowMoments(x: Value, axes: readonly number[]): Moments {
 
 const inverseRoot = (variance: Value, eps: number): Value => ops.reciprocal(ops.sqrt(plus(variance, eps)));
 
+/** x̂ = (x − mean) / √(variance + eps) over the axes, and 1 / √(variance + eps). */
+function standardised(x: Value, { axes, eps, momentsOf }: Over): { hat: Value; scale: Value } {
+  const { centred, variance } = momentsOf(x, axes);
+  const scale = inverseRoot(variance, eps);
+  return { hat: ops.mul(centred, ops.spread(scale, x, axes)), scale };
+}
+
+/** Over which axes, and how their moments are measured. */
+interface Over {
+  readonly axes: readonly number[];
+  readonly eps: number;
+  readonly momentsOf: typeof rowMoments;
+}
+
 /**
- * x̂ = (x − mean) / √(variance + eps) over the axes. The gradient is stated, as two means and what is made of them: dx = (dy − mean dy − x̂ · mean(dy · x̂)) /
- * √(variance + eps). It follows from x anew, so that it can be differentiated again.
+ * x̂. The gradient is stated, as two means and what is made of them: dx = (dy − mean dy − x̂ · mean(dy · x̂)) / √(variance + eps). It follows from x anew, so
+ * that it can be differentiated again.
  */
-function normalised(x: Value, axes: readonly number[], eps: number, momentsOf: typeof rowMoments): Value {
-  const parts = (v: Value): { hat: Value; scale: Value } => {
-    const { centred, variance } = momentsOf(v, axes);
-    const scale = ops.spread(inverseRoot(variance, eps), v, axes);
-    return { hat: ops.mul(centred, scale), scale };
-  };
-  return ops.custom(parts(x).hat, [x], (dy: Value, _: Value, from: Value) => {
-    const { hat, scale } = parts(from);
-    const along = (v: Value): Value => ops.spread(ops.mean(v, axes), from, axes);
-    return [ops.mul(ops.sub(ops.sub(dy, along(dy)), ops.mul(hat, along(ops.mul(dy, hat)))), scale)];
+function normalised(x: Value, over: Over): Value {
+  return ops.custom(standardised(x, over).hat, [x], (dy: Value, _: Value, from: Value) => {
+    const { hat, scale } = standardised(from, over);
+    const meanOf = (v: Value): Value => ops.spread(ops.mean(v, over.axes), from, over.axes);
+    const inner = ops.sub(ops.sub(dy, meanOf(dy)), ops.mul(hat, meanOf(ops.mul(dy, hat))));
+    return [ops.mul(inner, ops.spread(scale, from, over.axes))];
+  });
+}
+
+/**
+ * x̂ · weight + bias, with one of these for each channel, on axis 1, which is not normalised over. Then the sums of dy and of dy · x̂ are all that its gradients
+ * need, of the three of them: the input is read twice.
+ */
+function channelsNormalised(x: Value, over: Over, affine: Affine, who: string): Value {
+  const y = scaled(standardised(x, over).hat, [1], affine, who);
+  const given = [affine.weight, affine.bias].filter((v) => v !== undefined);
+  const count = sizeOf(over.axes.map((a) => x.shape[a]!));
+  return ops.custom(y, [x, ...given], (dy: Value, _: Value, from: Value, ...rest: Value[]) => {
+    const weight = affine.weight && rest[0]!;
+    const { hat, scale } = standardised(from, over);
+    const sums = [ops.sum(ops.mul(dy, hat), over.axes), ops.sum(dy, over.axes)] as const;
+    const [alongHat, along] = sums.map((s) => ops.spread(ops.div(s, ops.scalarLike(s, count)), from, over.axes)) as [Value, Value];
+    const inner = ops.sub(ops.sub(dy, along), ops.mul(hat, alongHat));
+    const channel = scale.shape.length - 1;
+    const factor = weight ? ops.mul(scale, ops.broadcastTo(weight, scale.shape, [channel])) : scale;
+    const ofChannels = sums.map((s) => ops.sum(s, ops.axesOf(channel)));
+    const dx = ops.mul(inner, ops.spread(factor, from, over.axes));
+    return [dx, ...(weight ? [ofChannels[0]!] : []), ...(affine.bias ? [ofChannels[1]!] : [])];
   });
 }
 
@@ -140,7 +172,7 @@ export function batchNorm(x: Value, options: BatchNormOptions = {}): Value {
   checkEps(eps, who);
   if (!mean !== !variance)
     throw new ArgumentError(`${who}: ${mean ? "mean" : "variance"} without ${mean ? "variance" : "mean"}`, { help: "both, or neither" });
-  if (!mean || !variance) return scaled(normalised(v, severalAxes(v, who), eps, batchMoments), [1], affine, who);
+  if (!mean || !variance) return channelsNormalised(v, { axes: severalAxes(v, who), eps, momentsOf: batchMoments }, affine, who);
   batchAxes(v, who);
   const centred = ops.sub(v, alongAxes(mean, v, [1], `${who}: mean`));
   alongAxes(variance, v, [1], `${who}: variance`);
@@ -172,7 +204,7 @@ export function layerNorm(x: Value, normalizedShape: number | Shape, { eps = 1e-
   const who = "layerNorm";
   const [v, tensors] = together(x, affine, who);
   const axes = lastAxes(v, normalizedShape, who);
-  return scaled(normalised(v, axes, checkEps(eps, who), rowMoments), axes, tensors, who);
+  return scaled(normalised(v, { axes, eps: checkEps(eps, who), momentsOf: rowMoments }), axes, tensors, who);
 }
 
 /** Each example over groups of neighbouring channels and all positions. */
@@ -187,7 +219,7 @@ export function groupNorm(x: Value, groups: number, { eps = 1e-5, ...affine }: N
     throw new ShapeError(`${who}: the ${channels} channels of ${showShape(v.shape)} do not divide into ${groups} groups`);
   const grouped = ops.reshape(v, v.shape.toSpliced(1, 1, groups, channels / groups));
   const axes = grouped.shape.map((_, axis) => axis).slice(2);
-  const y = normalised(grouped, axes, checkEps(eps, who), rowMoments);
+  const y = normalised(grouped, { axes, eps: checkEps(eps, who), momentsOf: rowMoments });
   return scaled(ops.reshape(y, v.shape), [1], tensors, who);
 }
 
@@ -208,7 +240,7 @@ export function instanceNorm(x: Value, options: BatchNormOptions = {}): Value {
   const { eps = 1e-5, mean, variance, ...affine } = options;
   if (mean || variance) return batchNorm(x, options);
   const [v, tensors] = together(x, affine, who);
-  return scaled(normalised(v, imageAxes(v, who), checkEps(eps, who), rowMoments), [1], tensors, who);
+  return channelsNormalised(v, { axes: imageAxes(v, who), eps: checkEps(eps, who), momentsOf: rowMoments }, tensors, who);
 }
 
 /** Mean and unbiased variance of each channel of each example, averaged over the examples. */

@@ -3,13 +3,14 @@ import { isFloat } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
 import { inputSlots, slotAxes } from "../graph/form.ts";
 import type { ContractSlot, Form, Value } from "../graph/op.ts";
+import { axisForm, Domain, type View } from "./affine.ts";
 
 /** Why a contraction is no tiled product; `explain` has the words. */
 export type Why = "unoptimised" | "whole numbers" | "vector" | "short sum" | "small";
 
 export type Contraction =
-  /** Register tiles; what it reads lies in memory. */
-  | { readonly as: "product" }
+  /** Register tiles; what it reads lies in memory. `alone`: what follows it is no epilogue of it. */
+  | { readonly as: "product"; readonly alone: boolean }
   /** A reduction in plain loops. */
   | { readonly as: "loops"; readonly why: Why };
 
@@ -43,7 +44,31 @@ const SMALL_PRODUCT = 8192;
 export function planContraction(v: Value): Contraction {
   const form = v.attributes as Form;
   const why = whyLoops(v, form, rolesOf(form));
-  return why ? { as: "loops", why } : { as: "product" };
+  return why ? { as: "loops", why } : { as: "product", alone: givesTaps(v, form) };
+}
+
+/**
+ * Whether windows are cut along axes of the sum, so that the result has their taps: the gradient of a kernel. Its tiles run along taps and
+ * channels at once, which lie otherwise in the kernel itself: a kernel of its own puts them there.
+ */
+function givesTaps(v: Value, form: Form): boolean {
+  const sizes = form.axes.map((axis) => axis.size);
+  const domain = new Domain(sizes);
+  domain.frozen = true;
+  const { m, n, k } = rolesOf(form);
+  const longest = (axes: readonly number[]): number => axes.reduce((n, axis) => Math.max(n, sizes[axis]!), 0);
+  return v.inputs.some((x, i) => {
+    let view: View | undefined = labelsOf(form, inputSlots(form)[i]!).map(axisForm);
+    for (let source = x; view; source = source.inputs[0]!) {
+      for (const { terms } of view) {
+        const axes = terms.map(([axis]) => axis);
+        const kept = longest(axes.filter((axis) => m.includes(axis) || n.includes(axis)));
+        if (kept > 1 && longest(axes.filter((axis) => k.includes(axis))) > kept) return true;
+      }
+      view = domain.through(source, view);
+    }
+    return false;
+  });
 }
 
 /** Small ones, matrix × vector and integers are loops with a reduction, which fuse with their surroundings. */

@@ -26,8 +26,7 @@ export function fits(v: Value, cluster: Cluster, demands: readonly Demand[], con
     case "reduce":
       return !cluster.base && views.length === 1 && reductionFits(v, cluster, views[0]!);
     case "contract":
-      if (contractions.get(v)!.as === "product") return canBeBase(cluster, views);
-      return !cluster.base && views.length === 1 && reductionFits(v, cluster, views[0]!);
+      return contractionFits(v, cluster, views, contractions.get(v)!);
     case "indexed":
       return v.op.mode === "gather" && !cluster.base && views.length === 1;
     default:
@@ -51,6 +50,11 @@ function elementwiseFits(v: Value, cluster: Cluster, views: readonly View[]): bo
 
 /** A float64 scalar made float32, a learning rate: computed inside a float32 kernel it would halve the kernel's lanes. */
 const narrows = (v: Value): boolean => sizeOf(v.shape) === 1 && v.dtype !== "float64" && v.inputs.some((x) => x.dtype === "float64");
+
+function contractionFits(v: Value, cluster: Cluster, views: readonly View[], contraction: Contraction): boolean {
+  if (contraction.as === "product") return !contraction.alone && canBeBase(cluster, views);
+  return !cluster.base && views.length === 1 && reductionFits(v, cluster, views[0]!);
+}
 
 /** A product joins what follows it where that is computed for the same elements, under whatever shape. Its epilogue asks no bounds. */
 function canBeBase(cluster: Cluster, views: readonly View[]): boolean {

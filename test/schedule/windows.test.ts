@@ -116,6 +116,18 @@ describe("A contraction over windows", () => {
     }
   });
 
+  test("that gives the taps of a kernel is stored as its tiles are, channels and taps in one run; what becomes of it is another kernel.", () => {
+    const valid = { size: 12, kernel: 5, stride: 1, dilation: 1, before: 0, after: 0 };
+    const c = { batch: 8, channels: 6, out: 16, windows: [valid, valid] };
+    const { values, args } = contractions(c, ["w"]);
+    const made = o.contract(formOf(c, "w"), o.tanh(args[0]!), args[2]!);
+    const step = schedule({ outputs: optimise([o.neg(made)]), assignments: [] });
+    const found = step.steps.flatMap((s) => (s.do === "kernels" ? s.kernels : []));
+    expect(found.map((k) => k.kind)).toEqual(["rows", "product", "rows"]);
+    expect(found[1]).toMatchObject({ batch: [5], m: 5 * 6, n: 16, k: [8, 8, 8], a: { rowStride: 1 } });
+    expect(difference(wasm, [o.neg(values[0]!)], args)).toBe(undefined);
+  });
+
   test("has the interpreter's values for every small image, kernel, step and border.", { tags: ["slow"], timeout: 300_000 }, () => {
     for (const w of everyWindow()) {
       const { values, args } = contractions({ batch: 8, channels: 8, out: 48, windows: [w] }, SLOTS);

@@ -1,8 +1,13 @@
 /** Draws the pictures of the course into docs/images: `npx tsx docs/make-pictures.ts`. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { trainRecipe } from "gradus/train";
+import lenetRecipe from "../recipes/lenet.ts";
 import xorRecipe, { learntNet } from "../recipes/xor.ts";
 import { TEXTBOOK, xorPicture } from "../recipes/xor-picture.ts";
+import { maxoutPicture, smoothingPicture } from "./pictures/convolution.ts";
 import { hiddenUnitsPicture, saturationPicture } from "./pictures/curves.ts";
 import { descentPicture, optimizersPicture } from "./pictures/descent.ts";
 import { graphs } from "./pictures/graphs.ts";
@@ -37,13 +42,31 @@ export async function plots(): Promise<Map<string, string>> {
     ["course-xor-learnt", await learntXor()],
     ["course-saturation", await saturationPicture()],
     ["course-hidden-units", await hiddenUnitsPicture()],
+    ["course-smoothing", await smoothingPicture()],
   ]);
+}
+
+/** What was learnt, in images: another machine rounds differently, and learns others as good. */
+export async function learnt(): Promise<Map<string, string>> {
+  return files([
+    ["course-maxout", await maxoutPicture()],
+    ["lenet-feature-maps", await lenetPicture()],
+  ]);
+}
+
+/** What the recipe `lenet` draws at the end of its run. */
+async function lenetPicture(): Promise<string> {
+  const out = mkdtempSync(join(tmpdir(), "gradus-lenet-"));
+  await trainRecipe({ recipe: lenetRecipe, name: "lenet", out: join(out, "run"), signal: new AbortController().signal, version: "docs" });
+  const svg = readFileSync(join(out, "run/feature-maps.svg"), "utf8");
+  rmSync(out, { recursive: true });
+  return svg;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const folder = fileURLToPath(new URL("images/", import.meta.url));
   mkdirSync(folder, { recursive: true });
-  for (const [name, svg] of [...(await plots()), ...(await graphPictures())]) {
+  for (const [name, svg] of [...(await plots()), ...(await graphPictures()), ...(await learnt())]) {
     writeFileSync(folder + name, svg);
     console.log(name);
   }

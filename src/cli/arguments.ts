@@ -107,7 +107,8 @@ export function recipeOptions(recipe: Recipe): RecipeFlag[] {
 function flagOf(key: string, usual: Options[string], told: string): Option {
   if (typeof usual !== "boolean")
     return new Option(`--${kebab(key)} <value>`, `${told} (default: ${usual === "" ? "none" : usual})`.trim());
-  return new Option(usual ? `--no-${kebab(key)}` : `--${kebab(key)}`, usual && told ? `not: ${told}` : told).default(undefined);
+  const [flag, does] = usual ? [`--no-${kebab(key)}`, `not: ${told}`] : [`--${kebab(key)}`, told];
+  return new Option(flag, told === "" ? "" : `${does} (default: ${usual ? "on" : "off"})`).default(undefined);
 }
 
 /** What the command line says of a recipe's options, by their names in the recipe. */

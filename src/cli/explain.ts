@@ -159,8 +159,15 @@ function sayContractions(output: Output, { contractions }: Explanation): void {
   }
 }
 
-const operations = (flops: number): string => (flops < 1e6 ? thousands(flops) : `${(flops / 1e6).toPrecision(4)} million`);
-const memory = (bytes: number): string => (bytes < 10_240 ? `${thousands(bytes)} bytes` : `${thousands(bytes / 1024)} KiB`);
+function operations(flops: number): string {
+  if (flops < 1e6) return thousands(flops);
+  return flops < 1e9 ? `${(flops / 1e6).toPrecision(4)} million` : `${Number((flops / 1e9).toPrecision(4))} billion`;
+}
+
+function memory(bytes: number): string {
+  if (bytes < 10_240) return `${thousands(bytes)} bytes`;
+  return bytes < 10_240 * 1024 ? `${thousands(bytes / 1024)} KiB` : `${thousands(bytes / 1024 ** 2)} MiB`;
+}
 
 const kernelTexts = ({ kernels, sources }: Explanation): string[] =>
   kernels.map((loops, i) => (sources[i] === undefined ? loops : `${loops}\n\nkernel ${i}, source\n${sources[i]}`));

@@ -19,6 +19,8 @@ export const BUILT_IN: Readonly<Record<string, () => Promise<{ default: Recipe }
   "mnist-mlp": () => import("../../recipes/mnist-mlp.ts"),
   "fashion-mlp": () => import("../../recipes/fashion-mlp.ts"),
   "fashion-cnn": () => import("../../recipes/fashion-cnn.ts"),
+  "cifar-cnn": () => import("../../recipes/cifar-cnn.ts"),
+  alexnet: () => import("../../recipes/alexnet.ts"),
 };
 
 export const DEFAULT_RECIPE = "digits-mlp";

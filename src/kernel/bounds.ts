@@ -13,12 +13,13 @@ export function clipped(
   let { offset } = from;
   const strides = [...from.strides];
   const [added, lengths]: [number[], number[]] = [[], []];
-  for (const b of bounds) {
+  const fewer = together(bounds);
+  for (const b of fewer) {
     const [low, high] = reach(b, sizes);
     if (high < 0 || low >= b.size) return undefined;
     // The axis along which nothing else moves says by how much the access moves with the form.
     const own = b.strides.findIndex(
-      (s, axis) => s !== 0 && sizes[axis]! > 1 && bounds.every((other) => other === b || other.strides[axis] === 0),
+      (s, axis) => s !== 0 && sizes[axis]! > 1 && fewer.every((other) => other === b || other.strides[axis] === 0),
     );
     if (own < 0) continue;
     const scale = strides[own]! / b.strides[own]!;
@@ -50,10 +51,16 @@ export const alwaysHolds = (b: Bound, sizes: readonly number[]): boolean => {
   return low >= 0 && high < b.size;
 };
 
-/** The same as fewer: bounds on one form become the narrowest of them. */
+/** The same bound, on the form whose first stride is positive: 0 ≤ f < size is 0 ≤ size − 1 − f < size. */
+function forwards(b: Bound): Bound {
+  if ((b.strides.find((s) => s !== 0) ?? 1) > 0) return b;
+  return { ...b, offset: b.size - 1 - b.offset, strides: b.strides.map((s) => 0 - s) };
+}
+
+/** The same as fewer: bounds on one form, counted forwards or backwards, become the narrowest of them. */
 export function together(bounds: readonly Bound[]): Bound[] {
   const parts = new Map<string, { strides: readonly number[]; from: number; to: number }>();
-  for (const { offset, strides, size } of bounds) {
+  for (const { offset, strides, size } of bounds.map(forwards)) {
     const key = strides.join();
     const { from, to } = parts.get(key) ?? { from: -offset, to: size - offset };
     parts.set(key, { strides, from: Math.max(from, -offset), to: Math.min(to, size - offset) });

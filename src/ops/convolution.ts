@@ -2,11 +2,10 @@
 import { inputSlots, naturalAxes } from "../graph/form.ts";
 import type { ContractSlot, Form, Value } from "../graph/op.ts";
 import { contract } from "./contract.ts";
-import { add } from "./elementwise.ts";
 import { filled } from "./leaf.ts";
 import { flip, inverse, reshape, sliceAxis, transpose, windows } from "./move.ts";
 import { type Phase, type Phases, phasesOf } from "./phases.ts";
-import { pad } from "./place.ts";
+import { concat, pad } from "./place.ts";
 import { axesOf } from "./rules.ts";
 
 /** True if the form has no windows: a sum of products over labels only. */
@@ -48,8 +47,8 @@ function towardsX(form: Form, held: Record<ContractSlot, Value>): Value {
   const given = { ...held, y: inNaturalOrder(held.y, form, "y"), w: inNaturalOrder(held.w, form, "w") };
   if (form.windows.every(({ stride }) => stride === 1)) return inPhases(form, given, phases.map(({ list }) => list[0]!), phases); // biome-ignore format: one line
   const { order: { x: order, ...orders } = {}, ...rest } = form;
-  const x = interleaved({ ...rest, order: orders }, given, phases);
-  return order ? transpose(x, order) : x;
+  const interleaved = new Interleaving({ ...rest, order: orders }, given, phases).value();
+  return order ? transpose(interleaved, order) : interleaved;
 }
 
 /** x of some phases, one entry for each window: its axes are the labels, then for each window the turns, and the phases where there are several. */
@@ -79,28 +78,62 @@ function inPhases(form: Form, held: Record<ContractSlot, Value>, chosen: readonl
   return plain({ ...form, order }, "y", axes, { ...held, y, w });
 }
 
-/** All phases laid into one another: each is 0 where the others are, and what has no taps is 0 anyway. */
-function interleaved(form: Form, held: Record<ContractSlot, Value>, phases: readonly Phases[]): Value {
-  const labels = naturalAxes(form, "x").slice(0, -phases.length).map(({ size }) => size); // biome-ignore format: one line
-  const none = labels.map(() => 0);
-  const live = phases.map(({ list }) => list.filter(({ taps }) => taps > 0));
-  const terms = everyChoice(live).map((chosen) => {
-    const shape = [...labels, ...chosen.flatMap(({ count }, i) => [phases[i]!.turns, count])];
-    return pad(reshape(inPhases(form, held, chosen, phases), shape), {
-      low: [...none, ...chosen.flatMap(({ first }) => [0, first])],
-      high: [...none, ...chosen.flatMap(({ first, count }, i) => [0, phases[i]!.period - first - count])],
-      interior: shape.map(() => 0),
+/** Phases laid into one another. */
+class Interleaving {
+  private readonly form: Form;
+  private readonly held: Record<ContractSlot, Value>;
+  private readonly phases: readonly Phases[];
+  private readonly labels: number;
+  /** Where all taps are in neighbouring phases, those are padded to all: there is nothing to join. */
+  private readonly alone: readonly (Phase | undefined)[];
+
+  constructor(form: Form, held: Record<ContractSlot, Value>, phases: readonly Phases[]) {
+    this.form = form;
+    this.held = held;
+    this.phases = phases;
+    this.labels = naturalAxes(form, "x").length - phases.length;
+    this.alone = phases.map(({ list }) => {
+      const live = list.filter(({ taps }) => taps > 0);
+      return live.length === 1 ? live[0] : undefined;
+    });
+  }
+
+  value(): Value {
+    const { form, phases, labels } = this;
+    const joined = this.joined([]);
+    const around = (of: (phase: Phase, all: Phases) => number): number[] =>
+      axesOf(joined.shape.length).map((d) => {
+        const i = (d - labels - 1) / 2;
+        const phase = Number.isInteger(i) && i >= 0 ? this.alone[i] : undefined;
+        return phase ? of(phase, phases[i]!) : 0;
+      });
+    const padded = pad(joined, {
+      low: around(({ first }) => first),
+      high: around(({ first, count }, { period }) => period - first - count),
+      interior: around(() => 0),
       value: 0,
     });
-  });
-  const whole = [...labels, ...phases.map(({ period, turns }) => period * turns)];
-  const sum = terms.length === 0 ? filled(0, whole, held.y.dtype) : reshape(terms.reduce(add), whole);
-  return form.windows.reduce((x, window, i) => sliceAxis(x, labels.length + i, 0, window.x), sum);
-}
+    const sizes = padded.shape.slice(0, labels);
+    const whole = reshape(padded, [...sizes, ...phases.map(({ period, turns }) => period * turns)]);
+    return form.windows.reduce((x, window, i) => sliceAxis(x, labels + i, 0, window.x), whole);
+  }
 
-/** One of each list, in every way. */
-const everyChoice = <T>(lists: readonly (readonly T[])[]): T[][] =>
-  lists.reduce<T[][]>((all, list) => all.flatMap((chosen) => list.map((one) => [...chosen, one])), [[]]);
+  /** x of the phases chosen for the first windows, and of all of the others: [labels, turns, phases, turns, phases, …]. */
+  private joined(chosen: readonly Phase[]): Value {
+    const i = chosen.length;
+    if (i === this.phases.length) return this.one(chosen);
+    const alone = this.alone[i];
+    const parts = (alone ? [alone] : this.phases[i]!.list).map((phase) => this.joined([...chosen, phase]));
+    return concat(parts, this.labels + 2 * i + 1);
+  }
+
+  private one(chosen: readonly Phase[]): Value {
+    const { form, held, phases } = this;
+    const sizes = naturalAxes(form, "x").slice(0, this.labels).map(({ size }) => size); // biome-ignore format: one line
+    const shape = [...sizes, ...chosen.flatMap(({ count }, i) => [phases[i]!.turns, count])];
+    return chosen.some(({ taps }) => taps === 0) ? filled(0, shape, held.y.dtype) : reshape(inPhases(form, held, chosen, phases), shape);
+  }
+}
 
 /** The contraction without windows, where `unrolled` has its axes in natural order. */
 function plain(form: Form, unrolled: ContractSlot, windowAxes: Form["axes"], held: Record<ContractSlot, Value>): Value {

@@ -1,8 +1,11 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { encode } from "fast-png";
 import { describe, expect, test } from "vitest";
+import alexnetRecipe, { lastSide } from "../../recipes/alexnet.ts";
+import cifarRecipe from "../../recipes/cifar-cnn.ts";
 import digitsRecipe from "../../recipes/digits-mlp.ts";
 import fashionRecipe from "../../recipes/fashion-cnn.ts";
 import irisRecipe from "../../recipes/iris.ts";
@@ -16,10 +19,19 @@ import xorRecipe, { learntNet } from "../../recipes/xor.ts";
 import { hiddenOf, outputOf, TEXTBOOK, viewOf } from "../../recipes/xor-picture.ts";
 import { sizeOf } from "../../src/core/shape.ts";
 import { digits } from "../../src/data/index.ts";
-import { tensor } from "../../src/index.ts";
+import { tensor, zeros } from "../../src/index.ts";
 import { crossEntropy, inference, init, Linear, Sequential, summary } from "../../src/nn/index.ts";
 import { sgd } from "../../src/optim/index.ts";
-import { accuracy, fit as learn, prepare, type Recipe, type TrainOutcome, type TrainSettings, trainRecipe } from "../../src/train/index.ts";
+import {
+  accuracy,
+  fit as learn,
+  openRun,
+  prepare,
+  type Recipe,
+  type TrainOutcome,
+  type TrainSettings,
+  trainRecipe,
+} from "../../src/train/index.ts";
 
 const DATA = process.env.GRADUS_DATA ?? new URL("../../../shared/data", import.meta.url).pathname;
 
@@ -201,6 +213,107 @@ describe("LeNet-5", () => {
 test("the network for Fashion-MNIST has 32 and 64 maps, and 421,642 parameters", () => {
   expect(parametersOf(fashionRecipe)).toBe(32 * 10 + 64 * (32 * 9 + 1) + 128 * (64 * 49 + 1) + 10 * 129);
   expect(parametersOf(fashionRecipe)).toBe(421_642);
+});
+
+describe("AlexNet", () => {
+  /** Layers with parameters of their own that are trained, as the table shows them. */
+  const rows = (options: Record<string, unknown>): [kind: string, output: string, parameters: string][] => {
+    const model = prepare(alexnetRecipe, options, 0).model as Sequential;
+    return [
+      ...summary(model, [1, 3, Number(options.size ?? 224), Number(options.size ?? 224)]).matchAll(
+        /\((Conv2d|Linear)\)\s+(\[.*?\])\s+([\d,]+)$/gm,
+      ),
+    ].map(([, kind, output, parameters]) => [kind!, output!, parameters!]);
+  };
+
+  test("has the paper's 60,965,224 parameters, layer by layer", () => {
+    expect(rows({})).toEqual([
+      ["Conv2d", "[1, 96, 55, 55]", "34,944"],
+      ["Conv2d", "[1, 256, 27, 27]", "307,456"],
+      ["Conv2d", "[1, 384, 13, 13]", "885,120"],
+      ["Conv2d", "[1, 384, 13, 13]", "663,936"],
+      ["Conv2d", "[1, 256, 13, 13]", "442,624"],
+      ["Linear", "[1, 4096]", "37,752,832"],
+      ["Linear", "[1, 4096]", "16,781,312"],
+      ["Linear", "[1, 1000]", "4,097,000"],
+    ]);
+    expect(parametersOf(alexnetRecipe)).toBe(60_965_224);
+  });
+
+  test("has 62,378,344 without groups, and 61,100,840 in one tower", () => {
+    expect(parametersOf(alexnetRecipe, { variant: "ungrouped" })).toBe(62_378_344);
+    expect(parametersOf(alexnetRecipe, { variant: "one-tower" })).toBe(61_100_840);
+    expect(rows({ variant: "one-tower" }).map(([, output]) => output)).toEqual([
+      "[1, 64, 55, 55]",
+      "[1, 192, 27, 27]",
+      "[1, 384, 13, 13]",
+      "[1, 256, 13, 13]",
+      "[1, 256, 13, 13]",
+      "[1, 4096]",
+      "[1, 4096]",
+      "[1, 1000]",
+    ]);
+  });
+
+  test("looks at small images more closely, so that something is left of them at the last pool; smaller ones are refused", () => {
+    expect([224, 128, 127, 64, 63, 32, 24].map(lastSide)).toEqual([6, 3, 6, 2, 6, 2, 1]);
+    for (const size of [24, 32, 63, 64, 127, 128]) {
+      const last = lastSide(size);
+      const { model } = prepare(alexnetRecipe, { size, dense: 16, classes: '["a","b"]' }, 0);
+      expect(model.forward(zeros([2, 3, size, size]), inference).shape).toEqual([2, 2]);
+      expect(rows({ size, dense: 16 })[5]).toEqual(["Linear", "[1, 16]", (16 * (256 * last * last + 1)).toLocaleString("en-US")]);
+    }
+    for (const size of [20, 10, 33.5]) expect(() => prepare(alexnetRecipe, { size }, 0)).toThrow(/alexnet: images of/);
+  });
+
+  test("learns a folder of images, whose classes its run knows; its pictures are in colour", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "gradus-folder-"));
+    await colourFolder(join(folder, "images"));
+    const out = join(folder, "run");
+    const options = { size: 24, dense: 16, dropout: 0, optimizer: "adam", lr: 0.001, test: 0.25 };
+    const outcome = await run(alexnetRecipe, { options, dir: join(folder, "images"), epochs: 12, batchSize: 8, out, validation: 0 });
+    expect(outcome.scores.accuracy).toBe(1);
+    expect(outcome.pictures).toEqual(["predictions.svg", "confusion.svg", "filters.svg", "feature-maps.svg"]);
+    expect(await readFile(join(out, "filters.svg"), "utf8")).toContain("11 × 11 in three colours");
+    const opened = await openRun(out, async () => alexnetRecipe);
+    expect([opened.options.classes, (await opened.evaluate()).accuracy]).toEqual(['["blue","green"]', 1]);
+  }, 120_000);
+
+  test("without a folder it can be looked at and not trained", async () => {
+    await expect(run(alexnetRecipe, { options: { size: 32, dense: 8 } })).rejects.toThrow(/which images\? say --data DIR/);
+    expect(alexnetRecipe.example!({ ...alexnetRecipe.options, size: 64 }, 5).x.shape).toEqual([5, 3, 64, 64]);
+  });
+});
+
+/** Twenty pictures of each of two colours, of several sizes. */
+async function colourFolder(folder: string): Promise<void> {
+  for (const [k, name] of ["green", "blue"].entries()) {
+    await mkdir(join(folder, name), { recursive: true });
+    for (let i = 0; i < 20; i++) {
+      const [width, height] = [24 + i, 40 - i];
+      const data = Uint8Array.from({ length: 3 * width * height }, (_, at) =>
+        at % 3 === k + 1 ? 160 + ((at * 7 + i) % 90) : (at * 5 + i) % 60,
+      );
+      await writeFile(join(folder, name, `${i}.png`), encode({ width, height, channels: 3, data }));
+    }
+  }
+}
+
+describe("the network for CIFAR-10", () => {
+  test("has 32, 32 and 64 maps of 5 × 5, overlapping pools, and 85,098 parameters", () => {
+    expect(parametersOf(cifarRecipe)).toBe(32 * (75 + 1) + 32 * (800 + 1) + 64 * (800 + 1) + 10 * 577);
+    const text = summary(prepare(cifarRecipe, {}, 0).model as Sequential, [1, 3, 32, 32]);
+    for (const shape of ["[1, 32, 32, 32]", "[1, 32, 15, 15]", "[1, 32, 7, 7]", "[1, 64, 7, 7]", "[1, 64, 3, 3]"])
+      expect(text).toContain(shape);
+  });
+
+  test("changes images as its options say, in training only", () => {
+    const first = (options: Record<string, unknown>): string[] =>
+      (prepare(cifarRecipe, options, 0).model as Sequential).layers.slice(0, 4).map((layer: object) => layer.constructor.name);
+    expect(first({})).toEqual(["RandomHorizontalFlip", "PcaColorShift", "Standardize", "Conv2d"]);
+    expect(first({ crop: 4 })).toEqual(["RandomHorizontalFlip", "RandomCrop", "PcaColorShift", "Standardize"]);
+    expect(first({ flip: false, colour: false }).slice(0, 2)).toEqual(["Standardize", "Conv2d"]);
+  });
 });
 
 describe("dense networks from the command line", () => {

@@ -16,12 +16,25 @@ const FEWEST_AXES = 3;
 
 /** The orders that are not row-major. `rowMajor`: values that must be. */
 export function chooseOrders(fusion: Fusion, rowMajor: ReadonlySet<Value>): ReadonlyMap<Value, Order> {
-  const chooser = new Chooser(fusion, rowMajor);
+  const chooser = new Chooser(fusion, new Set([...rowMajor, ...readBesideLarger(fusion)]));
   const clusters = fusion.clusters.toReversed();
   for (const c of clusters) chooser.forwards(c);
   // Without windows nothing lies in another order.
   if (chooser.orders.size > 0) for (const c of fusion.clusters) chooser.backwards(c);
   return chooser.orders;
+}
+
+/** A leaf that is much larger than what is read along with it decides: a matrix of weights is not walked in the steps of the vector it is multiplied with. */
+const MUCH = 4;
+
+/** What loops read together with a larger leaf, all of which are row-major. */
+function readBesideLarger({ clusters, home }: Fusion): Value[] {
+  return clusters.flatMap((cluster) => {
+    const values = cluster.base ? [] : seenBy(cluster).map(({ value }) => value);
+    const largest = (of: readonly Value[]): number => Math.max(0, ...of.map((v) => sizeOf(v.shape)));
+    const leaves = largest(values.filter((v) => !home.has(v)));
+    return values.filter((v) => home.has(v) && MUCH * largest([v]) <= leaves);
+  });
 }
 
 /** Orders that somebody has asked for, where they may be had. */

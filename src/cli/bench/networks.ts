@@ -4,7 +4,7 @@ import { compile, type Tensor, tensor, variable, zeros } from "../../index.ts";
 import { Conv2d, crossEntropy, Flatten, inference, Linear, MaxPool2d, relu, Sequential } from "../../nn/index.ts";
 import { sgd } from "../../optim/index.ts";
 import { measure } from "./measure.ts";
-import { fill, filled, labels, type Workload } from "./numbers.ts";
+import { filled, labels, type Workload } from "./numbers.ts";
 
 /** Weights by the layer's number, U(±1/√fan), biases 0. Those of dense layers are numbered as [in, out]. */
 function filledLayers(model: Sequential<any>): Sequential<any> {
@@ -13,11 +13,8 @@ function filledLayers(model: Sequential<any>): Sequential<any> {
     const shape = layer.weight.shape as number[];
     const [out, ...from] = shape as [number, ...number[]];
     const inputs = sizeOf(from);
-    const numbers = fill(i + 1, inputs * out, inputs ** -0.5);
-    const turned = layer instanceof Linear;
-    layer.weight.assign(
-      tensor(turned ? Float32Array.from(numbers, (_, k) => numbers[(k % inputs) * out + Math.floor(k / inputs)]!) : numbers, shape),
-    );
+    const numbers = filled(i + 1, layer instanceof Linear ? [inputs, out] : shape, inputs ** -0.5);
+    layer.weight.assign(layer instanceof Linear ? numbers.transpose() : numbers);
     layer.bias!.assign(zeros([out]));
   });
   return model;

@@ -71,34 +71,40 @@ export function planesOf(picture: Picture, { channels, size, fit }: CheckedPlane
 const fullOf = ({ data }: Picture): number => (data instanceof Uint16Array ? 65535 : 255);
 
 function colours(picture: Picture): Float32Array {
-  const { width, height, channels, data } = picture;
-  const count = width * height;
-  const full = fullOf(picture);
+  const count = picture.width * picture.height;
   const out = new Float32Array(3 * count);
-  const [red, green, blue] = channels < 3 ? [0, 0, 0] : [0, 1, 2];
-  const alpha = channels % 2 === 0 ? channels - 1 : undefined;
-  for (let i = 0, at = 0; i < count; i++, at += channels) {
-    const opaque = alpha === undefined ? full : data[at + alpha]!;
-    const through = full - opaque;
-    // Exact for what is opaque: v / full.
-    const over = (v: number): number => (through === 0 ? v / full : (v * opaque + full * through) / (full * full));
-    out[i] = over(data[at + red]!);
-    out[count + i] = over(data[at + green]!);
-    out[2 * count + i] = over(data[at + blue]!);
-  }
+  for (let c = 0; c < 3; c++) channelInto(picture, picture.channels < 3 ? 0 : c, out.subarray(c * count, (c + 1) * count));
+  showWhite(picture, out);
   return out;
 }
 
 function greys(picture: Picture): Float32Array {
   const { width, height, channels, data } = picture;
-  const count = width * height;
-  const full = fullOf(picture);
-  const out = new Float32Array(count);
-  const alpha = channels % 2 === 0 ? channels - 1 : undefined;
-  for (let i = 0, at = 0; i < count; i++, at += channels) {
-    const grey = channels < 3 ? data[at]! : 0.299 * data[at]! + 0.587 * data[at + 1]! + 0.114 * data[at + 2]!;
-    const opaque = alpha === undefined ? full : data[at + alpha]!;
-    out[i] = opaque === full ? grey / full : (grey * opaque + full * (full - opaque)) / (full * full);
+  const out = new Float32Array(width * height);
+  if (channels < 3) channelInto(picture, 0, out);
+  else {
+    const full = fullOf(picture);
+    for (let i = 0, at = 0; i < out.length; i++, at += channels)
+      out[i] = (0.299 * data[at]! + 0.587 * data[at + 1]! + 0.114 * data[at + 2]!) / full;
   }
+  showWhite(picture, out);
   return out;
+}
+
+/** One channel of all pixels, v / full. */
+function channelInto(picture: Picture, channel: number, out: Float32Array): void {
+  const { data, channels } = picture;
+  const full = fullOf(picture);
+  for (let i = 0, at = channel; i < out.length; i++, at += channels) out[i] = data[at]! / full;
+}
+
+/** What is transparent shows white behind it, in each plane: v · α + (1 − α). */
+function showWhite(picture: Picture, planes: Float32Array): void {
+  const { width, height, channels, data } = picture;
+  if (channels % 2 === 1) return;
+  const [count, full] = [width * height, fullOf(picture)];
+  for (let i = 0; i < planes.length; i++) {
+    const opaque = data[(i % count) * channels + channels - 1]! / full;
+    if (opaque < 1) planes[i] = planes[i]! * opaque + (1 - opaque);
+  }
 }

@@ -44,7 +44,8 @@ const damaged = (who: string, cause: unknown): FormatError =>
 function inflatedNow({ packed, unpacked }: PngParts, who: string): Uint8Array {
   try {
     const { inflateSync } = nodeModule("node:zlib")!;
-    return checkLength(inflateSync(packed, { maxOutputLength: unpacked }), unpacked, who);
+    // One piece of memory, a little larger than what should come: otherwise there are pieces, and then one more for all of them.
+    return checkLength(inflateSync(packed, { maxOutputLength: unpacked, chunkSize: unpacked + 64 }), unpacked, who);
   } catch (cause) {
     throw cause instanceof FormatError ? cause : damaged(who, cause);
   }
@@ -83,11 +84,23 @@ function checkLength(content: Uint8Array, wanted: number, who: string): Uint8Arr
 /** Blocks of this many bytes are stored as they are (RFC 1951, 3.2.4). */
 const BLOCK = 65535;
 
-/** zlib data that holds the bytes as they are: unpacking them costs a copy. */
-function stored(content: Uint8Array): Uint8Array {
+/** A PNG file of these pixels, whose zlib data hold them as they are: unpacking them costs a copy. */
+function storedPng(header: Uint8Array, content: Uint8Array): Uint8Array {
   const blocks = Math.max(1, Math.ceil(content.length / BLOCK));
-  // The checksum at the end is not looked at: what packed it held was checked when it was unpacked.
-  const out = new Uint8Array(2 + 5 * blocks + content.length + 4);
+  const packed = 2 + 5 * blocks + content.length + 4;
+  const file = new Uint8Array(8 + 25 + 12 + packed + 12);
+  const view = new DataView(file.buffer);
+  const chunk = (at: number, type: string, length: number): void => {
+    view.setUint32(at, length);
+    for (let i = 0; i < 4; i++) file[at + 4 + i] = type.charCodeAt(i);
+  };
+  // Checksums, of chunks and at the end of the data, are left 0: what they are for was looked at before.
+  file.set(SIGNATURE);
+  chunk(8, "IHDR", 13);
+  file.set(header, 16);
+  chunk(33, "IDAT", packed);
+  chunk(33 + 12 + packed, "IEND", 0);
+  const out = file.subarray(41, 41 + packed);
   out.set([0x78, 0x01]);
   for (let i = 0, at = 2; i < blocks; i++) {
     const block = content.subarray(i * BLOCK, (i + 1) * BLOCK);
@@ -96,14 +109,14 @@ function stored(content: Uint8Array): Uint8Array {
     out.set(block, at + 5);
     at += 5 + length;
   }
-  return out;
+  return file;
 }
 
 function pictureOf(decode: typeof Decode, parts: PngParts, content: Uint8Array, who: string): Picture {
   const { width, height, colour, depth, palette, transparency } = parts;
   let read: DecodedPng["data"];
   try {
-    read = decode(assembled(["IHDR", parts.header], ["IDAT", stored(content)], ["IEND", new Uint8Array(0)])).data;
+    read = decode(storedPng(parts.header, content)).data;
   } catch (cause) {
     throw damaged(who, cause);
   }
@@ -117,21 +130,6 @@ function pictureOf(decode: typeof Decode, parts: PngParts, content: Uint8Array, 
 
 /** The numbers of a pixel by colour type (11.2.2). */
 const CHANNELS = [1, 0, 3, 1, 2, 0, 4] as const;
-
-/** Chunks as a file. Their checksums are left 0: nobody looks at them again. */
-function assembled(...chunks: readonly (readonly [type: string, data: Uint8Array])[]): Uint8Array {
-  const out = new Uint8Array(8 + chunks.reduce((sum, [, { length }]) => sum + 12 + length, 0));
-  const view = new DataView(out.buffer);
-  out.set(SIGNATURE);
-  let at = 8;
-  for (const [type, data] of chunks) {
-    view.setUint32(at, data.length);
-    for (let i = 0; i < 4; i++) out[at + 4 + i] = type.charCodeAt(i);
-    out.set(data, at + 8);
-    at += 12 + data.length;
-  }
-  return out;
-}
 
 /** Pixels of 1, 2 or 4 bits, whose rows begin at whole bytes, as numbers. */
 function unpackedBits(bytes: ArrayLike<number>, { width, height, depth }: { width: number; height: number; depth: number }): Uint8Array {

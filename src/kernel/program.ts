@@ -29,13 +29,13 @@ export interface Buffer {
 
 /**
  * One word of a kernel's argument block: a size or stride as it is, the address of byte `offset` of a buffer, the address of
- * the 64-bit cell of a check, or the address of the thread-private scratch of thread 0 (thread t's is t · `threadBytes` further).
+ * the 64-bit cell of a check, or the address of the thread-private scratch of thread 0 and how far thread t's is from that of t − 1.
  */
 export type Argument =
   | number
   | { readonly buffer: number; readonly offset: number }
   | { readonly check: number }
-  | { readonly privateScratch: true };
+  | { readonly privateScratch: "address" | "bytes" };
 
 export type Step =
   /** `entry(arguments, b, b + 1)` for each block b of `blocks`, taken by whichever thread is free. */

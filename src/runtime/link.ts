@@ -134,7 +134,7 @@ export class LinkedProgram {
     const resolve = (argument: Argument): number => {
       if (typeof argument === "number") return argument;
       if ("check" in argument) return at + checks + 8 * argument.check;
-      if ("privateScratch" in argument) return arena.privateScratch;
+      if ("privateScratch" in argument) return argument.privateScratch === "address" ? arena.privateScratch : this.program.threadBytes;
       const buffer = known.get(argument.buffer);
       if (!buffer) throw new InternalError(`link: buffer ${argument.buffer} is not in the program`);
       const address = addressOf(buffer, addresses, arena) + argument.offset;

@@ -79,7 +79,7 @@ export function deviceSuite(name: string, make: (threads: number) => Runner): vo
               steps: [
                 callStep(0, [of(0), 5]),
                 callStep(0, [of(0), 5], 3),
-                callStep(1, [{ privateScratch: true }, 64, of(1)], 16),
+                callStep(1, [{ privateScratch: "address" }, 64, of(1)], 16),
                 { do: "barrier" },
               ],
             },
@@ -100,7 +100,7 @@ export function deviceSuite(name: string, make: (threads: number) => Runner): vo
           codes: [whoDid],
           buffers: [buffer(0, 500)],
           threadBytes: 256,
-          steps: [callStep(0, [{ privateScratch: true }, 256, of(0)], 500)],
+          steps: [callStep(0, [{ privateScratch: "address" }, 256, of(0)], 500)],
         }),
       );
       for (let i = 0; i < 20; i++) {

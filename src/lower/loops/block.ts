@@ -33,12 +33,13 @@ export class ArgumentBlock {
 
   /** The private scratch of the thread `thread`. */
   privateScratch(thread: Int): IntLocal {
-    const base = this.add({ privateScratch: true }, "scratch", "address");
+    const base = this.add({ privateScratch: "address" }, "scratch", "address");
+    const each = this.add({ privateScratch: "bytes" }, "threadBytes", "size");
     const mine = int("mine");
     this.prologue.push({
       do: "int",
       local: mine,
-      value: { op: "add", a: base, b: { op: "mul", a: thread, b: THREAD_BYTES } },
+      value: { op: "add", a: base, b: { op: "mul", a: thread, b: each } },
     });
     return mine;
   }
@@ -51,9 +52,7 @@ export class ArgumentBlock {
   }
 }
 
-/**
- * Bytes of private scratch for each thread, the same for all kernels: kernels that run side by side find a thread's scratch at the same place.
- */
+/** Bytes of private scratch for each thread that kernels plan with; a program has as much as the one of its kernels that asks for most. */
 export const THREAD_BYTES = 512 * 1024;
 
 /** A kernel's code with the key that tells it from all others: the code itself, as text. */

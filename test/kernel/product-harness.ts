@@ -20,13 +20,21 @@ export interface LoadedKernel {
   dispose(): void;
 }
 
+export interface KernelOptions {
+  /** False: as plain loops. */
+  readonly optimised?: boolean;
+  /** Whether what is read counts as the same at every run. */
+  readonly settled?: boolean;
+}
+
 /** The kernel's buffers are numbered as in `contents`. */
-export function loadKernel(device: Runner, kernel: Kernel, contents: readonly Contents[], optimised = true): LoadedKernel {
+export function loadKernel(device: Runner, kernel: Kernel, contents: readonly Contents[], options: KernelOptions = {}): LoadedKernel {
+  const { optimised = true, settled = false } = options;
   const buffers: Buffer[] = contents.map(({ dtype, data }, id) => ({ id, dtype, bytes: data.length * bytesOf(dtype), place: "argument" }));
   const context = {
     dtypeOf: (b: number): DType => buffers[b]!.dtype,
     sizeOf: (b: number): number => contents[b]?.elements ?? buffers[b]!.bytes / bytesOf(buffers[b]!.dtype),
-    isSettled: () => false,
+    isSettled: () => settled,
     allocate: (bytes: number, dtype: DType): number => buffers.push({ id: buffers.length, dtype, bytes, place: "argument" }) - 1,
   };
   const lowered = device.target.lower(kernel.kind === "product" && !optimised ? productAsRows(kernel) : kernel, context);
@@ -61,7 +69,7 @@ export function loadKernel(device: Runner, kernel: Kernel, contents: readonly Co
 
 /** Results of buffer `result` after one run. */
 export function runKernel(device: Runner, kernel: Kernel, contents: readonly Contents[], result: number, optimised = true): number[] {
-  const loaded = loadKernel(device, kernel, contents, optimised);
+  const loaded = loadKernel(device, kernel, contents, { optimised });
   try {
     loaded.run();
     return loaded.read(result);

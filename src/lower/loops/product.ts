@@ -19,10 +19,13 @@ import { fitsTiles, oriented, type Plan, planProduct, type Reading, simplerBatch
 import { productAsRows, storesOf } from "./product-rows.ts";
 import { columnsOf } from "./product-tile.ts";
 import { lowerRows } from "./rows.ts";
+import { lowerWinograd } from "./winograd.ts";
 
 export function lowerProduct(kernel: Product, context: LoopContext): Lowered {
   const simple = simplerDepth(simplerBatch(kernel));
   if ([...simple.batch, simple.m, simple.n, ...simple.k].includes(0)) return lowerRows(productAsRows(simple), context);
+  const fast = lowerWinograd(kernel, context);
+  if (fast) return fast;
   const p = oriented(simple, context.machine);
   if (!fitsTiles(p, context)) return lowerRows(productAsRows(p), context);
   const values = expand(p.stores.map((s) => s.value));

@@ -241,7 +241,10 @@ class WinogradCode {
           return body.int(iadd(mine, imul(imul(rows[i]!, columns[j]!), isub(there, mine))), "source");
         }),
       );
-      const target = body.int(iadd(iadd(mine, this.size("tilesAt", this.places.tiles)), imul(t, this.size("rowBytes", plan.rowBytes))), "target");
+      const target = body.int(
+        iadd(iadd(mine, this.size("tilesAt", this.places.tiles)), imul(t, this.size("rowBytes", plan.rowBytes))),
+        "target",
+      );
       body.loop("c", 0, this.size("channelBytes", form.channels * this.bytes), step, (c, inner) => {
         const values = sources.map((source) =>
           inner.vec({ op: "load", dtype: "float32", at: iadd(source, c), form: "vector", lane: LANE }, "d"),
@@ -328,7 +331,13 @@ class WinogradCode {
           const at = inner.int(iadd(from, j), "at");
           const values = Array.from({ length: TAPS }, (_, k) => inner.vec({ op: "load", dtype: "float32", at: iadd(at, imul(this.size("sumTapBytes", plan.sumTapBytes), k)), form: "vector", lane: LANE }, "m")); // biome-ignore format: one line
           inBoth(values, ofSums, inner).forEach((value, i) => {
-            inner.statements.push({ do: "store", dtype: "float32", at: iadd(iadd(to, j), imul(this.size("resultBytes", this.resultBytes), i)), value, form: "vector" });
+            inner.statements.push({
+              do: "store",
+              dtype: "float32",
+              at: iadd(iadd(to, j), imul(this.size("resultBytes", this.resultBytes), i)),
+              value,
+              form: "vector",
+            });
           });
         });
       });

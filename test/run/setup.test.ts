@@ -71,10 +71,13 @@ const ramp = (shape: readonly number[], scale = 0.01): Tensor =>
   );
 const leafOf = (cell: Variable): Value => o.variable(cell, { shape: cell.shape as number[], dtype: cell.dtype });
 
-/** x · w for this many rows, whose w is packed. */
+/** x · wᵀ, which packs w. */
+const times = (x: Value, w: Variable): Value => o.matmul(x, o.transpose(leafOf(w), [1, 0]));
+
+/** x · wᵀ for this many rows of x. */
 function dense(runner: Runner, w: Variable, rows: number, keep?: number): Executable {
-  const x = o.argument(0, { shape: [rows, w.shape[0] as number], dtype: "float32" });
-  return new Executable(runner, { outputs: [o.matmul(x, leafOf(w))], assignments: [], guards: [] }, keep);
+  const x = o.argument(0, { shape: [rows, w.shape[1] as number], dtype: "float32" });
+  return new Executable(runner, { outputs: [times(x, w)], assignments: [], guards: [] }, keep);
 }
 
 const feedOf = (rows: number, depth: number): Float32Array => Float32Array.from({ length: rows * depth }, (_, i) => Math.cos(i * 0.3));
@@ -82,13 +85,13 @@ const feedOf = (rows: number, depth: number): Float32Array => Float32Array.from(
 /** A program's first output. */
 const answer = (program: Executable, ...feeds: Float32Array[]): number[] => Array.from(numbersOf(program.run(feeds)[0]!));
 
-/** Σ_k x[i, k] · w[k, j] in float64. */
+/** Σ_k x[i, k] · w[j, k] in float64. */
 async function product(x: Float32Array, w: Variable): Promise<number[]> {
-  const [depth, columns] = w.shape as [number, number];
+  const [columns, depth] = w.shape as [number, number];
   const numbers = await w.value.data();
   return Array.from({ length: (x.length / depth) * columns }, (_, at) => {
     let sum = 0;
-    for (let k = 0; k < depth; k++) sum += x[Math.floor(at / columns) * depth + k]! * (numbers[k * columns + (at % columns)] as number);
+    for (let k = 0; k < depth; k++) sum += x[Math.floor(at / columns) * depth + k]! * (numbers[(at % columns) * depth + k] as number);
     return sum;
   });
 }
@@ -114,7 +117,7 @@ const MACHINES: readonly (readonly [name: string, open: (heap?: Heap) => Counted
 describe.each(MACHINES)("A program that packs weights it does not write, on %s,", (_, open) => {
   test("packs them once, and again when the variable was given another content", async () => {
     const runner = open();
-    const w = variable(ramp([70, 90]));
+    const w = variable(ramp([90, 70]));
     const program = dense(runner, w, 40);
     expect(program.program.setup).toBeDefined();
     const x = feedOf(40, 70);
@@ -125,7 +128,7 @@ describe.each(MACHINES)("A program that packs weights it does not write, on %s,"
       w,
     );
     expect(runner.counts).toEqual({ setups: 1, runs: 2 });
-    w.assign(ramp([70, 90], 0.03).add(1));
+    w.assign(ramp([90, 70], 0.03).add(1));
     await w.value.data();
     await expectProduct(program, x, w);
     expect(runner.counts).toEqual({ setups: 2, runs: 3 });
@@ -136,12 +139,12 @@ describe.each(MACHINES)("A program that packs weights it does not write, on %s,"
 
   test("packs them again when another program has written them, and not when that one failed", async () => {
     const runner = open();
-    const w = variable(ramp([70, 90]));
+    const w = variable(ramp([90, 70]));
     const program = dense(runner, w, 40);
     const x = feedOf(40, 70);
     const before = answer(program, x);
     const rate = o.argument(0, { shape: [1, 1], dtype: "float32" });
-    const next = o.mul(leafOf(w), o.broadcastTo(rate, [70, 90], [0, 1]));
+    const next = o.mul(leafOf(w), o.broadcastTo(rate, [90, 70], [0, 1]));
     const step = new Executable(runner, {
       outputs: [],
       assignments: [{ cell: w, value: next }],
@@ -162,7 +165,7 @@ describe.each(MACHINES)("A program that packs weights it does not write, on %s,"
   test("shares the packed weights with other programs over the same variable, and gives them back with the last", async () => {
     const heap = heapOf();
     const runner = open(heap);
-    const w = variable(ramp([150, 200]));
+    const w = variable(ramp([200, 150]));
     answer(dense(runner, w, 40), feedOf(40, 150));
     const programs = [40, 48, 56, 64, 120].map((rows) => dense(runner, w, rows));
     const packed = programs.map(({ program }) => program.buffers.filter((b) => b.place === "kept").reduce((n, b) => n + b.bytes, 0));
@@ -173,12 +176,12 @@ describe.each(MACHINES)("A program that packs weights it does not write, on %s,"
     runner.counts.setups = 0;
     for (const [i, rows] of [40, 48, 56, 64, 120].entries()) await expectProduct(programs[i]!, feedOf(rows, 150), w);
     expect(runner.counts.setups).toBe(0);
-    w.assign(ramp([150, 200], 0.02));
+    w.assign(ramp([200, 150], 0.02));
     for (const [i, rows] of [41, 49, 57, 65, 121].entries()) await expectProduct(more[i]!, feedOf(rows, 150), w);
     expect(runner.counts.setups).toBe(1);
     for (const program of programs) program.dispose();
     await expectProduct(more[0]!, feedOf(41, 150), w);
-    w.assign(ramp([150, 200], 0.04));
+    w.assign(ramp([200, 150], 0.04));
     await expectProduct(more[1]!, feedOf(49, 150), w);
     for (const program of more) program.dispose();
     const used = heap.used;
@@ -309,10 +312,10 @@ describe("A setup", () => {
 
   test("keeps no more than it may, the smaller results first, to the same bits", () => {
     const runner = wasm();
-    const [a, b] = [variable(ramp([70, 90])), variable(ramp([90, 300], 0.02))];
+    const [a, b] = [variable(ramp([90, 70])), variable(ramp([300, 90], 0.02))];
     const make = (keep?: number): Executable => {
       const x = o.argument(0, { shape: [40, 70], dtype: "float32" });
-      return new Executable(runner, { outputs: [o.matmul(o.matmul(x, leafOf(a)), leafOf(b))], assignments: [], guards: [] }, keep);
+      return new Executable(runner, { outputs: [times(times(x, a), b)], assignments: [], guards: [] }, keep);
     };
     const keptBy = ({ program }: Executable): number[] => program.buffers.filter((x) => x.place === "kept").map((x) => x.bytes);
     const all = make();
@@ -332,7 +335,7 @@ describe("A setup", () => {
     const taken = heap.allocate(800_000);
     const make = (keep: number): Executable => {
       const x = o.argument(0, { shape: [16, 256], dtype: "float32" });
-      const y = weights.reduce((product, w) => o.matmul(product, leafOf(w)), x);
+      const y = weights.reduce((product, w) => times(product, w), x);
       return new Executable(runner, { outputs: [y], assignments: [], guards: [] }, keep);
     };
     const wanted = answer(make(0), feedOf(16, 256));

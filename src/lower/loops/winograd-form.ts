@@ -3,7 +3,7 @@
  * (Lavin and Gray 2016, "Fast algorithms for convolutional neural networks", section 4.1).
  */
 import { bytesOf } from "../../core/dtype.ts";
-import type { Operand, Product } from "../../kernel/kernel.ts";
+import type { Product } from "../../kernel/kernel.ts";
 import type { Machine } from "./machine.ts";
 import type { Tile } from "./product-tile.ts";
 
@@ -126,6 +126,3 @@ export function planWinograd(p: Product, form: Form, { tile: { rows, vectors }, 
     sumTapBytes,
   }; // biome-ignore format: one object
 }
-
-/** What the weights' panels are made of. */
-export type Weights = Pick<Operand, "buffer" | "offset" | "rowStride" | "depthStrides">;

@@ -20,10 +20,12 @@ import {
   mulOp,
   pad,
   reshape,
+  type Slice,
   scalarLike,
   select,
   selectOp,
-  sliceAxis,
+  slice,
+  sliceOp,
   sum,
   windows,
   zerosLike,
@@ -52,13 +54,26 @@ export const folds: readonly Rule[] = [
     name: "fold of what is spread",
     doc: "fold(f(spread(a), position)) → Σ over the windows that hold an element of f(pad(a), position), along one axis or several",
     on: [foldOp],
-    apply: (v, uses) => (uses.placedBy(v, foldOp) || v.shape.includes(0) ? null : gathered(v)),
+    apply: (v, uses) => (uses.placedBy(v, foldOp) || uses.placedBy(v, sliceOp) || v.shape.includes(0) ? null : gathered(v)),
+  },
+  {
+    name: "slice of fold of what is spread",
+    doc: "slice(fold(f(spread(a), position))) → the same sums, for the elements of the slice only",
+    on: [sliceOp],
+    apply(v) {
+      const { x, attributes } = match(v, sliceOp)!;
+      if (x.op !== foldOp || v.shape.includes(0)) return null;
+      if (attributes.steps.every((step) => step === 1)) return gathered(x, attributes);
+      const whole = gathered(x);
+      return whole && slice(whole, attributes);
+    },
   },
 ];
 
 /**
- * One axis that is folded. Element i = stride · q + r is held by the windows c = q + u − (turns − 1), in which it stands at
- * j = r + stride · (turns − 1 − u), for u = 0 … turns − 1: as far as there is such a window, and such a position.
+ * One axis that is folded, from element `start` on. With start = stride · a + b, element start + stride · q + r is held by the windows
+ * c = q + a + first + u, in which it stands at j = r + b − stride · (first + u), for u = 0 … turns − 1: as far as there is such a window, and such
+ * a position.
  */
 interface Folded {
   /** The axis of the windows in what is folded; the one after it runs within a window. */
@@ -66,48 +81,66 @@ interface Folded {
   readonly count: number;
   readonly size: number;
   readonly stride: number;
+  /** How many elements of the result are asked for. */
   readonly length: number;
+  /** a + first, and b − stride · first. */
+  readonly windowFrom: number;
+  readonly placeFrom: number;
   readonly turns: number;
   /** How many q. */
   readonly groups: number;
 }
 
-/** Folds of folds as one, in the axes of what the first of them folds. */
-function chainOf(v: Value): { base: Value; folded: Folded[] } | null {
+/** How an axis is folded where elements from `start` on are asked for. */
+function foldedAlong(axis: number, count: number, { size, stride }: Fold, start: number, length: number): Folded {
+  const [a, b] = [Math.floor(start / stride), start % stride];
+  const first = -Math.floor((size - 1 - b) / stride);
+  const turns = Math.floor((b + stride - 1) / stride) - first + 1;
+  const groups = Math.ceil(length / stride);
+  return { axis, count, size, stride, length, windowFrom: a + first, placeFrom: b - stride * first, turns, groups };
+}
+
+/** Folds of folds as one, in the axes of what the first of them folds, for the elements of a slice of the result. */
+function chainOf(v: Value, part?: Slice): { base: Value; folded: Folded[] } | null {
   const list: Value[] = [];
   let base = v;
   for (; base.op === foldOp; base = base.inputs[0]!) list.push(base);
   let axes: (number | null)[] = axesOf(base.shape.length);
-  const folded: Folded[] = [];
+  const found: { axis: number; fold: Fold }[] = [];
   for (const fold of list.reverse()) {
-    const { axis: at, size, stride, dilation, length } = fold.attributes as Fold;
+    const { axis: at, dilation } = fold.attributes as Fold;
     const [axis, within] = [axes[at] ?? null, axes[at + 1] ?? null];
     if (dilation !== 1 || axis === null || within !== axis + 1) return null;
     axes = axes.toSpliced(at, 2, null);
-    const count = base.shape[axis]!;
-    folded.push({ axis, count, size, stride, length, turns: Math.ceil(size / stride), groups: Math.ceil(length / stride) });
+    found.push({ axis, fold: fold.attributes as Fold });
   }
+  const folded = found.map(({ axis, fold }) => {
+    const to = resultAxis(axis, found);
+    return foldedAlong(axis, base.shape[axis]!, fold, part?.starts[to] ?? 0, part?.sizes[to] ?? fold.length);
+  });
   return { base, folded };
 }
 
-function gathered(v: Value): Value | null {
-  const chain = chainOf(v);
+/** The sums, or those of a part of them. */
+function gathered(v: Value, part?: Slice): Value | null {
+  const chain = chainOf(v, part);
   const gathering = chain && new Gathering(chain.base, chain.folded);
   const whole = gathering?.of(chain!.base);
   if (!chain || !gathering || !whole) return null;
   const masks = chain.folded.flatMap((f) => gathering.inside(f, vanishes(chain.base, f.axis)));
   const counted = masks.length === 0 ? whole : select(masks.reduce(logicalAnd), whole, zerosLike(whole));
-  return chain.folded.reduce(
-    (y, f) => sliceAxis(y, resultAxis(f, chain.folded), 0, f.length),
-    reshape(
-      sum(counted, gathering.turns()),
-      v.shape.map((d, axis) => chain.folded.reduce((n, f) => (resultAxis(f, chain.folded) === axis ? f.groups * f.stride : n), d)),
-    ),
-  );
+  const groups = new Map(chain.folded.map((f) => [resultAxis(f.axis, chain.folded), f]));
+  const full = v.shape.map((d, axis) => (groups.has(axis) ? groups.get(axis)!.groups * groups.get(axis)!.stride : d));
+  return slice(reshape(sum(counted, gathering.turns()), full), {
+    starts: full.map((_, axis) => (groups.has(axis) ? 0 : (part?.starts[axis] ?? 0))),
+    steps: full.map(() => 1),
+    sizes: full.map((d, axis) => groups.get(axis)?.length ?? part?.sizes[axis] ?? d),
+  });
 }
 
 /** Each fold before it has taken one axis. */
-const resultAxis = ({ axis }: Folded, folded: readonly Folded[]): number => axis - folded.filter((f) => f.axis < axis).length;
+const resultAxis = (axis: number, folded: readonly { readonly axis: number }[]): number =>
+  axis - folded.filter((f) => f.axis < axis).length;
 
 /** Whether x is 0 in windows that do not exist, where what is spread along `axis` is padded with zeros. */
 function vanishes(x: Value, axis: number): boolean {
@@ -176,10 +209,14 @@ class Gathering {
   /** The position along an axis of what is folded. */
   private position(axis: number, dtype: Value["dtype"]): Value {
     const here = this.along(this.axes[axis]!, 1, 0, dtype);
+    const from = (f: Folded, scale: number, offset: number): Value => {
+      if (f.turns > 1) return add(here, this.along(this.turnAxis(f), scale, offset, dtype));
+      return offset === 0 ? here : add(here, scalarLike(here, offset));
+    };
     const c = this.folded.find((f) => f.axis === axis);
-    if (c && c.turns > 1) return add(here, this.along(this.turnAxis(c), 1, 1 - c.turns, dtype));
+    if (c) return from(c, 1, c.windowFrom);
     const j = this.folded.find((f) => f.axis === axis - 1);
-    return j && j.turns > 1 ? add(here, this.along(this.turnAxis(j), -j.stride, j.stride * (j.turns - 1), dtype)) : here;
+    return j ? from(j, -j.stride, j.placeFrom) : here;
   }
 
   /** What is spread over windows: padded with windows that do not exist, and seen through those that hold an element. */
@@ -187,7 +224,21 @@ class Gathering {
     if (this.folded.some((f) => axes.includes(f.axis + 1))) return null;
     const windowed = this.folded.filter((f) => axes.includes(f.axis));
     const only = (of: (f: Folded) => number): number[] => axes.map((axis) => windowed.reduce((n, f) => (f.axis === axis ? of(f) : n), 0));
-    const padded = pad(z, { low: only((f) => f.turns - 1), high: only((f) => f.groups - f.count), interior: only(() => 0), value: 0 });
+    // As many windows as are asked, from the first one on: those that do not exist are padding, those that nobody asks are left out.
+    const asked = (f: Folded): number => f.groups + f.turns - 1;
+    const ends = (f: Folded): [low: number, high: number] => [-f.windowFrom, asked(f) + f.windowFrom - f.count];
+    const left = {
+      starts: only((f) => Math.max(0, -ends(f)[0])),
+      steps: axes.map(() => 1),
+      sizes: z.shape.map((n, d) => n + only((f) => Math.min(0, ends(f)[0]) + Math.min(0, ends(f)[1]))[d]!),
+    };
+    if (left.sizes.some((n) => n <= 0)) return null;
+    const padded = pad(slice(z, left), {
+      low: only((f) => Math.max(0, ends(f)[0])),
+      high: only((f) => Math.max(0, ends(f)[1])),
+      interior: only(() => 0),
+      value: 0,
+    });
     // From the last axis on, so that those before keep their numbers.
     const seen = axes.reduceRight((y, axis, d) => {
       const f = windowed.find((w) => w.axis === axis && w.turns > 1);
@@ -201,11 +252,13 @@ class Gathering {
   }
 
   /** Masks of what counts: positions that a window has, and unless it is 0 in others, windows that exist. */
-  inside({ axis, count, size, stride, turns }: Folded, vanishing: boolean): Value[] {
-    const below = (at: Value, bound: number): Value => lt(at, scalarLike(at, bound));
-    const positions = stride * turns > size ? [below(this.position(axis + 1, "int32"), size)] : [];
-    if (vanishing) return positions;
-    const c = this.position(axis, "int32");
-    return [...positions, below(c, count), le(zerosLike(c), c)];
+  inside(f: Folded, vanishing: boolean): Value[] {
+    const within = (axis: number, first: number, last: number, bound: number): Value[] => {
+      const at = this.position(axis, "int32");
+      return [...(last >= bound ? [lt(at, scalarLike(at, bound))] : []), ...(first < 0 ? [le(zerosLike(at), at)] : [])];
+    };
+    const { axis, count, size, stride, turns, groups, windowFrom, placeFrom } = f;
+    const positions = within(axis + 1, placeFrom - stride * (turns - 1), placeFrom + stride - 1, size);
+    return vanishing ? positions : [...positions, ...within(axis, windowFrom, windowFrom + groups + turns - 2, count)];
   }
 }

@@ -25,7 +25,7 @@ export interface Rule {
 export interface Uses {
   /** True if exactly one node uses x: then what that node becomes may swallow x. False where it is not known. */
   once(x: Value): boolean;
-  /** True if a node of this op, a place, uses x, another place, or used what x is rebuilt from. */
+  /** True if a node of this op, a place, uses x, another place, or a move and nothing else does; or used what x is rebuilt from. */
   placedBy(x: Value, op: Op): boolean;
 }
 
@@ -181,13 +181,16 @@ class CountedUses implements Uses {
 
   constructor(outputs: readonly Value[]) {
     const use = (x: Value): void => void this.counts.set(x, (this.counts.get(x) ?? 0) + 1);
-    for (const v of topological(outputs)) {
+    const values = topological(outputs);
+    for (const v of values) {
       v.inputs.forEach((x, i) => {
         if (v.inputs.indexOf(x) === i) use(x);
       });
       if (v.op.kind === "place") for (const x of v.inputs) if (x.op.kind === "place") this.places.set(x, v.op);
     }
     outputs.forEach(use);
+    for (const v of values)
+      if (v.op.kind === "move" && v.inputs[0]!.op.kind === "place" && this.once(v.inputs[0]!)) this.places.set(v.inputs[0]!, v.op);
   }
 
   once(x: Value): boolean {

@@ -1,6 +1,6 @@
 /** What the scheduler asks of a value, by its kind. */
 import { sizeOf } from "../core/shape.ts";
-import type { Elementwise, IndexAlgebra, Place, Value } from "../graph/op.ts";
+import type { Elementwise, IndexAlgebra, Move, Place, Value } from "../graph/op.ts";
 import { type Expr, nodesBelow } from "../kernel/expr.ts";
 
 export const isLeaf = (v: Value): boolean => v.op.kind === "leaf";
@@ -53,8 +53,13 @@ export const isSlow = (v: Value): boolean =>
 /** A constant in every element: reading it costs nothing. */
 export const isFilled = (v: Value): boolean => v.op.kind === "move" && sizeOf(v.inputs[0]!.shape) === 1;
 
-/** Whether elements stand in several places of it. */
-export const isSpread = (v: Value): boolean => v.op.kind === "move" && sizeOf(v.inputs[0]!.shape) < sizeOf(v.shape);
+/** Whether it is one thing along some axis, as what is broadcast is. */
+export function isSpread(v: Value): boolean {
+  if (v.op.kind !== "move" || sizeOf(v.inputs[0]!.shape) >= sizeOf(v.shape)) return false;
+  const from = (at: readonly number[]): string => (v.op as Move).source(at, POSITIONS, v.attributes, v.inputs[0]!, v).join();
+  const origin = v.shape.map(() => 0);
+  return v.shape.some((n, axis) => n > 1 && from(origin.with(axis, 1)) === from(origin));
+}
 
 /** How many values are looked through for what they are made of. */
 const MOST_LOOKED_THROUGH = 48;

@@ -168,6 +168,7 @@ test("each rule fires on some random graph or has its own example", { tags: ["sl
   }
   const rare = [
     "split",
+    "slice of fold of what is spread",
     "product over windows",
     "product of nothing",
     "concat of nothing",

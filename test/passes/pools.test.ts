@@ -71,6 +71,27 @@ describe.each(Object.entries(POOLS))("The gradient of a pool that takes the %s",
   });
 });
 
+describe("The gradient of a pool of what has a border", () => {
+  test("stays what it is, whatever the border and the window, and is summed for what is inside only", () => {
+    let random = 7;
+    const below = (n: number): number => (random = (random * 48271) % 2147483647) % n;
+    for (let turn = 0; turn < 60; turn++) {
+      const [length, low, high] = [1 + below(7), below(5), below(5)];
+      const window = { size: 1 + below(4), stride: 1 + below(4) };
+      if (window.size > length + low + high) continue;
+      for (const pool of [POOLS.max!, POOLS.mean!]) {
+        const x = o.argument(0, { shape: [2, length, 3], dtype: "float64" });
+        const value = pool === o.max ? Number.NEGATIVE_INFINITY : 0;
+        const padded = o.pad(x, { low: [0, low, 0], high: [0, high, 0], interior: [0, 0, 0], value });
+        const pooled = pool(along(padded, 1, window), [2]);
+        // A window that holds nothing but the border has no number.
+        const safe = value === 0 ? pooled : o.maximum(pooled, o.scalarLike(pooled, -9));
+        expectSameWhenOptimised(derivatives(x, safe), x);
+      }
+    }
+  });
+});
+
 describe("The gradient of a max-pool", () => {
   const gradient = (window: Window, shape: readonly number[]): Value[] => {
     const x = o.argument(0, { shape, dtype: "float32" });

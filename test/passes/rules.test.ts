@@ -193,6 +193,24 @@ const EXAMPLES: Record<string, readonly (readonly [before: Value, after: Value |
   "fold of what does not overlap": [
     [o.fold(cube, { axis: 1, size: 4, stride: 4, dilation: 1, length: 14 }), o.pad(o.reshape(cube, [2, 12]), zeros([0, 0], [0, 2]))],
   ],
+  "slice of fold of what is spread": [
+    [
+      o.slice(o.fold(o.broadcastTo(x, [2, 3, 3], [0, 1]), { axis: 1, size: 3, stride: 2, dilation: 1, length: 8 }), {
+        starts: [0, 1],
+        steps: [1, 1],
+        sizes: [2, 6],
+      }),
+      null,
+    ],
+    [
+      o.slice(o.fold(o.broadcastTo(x, [2, 3, 3], [0, 1]), { axis: 1, size: 3, stride: 2, dilation: 1, length: 8 }), {
+        starts: [1, 5],
+        steps: [1, -1],
+        sizes: [1, 4],
+      }),
+      null,
+    ],
+  ],
   "fold of what is spread": [
     [o.fold(o.broadcastTo(x, [2, 3, 3], [0, 1]), { axis: 1, size: 3, stride: 2, dilation: 1, length: 8 }), null],
     [

@@ -26,6 +26,7 @@ import { freeAxes, isPartOf, outsideReductions } from "./dependence.ts";
 import { firstLanes, loadLanes, type Spacing, storeLanes } from "./lanes.ts";
 import type { LoopContext } from "./machine.ts";
 import { chooseLane, chooseParallel, workOf } from "./order.ts";
+import { asBounds, type Form, formsOf } from "./positions.ts";
 import { accumulator } from "./reduction.ts";
 import { operationToVec } from "./repeat.ts";
 import { ROW, worthKeeping } from "./row-cache.ts";
@@ -36,7 +37,8 @@ import { Loops, type Scope } from "./scopes.ts";
 const MOST_SIDE_BY_SIDE = 24;
 
 export function lowerRows(kernel: Rows, context: LoopContext): Lowered {
-  const nest = simplify(withRoots(kernel, expand(rootsOf(kernel))));
+  const roots = asBounds(expand(rootsOf(kernel)), [...kernel.outer, ...kernel.inner]);
+  const nest = simplify(withRoots(kernel, roots));
   const emitter = new RowsEmitter(nest, context);
   const { module, blocks } = emitter.emitKernel();
   const reads = readsBelow(rootsOf(nest)).map((a) => a.buffer);
@@ -63,6 +65,8 @@ class RowsEmitter {
   private readonly bounds: Bounds;
   /** The axes each node depends on. */
   private readonly free: ReadonlyMap<Expr, AxisSet>;
+  /** What is counted rather than computed. */
+  private readonly forms: ReadonlyMap<Expr, Form>;
   private readonly reductions: Reduction[];
   /** Values kept from one pass over a row for the next, and the pass that makes each. */
   private readonly kept: Map<Expr, { readonly offset: number; pass: number }>;
@@ -80,6 +84,7 @@ class RowsEmitter {
     this.loops = new Loops({ block: this.block, context, lane: chooseLane(nest, lanes), lanes, sizes });
     this.bounds = new Bounds(this.loops, this.block, nest.sizes);
     this.free = freeAxes(nodes);
+    this.forms = formsOf(rootsOf(nest), nest.sizes.length);
     this.reductions = nodes.filter((e) => e.op === "reduce");
     const kept = worthKeeping(nest, this.loops.lane, this.free);
     this.kept = new Map(kept.map((e, i) => [e, { offset: i * ROW * 8, pass: 0 }]));
@@ -183,15 +188,24 @@ class RowsEmitter {
   }
 
   private compute(e: Exclude<Expr, Reduction>, scope: Scope): Vec {
+    return this.count(e, scope) ?? this.operate(e, scope);
+  }
+
+  /** A sum of multiples of positions, where the lanes have one for all or one after the other. */
+  private count(e: Expr, scope: Scope): Vec | undefined {
+    const form = this.forms.get(e);
+    const step = form && (this.loops.laneScope(scope) ? (form.strides[this.loops.lane] ?? 0) : 0);
+    if (!form || e.op === "const" || (step !== 0 && step !== 1)) return undefined;
+    return { op: step === 1 ? "ramp" : "splatInt", value: this.loops.form(form, scope), lane: "i32" };
+  }
+
+  private operate(e: Exclude<Expr, Reduction>, scope: Scope): Vec {
     switch (e.op) {
       case "const":
+      case "index":
       case "accumulator":
       case "parameter":
         throw new Error(`${e.op} outside its kernel`);
-      case "index":
-        return e.axis === this.loops.lane
-          ? { op: "ramp", value: this.loops.laneScope(scope)!.at, lane: "i32" }
-          : { op: "splatInt", value: scope.at, lane: "i32" };
       case "load":
         return this.load(e, scope);
       case "inside":

@@ -3,7 +3,7 @@
  * outermost scope that binds all it depends on, and once.
  */
 import { bytesOf } from "../../core/dtype.ts";
-import { type Access, accessKey, type Bound, boundKey, type Expr } from "../../kernel/expr.ts";
+import { type Access, accessKey, type Bound, type Expr } from "../../kernel/expr.ts";
 import { type Int, type IntLocal, iadd, imul, int, irem, isub, type Statement, type Vec } from "../../kernel/loop.ts";
 import { type AxisSet, hasAxis } from "./axis-set.ts";
 import type { ArgumentBlock } from "./block.ts";
@@ -133,9 +133,9 @@ export class Loops {
     );
   }
 
-  /** What a bound asks about, at the first lane. */
-  form(b: Bound, scope: Scope): Int {
-    const key = `bound ${boundKey(b)}`;
+  /** What a bound asks about, or a sum of multiples of positions, at the first lane. */
+  form(b: Pick<Bound, "offset" | "strides">, scope: Scope): Int {
+    const key = `form ${b.offset}:${b.strides.join()}`;
     const base = b.offset === 0 ? 0 : this.rooted(key, () => this.block.size(b.offset, "from"));
     return this.along(b.strides, { key, bytes: 1, name: "at", base }, scope);
   }

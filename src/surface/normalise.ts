@@ -18,15 +18,15 @@ interface Moments {
   readonly centred: Value;
 }
 
-/** Examples of a batch for each of which one is asked where numbers lie. */
-const EXAMPLES_PER_SAMPLE = 32;
+/** The part of the numbers that is asked where they lie. */
+const SAMPLE = 32;
 
 /**
- * In one pass: sums of x − s and of (x − s)², where s is the mean of the first 32nd of the examples. Then (mean − s)² ≤ 32 · variance whatever
- * the numbers are (Cauchy and Schwarz), so that the difference var = E(x − s)² − (mean − s)² loses 5 bits at most.
+ * In one pass: sums of x − s and of (x − s)², where s is the mean of a 32nd of the numbers, or more. Then (mean − s)² ≤ 32 · variance whatever the numbers
+ * are (Cauchy and Schwarz), so that the difference var = E(x − s)² − (mean − s)² loses 5 bits at most.
  */
-function batchMoments(x: Value, axes: readonly number[]): Moments {
-  const sample = ops.sliceAxis(x, 0, 0, Math.ceil(x.shape[0]! / EXAMPLES_PER_SAMPLE));
+function momentsInOnePass(x: Value, axes: readonly number[]): Moments {
+  const sample = ops.sliceAxis(x, axes[0]!, 0, Math.ceil(x.shape[axes[0]!]! / SAMPLE));
   const shift = ops.stopGradient(ops.mean(sample, axes));
   const shifted = ops.sub(x, ops.spread(shift, x, axes));
   const offset = ops.mean(shifted, axes);
@@ -36,9 +36,8 @@ function batchMoments(x: Value, axes: readonly number[]): Moments {
   return { mean: ops.add(shift, offset), variance, centred: ops.sub(shifted, ops.spread(offset, x, axes)) };
 }
 
-/** In two passes, over rows that are short enough to stay near: less the first element, less the mean, then the squares. */
-function rowMoments(x: Value, axes: readonly number[]): Moments {
-  if (axes.some((a) => x.shape[a] === 0)) return { mean: ops.mean(x, axes), variance: ops.mean(x, axes), centred: x };
+/** In two passes, over rows that stay near meanwhile: less the first element, less the mean, then the squares. */
+function momentsOfRows(x: Value, axes: readonly number[]): Moments {
   const first = axes.reduce((v, axis) => ops.sliceAxis(v, axis, 0, 1), x);
   const shift = ops.stopGradient(ops.reshape(first, ops.sum(x, axes).shape));
   const shifted = ops.sub(x, ops.spread(shift, x, axes));
@@ -47,20 +46,30 @@ function rowMoments(x: Value, axes: readonly number[]): Moments {
   return { mean: ops.add(shift, offset), variance: ops.mean(ops.square(centred), axes), centred };
 }
 
+/** Numbers that are walked through several times as quickly as once: a second-level cache holds them. */
+const SHORT = 65_536;
+
+/** Rows are the last axes, and short ones are read once from memory. */
+function momentsOf(x: Value, axes: readonly number[]): Moments {
+  const count = sizeOf(axes.map((a) => x.shape[a]!));
+  if (count === 0) return { mean: ops.mean(x, axes), variance: ops.mean(x, axes), centred: x };
+  const isRow = axes.every((axis, i) => axis === x.shape.length - axes.length + i);
+  return isRow && count <= SHORT ? momentsOfRows(x, axes) : momentsInOnePass(x, axes);
+}
+
 const inverseRoot = (variance: Value, eps: number): Value => ops.reciprocal(ops.sqrt(plus(variance, eps)));
 
 /** x̂ = (x − mean) / √(variance + eps) over the axes, and 1 / √(variance + eps). */
-function standardised(x: Value, { axes, eps, momentsOf }: Over): { hat: Value; scale: Value } {
+function standardised(x: Value, { axes, eps }: Over): { hat: Value; scale: Value } {
   const { centred, variance } = momentsOf(x, axes);
   const scale = inverseRoot(variance, eps);
   return { hat: ops.mul(centred, ops.spread(scale, x, axes)), scale };
 }
 
-/** Over which axes, and how their moments are measured. */
+/** Over which axes, and what is added to the variance. */
 interface Over {
   readonly axes: readonly number[];
   readonly eps: number;
-  readonly momentsOf: typeof rowMoments;
 }
 
 /**
@@ -153,7 +162,7 @@ export function batchStatistics(x: Value): { mean: Value; variance: Value } {
   const v = free(who, (f) => f)(x);
   const axes = severalAxes(v, who);
   const count = sizeOf(axes.map((a) => v.shape[a]!));
-  const { mean, variance } = batchMoments(v, axes);
+  const { mean, variance } = momentsOf(v, axes);
   return { mean, variance: ops.mul(variance, ops.scalarLike(variance, count / (count - 1))) };
 }
 
@@ -172,7 +181,7 @@ export function batchNorm(x: Value, options: BatchNormOptions = {}): Value {
   checkEps(eps, who);
   if (!mean !== !variance)
     throw new ArgumentError(`${who}: ${mean ? "mean" : "variance"} without ${mean ? "variance" : "mean"}`, { help: "both, or neither" });
-  if (!mean || !variance) return channelsNormalised(v, { axes: severalAxes(v, who), eps, momentsOf: batchMoments }, affine, who);
+  if (!mean || !variance) return channelsNormalised(v, { axes: severalAxes(v, who), eps }, affine, who);
   batchAxes(v, who);
   const centred = ops.sub(v, alongAxes(mean, v, [1], `${who}: mean`));
   alongAxes(variance, v, [1], `${who}: variance`);
@@ -204,7 +213,7 @@ export function layerNorm(x: Value, normalizedShape: number | Shape, { eps = 1e-
   const who = "layerNorm";
   const [v, tensors] = together(x, affine, who);
   const axes = lastAxes(v, normalizedShape, who);
-  return scaled(normalised(v, { axes, eps: checkEps(eps, who), momentsOf: rowMoments }), axes, tensors, who);
+  return scaled(normalised(v, { axes, eps: checkEps(eps, who) }), axes, tensors, who);
 }
 
 /** Each example over groups of neighbouring channels and all positions. */
@@ -219,7 +228,7 @@ export function groupNorm(x: Value, groups: number, { eps = 1e-5, ...affine }: N
     throw new ShapeError(`${who}: the ${channels} channels of ${showShape(v.shape)} do not divide into ${groups} groups`);
   const grouped = ops.reshape(v, v.shape.toSpliced(1, 1, groups, channels / groups));
   const axes = grouped.shape.map((_, axis) => axis).slice(2);
-  const y = normalised(grouped, { axes, eps: checkEps(eps, who), momentsOf: rowMoments });
+  const y = normalised(grouped, { axes, eps: checkEps(eps, who) });
   return scaled(ops.reshape(y, v.shape), [1], tensors, who);
 }
 
@@ -240,7 +249,7 @@ export function instanceNorm(x: Value, options: BatchNormOptions = {}): Value {
   const { eps = 1e-5, mean, variance, ...affine } = options;
   if (mean || variance) return batchNorm(x, options);
   const [v, tensors] = together(x, affine, who);
-  return channelsNormalised(v, { axes: imageAxes(v, who), eps: checkEps(eps, who), momentsOf: rowMoments }, tensors, who);
+  return channelsNormalised(v, { axes: imageAxes(v, who), eps: checkEps(eps, who) }, tensors, who);
 }
 
 /** Mean and unbiased variance of each channel of each example, averaged over the examples. */
@@ -251,7 +260,7 @@ export function instanceStatistics(x: Value): { mean: Value; variance: Value } {
   const count = sizeOf(axes.map((a) => v.shape[a]!));
   if (v.shape[0] === 0 || count === 0)
     throw new ShapeError(`${who}: ${showShape(v.shape)} has no numbers`, { why: "there is nothing to count" });
-  const { mean, variance } = rowMoments(v, axes);
+  const { mean, variance } = momentsOf(v, axes);
   const unbiased = ops.mul(variance, ops.scalarLike(variance, count / (count - 1)));
   return { mean: ops.mean(mean, [0]), variance: ops.mean(unbiased, [0]) };
 }
@@ -288,10 +297,21 @@ export function localResponseNorm(x: Value, size: number, { alpha = 1e-4, beta =
   if (v.shape[1] === 0) return v;
   const before = Math.min(Math.floor(size / 2), v.shape[1]!);
   const after = Math.min(Math.floor((size - 1) / 2), v.shape[1]!);
-  const only = (n: number): number[] => v.shape.map((_, axis) => (axis === 1 ? n : 0));
-  const padded = ops.pad(ops.square(v), { low: only(before), high: only(after), interior: only(0), value: 0 });
-  const sums = ops.sum(ops.windows(padded, { axis: 1, size: before + after + 1, stride: 1, dilation: 1 }), [2]);
-  return ops.div(v, power(plus(times(sums, alpha / size), k), beta));
+  const base = (of: Value): Value => plus(times(sumAround(ops.square(of), before, after), alpha / size), k);
+  const y = ops.div(v, power(base(v), beta));
+  // dx = dy / base^beta − 2 · alpha · beta / size · x · Σ dy · y / base, over the channels that have x among their neighbours.
+  return ops.custom(y, [v], (dy: Value, out: Value, from: Value) => {
+    const below = base(from);
+    const around = sumAround(ops.div(ops.mul(dy, out), below), after, before);
+    return [ops.sub(ops.div(dy, power(below, beta)), ops.mul(from, times(around, (2 * alpha * beta) / size)))];
+  });
+}
+
+/** Σ over the channels from c − before to c + after. */
+function sumAround(x: Value, before: number, after: number): Value {
+  const only = (n: number): number[] => x.shape.map((_, axis) => (axis === 1 ? n : 0));
+  const padded = ops.pad(x, { low: only(before), high: only(after), interior: only(0), value: 0 });
+  return ops.sum(ops.windows(padded, { axis: 1, size: before + after + 1, stride: 1, dilation: 1 }), [2]);
 }
 
 /** xᵖ for x ≥ 0; quarters by roots, which are quicker. */

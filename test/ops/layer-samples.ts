@@ -1,4 +1,4 @@
-/** Pools and normalisation as graphs: each is checked by differences to second order, and on every target against the interpreter. */
+/** Convolutions, pools and normalisation as graphs: each is checked by differences to second order, and on every target against the interpreter. */
 import type { Value } from "../../src/graph/op.ts";
 import * as surface from "../../src/surface/index.ts";
 import type { Sample, SampleInput } from "./samples.ts";
@@ -18,7 +18,43 @@ const pool = (kernelSize: number, options: object = {}) => ({ who: "pool", axes:
 const normalised = (channels: readonly (readonly number[])[], build: (x: Value, weight: Value, bias: Value) => Value): Sample[] =>
   channels.map((shape) => sample(`of [${shape.join(", ")}]`, [float(shape), float([shape[1]!]), float([shape[1]!])], build));
 
+/** With a bias, of so many axes. */
+const slid = (axes: number, options: surface.Transposing = {}) => ({
+  forwards: (x: Value, weight: Value, bias: Value) => surface.convolution({ who: "conv", axes, x, weight, bias }, options),
+  backwards: (x: Value, weight: Value, bias: Value) => surface.transposedConvolution({ who: "conv", axes, x, weight, bias }, options),
+  locally: (x: Value, weight: Value, bias: Value) => surface.locallyConnected({ who: "conv", axes, x, weight, bias }, options),
+});
+
 export const layerSamples: Record<string, Sample[]> = {
+  convolution: [
+    sample("of even kernels that keep the size", [float([2, 3, 7]), float([2, 3, 4]), float([2])], slid(1, { padding: "same" }).forwards),
+    sample("in full", [float([1, 2, 3, 2]), float([3, 2, 2, 3]), float([3])], slid(2, { padding: "full" }).forwards),
+    sample(
+      "depthwise, with a stride, other sides padded and cut",
+      [float([2, 3, 6, 5]), float([3, 1, 3, 3]), float([3])],
+      slid(2, { groups: 3, stride: 2, padding: [[0, 1], [2, -1]] }).forwards, // biome-ignore format: pairs
+    ),
+    sample("of no images", [float([0, 2, 5, 4]), float([3, 2, 3, 3]), float([3])], slid(2, { stride: 2 }).forwards),
+    sample("of volumes", [float([1, 2, 3, 4, 3]), float([2, 2, 2, 2, 2]), float([2])], slid(3, { stride: [1, 2, 1] }).forwards),
+  ],
+  transposedConvolution: [
+    sample("to twice the size", [float([1, 2, 3, 3]), float([2, 2, 4, 4]), float([2])], slid(2, { stride: 2, padding: 1 }).backwards),
+    sample(
+      "in groups, with more behind",
+      [float([2, 4, 4]), float([4, 1, 3]), float([2])],
+      slid(1, { stride: 3, groups: 2, outputPadding: 2 }).backwards,
+    ),
+    sample("with gaps", [float([1, 2, 2, 3]), float([2, 3, 2, 2]), float([3])], slid(2, { stride: 3, padding: [[0, 1], [0, 0]] }).backwards), // biome-ignore format: pairs
+  ],
+  locallyConnected: [
+    sample("with a stride and padding", [float([2, 2, 5, 4]), float([2, 3, 2, 2, 2, 3]), float([2, 3, 2])], slid(2, { stride: [2, 1], padding: [1, 0] }).locally), // biome-ignore format: one line
+    sample("of sequences", [float([3, 2, 6]), float([2, 4, 2, 3]), float([2, 4])], slid(1).locally),
+  ],
+  convolve: [
+    sample("of sequences", [float([9]), float([4])], (a, b) => surface.convolve(a, b)),
+    sample("of images, the same size", [float([3, 5]), float([2, 4])], (a, b) => surface.convolve(a, b, "same")),
+    sample("of a longer one, correlated", [float([3]), float([6])], (a, b) => surface.correlate(a, b, "same")),
+  ],
   maxPool: [
     ...pooled((x) => surface.maxPool(x, pool(2)), "distinct"),
     sample("of windows that overlap, with padding", [float([2, 3, 7, 6], "distinct")], (x) =>

@@ -1,6 +1,6 @@
 /**
  * Mutated image files: a typed error or a picture of the size that its header says, nothing else. The mutations are those of one seed, so that a failure is found again;
- * `GRADUS_FUZZ=1000000 npx vitest run test/io/images-fuzz.test.ts` makes a million, `GRADUS_FUZZ_SEED=n` others.
+ * `npm run fuzz` makes a million, `GRADUS_FUZZ_SEED=n` others.
  */
 import { deflateSync } from "node:zlib";
 import { expect, test } from "vitest";
@@ -8,6 +8,9 @@ import { GradusError } from "../../src/core/errors.ts";
 import { decodeCifar10, HostRandom } from "../../src/data/index.ts";
 import { decodeImage, filesOfTar } from "../../src/io/index.ts";
 import { CHANNELS, chunk, content, crc32, header, joined, type PngSpec, png, SIGNATURE } from "./png-writer.ts";
+
+/** Against what hangs; a million take an hour on a slow machine. */
+const LONG = { timeout: 10_000_000 };
 
 const COUNT = Number(process.env.GRADUS_FUZZ ?? 4000);
 const SEED = Number(process.env.GRADUS_FUZZ_SEED ?? 1);
@@ -108,7 +111,7 @@ async function survives(bytes: Uint8Array): Promise<"picture" | "error"> {
   }
 }
 
-test("of PNG files, with checksums that are wrong and that are right", async () => {
+test("of PNG files, with checksums that are wrong and that are right", LONG, async () => {
   const files = corpus();
   for (const file of files) expect(await survives(file)).toBe("picture");
   const found = { picture: 0, error: 0 };
@@ -126,7 +129,7 @@ const sharp = await import("sharp").then(
   () => undefined,
 );
 
-test.skipIf(!sharp)("of JPEG files", async () => {
+test.skipIf(!sharp)("of JPEG files", LONG, async () => {
   const raw = { raw: { width: 9, height: 7, channels: 3 } };
   const pixels = Uint8Array.from({ length: 189 }, () => below(256));
   const files: Uint8Array[] = [];
@@ -137,7 +140,7 @@ test.skipIf(!sharp)("of JPEG files", async () => {
   expect(found.error).toBeGreaterThan(COUNT / 40);
 });
 
-test("of archives and of CIFAR-10's records", () => {
+test("of archives and of CIFAR-10's records", LONG, () => {
   const block = new Uint8Array(1536);
   const put = (text: string, at: number): void => block.set(new TextEncoder().encode(text), at);
   put("a", 0);

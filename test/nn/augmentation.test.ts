@@ -79,6 +79,18 @@ describe.each(Object.entries(LAYERS))("%s", (name, make) => {
       });
   });
 
+  test("is cut into the same blocks for any number of threads", async () => {
+    const x = await noise([40, 3, 24, 20]);
+    const shown = name === "RandomCrop" ? new RandomCrop([22, 20], { padding: 3 }) : layer;
+    for (const device of ["wasm", "native"] as const) {
+      const [one, two] = [1, 2].map((threads) => {
+        const rng = new Generator(4);
+        return compile((x: Tensor) => shown.forward(x, training(rng)), { device, threads })(x).data();
+      });
+      expect(await two).toEqual(await one);
+    }
+  });
+
   test("treats pictures apart: each of equal ones becomes another", async () => {
     const one = await noise([1, 3, 5, 6]);
     const many = layer.forward(one.broadcastTo([64, 3, 5, 6]), mode());
@@ -118,6 +130,17 @@ describe("the layers in a model", () => {
     const rotated = vmap((batch: Tensor) => rotate(batch, 90))(x);
     for (const i of [0, 1]) expect((await pictures(rotated.at(i)))[0]).toEqual((await pictures(rotate(x.at(i), 90)))[0]);
     expect(vmap((batch: Tensor) => layer.forward(batch, inference))(x).shape).toEqual([2, 3, 1, 3, 3]);
+    // Draws of a mapped function are those of each of its batches.
+    const parts = vmap((batch: Tensor) => layer.forward(batch, mode(1)))(x);
+    for (const i of [0, 1]) {
+      const [whole, crops] = [await pictures(x.at(i)), await pictures(parts.at(i))];
+      crops.forEach(([crop], k) => {
+        const places = [0, 1, 2].flatMap((top) =>
+          [0, 1, 2].map((left) => whole[k]![0]!.slice(top, top + 3).map((row) => row.slice(left, left + 3))),
+        );
+        expect(places).toContainEqual(crop);
+      });
+    }
   });
 });
 

@@ -2,18 +2,22 @@
 import type { Access, Bound } from "./expr.ts";
 
 /**
- * An access over axes of its own that reaches at least what `from` reaches where all bounds hold: each bound whose form the access moves by becomes
- * one axis, as far as the bound lets it go. Undefined where they never hold.
+ * An access over axes of its own that reaches at least what `from` reaches where all bounds hold: bounds of one axis leave it where they hold, and each
+ * other bound whose form the access moves by becomes one axis, as far as the bound lets it go. Undefined where they never hold.
  */
 export function clipped(
   from: Access,
-  sizes: readonly number[],
+  all: readonly number[],
   bounds: readonly Bound[],
 ): { readonly access: Access; readonly sizes: readonly number[] } | undefined {
-  let { offset } = from;
   const strides = [...from.strides];
+  const ranges = ownRanges(all, bounds);
+  if (ranges.some(([first, last]) => last < first)) return undefined;
+  const sizes = ranges.map(([first, last]) => last - first + 1);
+  const begin = (of: readonly number[], at: number): number => of.reduce((sum, s, axis) => sum + s * ranges[axis]![0], at);
+  let offset = begin(strides, from.offset);
   const [added, lengths]: [number[], number[]] = [[], []];
-  const fewer = together(bounds);
+  const fewer = together(bounds.filter((b) => movers(b, all).length !== 1).map((b) => ({ ...b, offset: begin(b.strides, b.offset) })));
   for (const b of fewer) {
     const [low, high] = reach(b, sizes);
     if (high < 0 || low >= b.size) return undefined;
@@ -32,6 +36,25 @@ export function clipped(
     lengths.push(last - first + 1);
   }
   return { access: { ...from, offset, strides: [...strides, ...added] }, sizes: [...sizes, ...lengths] };
+}
+
+/** The axes that a bound's form moves along. */
+const movers = ({ strides }: Bound, sizes: readonly number[]): number[] =>
+  strides.flatMap((s, axis) => (s !== 0 && sizes[axis]! > 1 ? [axis] : []));
+
+/** The first and the last position of each axis at which the bounds that move along it alone hold; the last comes before the first if none does. */
+function ownRanges(sizes: readonly number[], bounds: readonly Bound[]): [first: number, last: number][] {
+  const ranges = sizes.map((size): [number, number] => [0, size - 1]);
+  for (const b of bounds) {
+    const [axis, ...others] = movers(b, sizes);
+    if (axis === undefined || others.length > 0) continue;
+    const stride = b.strides[axis]!;
+    const ends = [-b.offset / stride, (b.size - 1 - b.offset) / stride];
+    const [from, to] = (stride > 0 ? ends : ends.toReversed()) as [number, number];
+    const [first, last] = ranges[axis]!;
+    ranges[axis] = [Math.max(first, Math.ceil(from)), Math.min(last, Math.floor(to))];
+  }
+  return ranges;
 }
 
 /** The smallest and the largest value of a bound's form. */

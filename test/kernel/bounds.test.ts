@@ -45,3 +45,17 @@ test("what an access reaches under bounds on one form is what it reaches where t
   const reached = inside.map((at) => from.strides.reduce((sum, s, axis) => sum + s * at[axis]!, from.offset));
   expect([low, high]).toEqual([Math.min(...reached), Math.max(...reached)]);
 });
+
+test("bounds on one axis leave it the positions at which all of them hold, those of another stride too", () => {
+  const from: Access = { buffer: 0, offset: -7, strides: [9, 0, 0] };
+  const bounds: Bound[] = [
+    { offset: -1, strides: [1, 0, 0], size: 3 },
+    { offset: -2, strides: [3, 0, 0], size: 5 },
+    { offset: 9, strides: [-4, 0, 0], size: 99 },
+  ];
+  const inside = points.filter((at) => bounds.every((b) => holds(b, at))).map((at) => from.offset + 9 * at[0]!);
+  const { access, sizes } = clipped(from, SIZES, bounds)!;
+  expect(access.offset).toBe(Math.min(...inside));
+  expect(access.offset + access.strides.reduce((sum, s, axis) => sum + s * (sizes[axis]! - 1), 0)).toBe(Math.max(...inside));
+  expect(clipped(from, SIZES, [...bounds, { offset: 0, strides: [1, 0, 0], size: 1 }])).toBeUndefined();
+});

@@ -5,6 +5,7 @@ import {
   Conv1d,
   Conv2d,
   Conv3d,
+  ConvTranspose2d,
   crossEntropy,
   Dropout,
   Flatten,
@@ -13,6 +14,7 @@ import {
   inference,
   init,
   Linear,
+  LocallyConnected1d,
   mse,
   relu,
   Sequential,
@@ -80,6 +82,10 @@ test("a convolution knows its channels, and those of what it cannot take are red
   expect(() => init(wrong as Sequential, 0).forward(images as Tensor)).toThrow(/16 channels, the layer was made for 6/);
   // @ts-expect-error no axes of space
   expect(() => new Conv2d(3, 16, 5).forward(zeros([3, 32]))).toThrow(/the input is \[3, 32\]/);
+  is<[8, 6, number, number]>()(init(new ConvTranspose2d(4, 6, 4), 0).forward(zeros([8, 4, 5, 5])));
+  is<[8, 6, number]>()(init(new LocallyConnected1d(4, 6, 9, 3), 0).forward(zeros([8, 4, 9])));
+  // @ts-expect-error transposed, it takes the 4 channels
+  expect(() => new ConvTranspose2d(4, 6, 4).forward(zeros([8, 6, 5, 5]))).toThrow(/6 channels, the layer was made for 4/);
   const channels: number = 3;
   is<[8, number, number, number]>()(init(new Conv2d(channels, channels, 3), 0).forward(zeros([8, 3, 9, 9])));
 });

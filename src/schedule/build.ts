@@ -62,7 +62,8 @@ class Builder {
 
   rows(): Rows {
     const { domain } = this.cluster;
-    const stores = this.cluster.stores.map((v): [Value, Expr] => [v, this.expr(v, this.cluster.identity)]);
+    // All expressions first: a domain may be cut by the last of them.
+    const values = this.cluster.written.map(({ value }) => this.expr(value, this.cluster.identity));
     const outer = domain.order.filter((a) => !domain.inner.has(a));
     const inner = domain.order.filter((a) => domain.inner.has(a));
     const position = new Map([...outer, ...inner].map((a, i) => [a, i]));
@@ -71,7 +72,7 @@ class Builder {
       kind: "rows",
       outer: outer.map((a) => domain.sizes[a]!),
       inner: inner.map((a) => domain.sizes[a]!),
-      stores: stores.map(([v, value]) => ({ to: placed(this.storeAccess(v), position, rank), value: placedExpr(value, position, rank) })),
+      stores: this.stores(values).map(({ to, value }) => ({ to: placed(to, position, rank), value: placedExpr(value, position, rank) })),
       guards: [],
     };
   }
@@ -80,15 +81,19 @@ class Builder {
   product(): Product {
     const sum = sumOf(this.cluster);
     this.accumulate = true;
-    const stores = this.cluster.stores.map((s): Store => ({ to: this.storeAccess(s), value: this.expr(s, this.cluster.identity) }));
+    const stores = this.stores(this.cluster.written.map(({ value }) => this.expr(value, this.cluster.identity)));
     this.accumulate = false;
     this.exprs.clear();
     const [a, b] = [this.factorAccess(sum.a), this.factorAccess(sum.b)];
     return tiledProduct(sum, { a, b, stores }, this.cluster.base!.dtype as Product["dtype"]);
   }
 
-  private storeAccess(v: Value): Access {
-    return this.access(this.memory.bufferOf(v)!, v, this.cluster.identity);
+  /** What is written, with the expressions of its values. */
+  private stores(values: readonly Expr[]): Store[] {
+    return this.cluster.written.map(({ into, view }, i) => ({
+      to: this.access(this.memory.bufferOf(into)!, into, view),
+      value: values[i]!,
+    }));
   }
 
   private factorAccess({ value, view }: Factor): Access {

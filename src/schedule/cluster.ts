@@ -24,6 +24,14 @@ interface Member {
   readonly views: Map<string, { view: View; inner: readonly number[] }>;
 }
 
+/** What a cluster writes into a place: one of the values that are put there. */
+export interface Piece {
+  readonly value: Value;
+  readonly into: Value;
+  /** Where the elements of `value` go, as `into` has its axes. */
+  target(view: View, domain: Domain): View;
+}
+
 export class Cluster {
   readonly domain: Domain;
   readonly shape: readonly number[];
@@ -42,10 +50,23 @@ export class Cluster {
   /** Clusters that read what this one writes. */
   readonly consumers = new Set<Cluster>();
 
-  constructor(shape: readonly number[], special?: Value) {
+  /** It stores no value of its own, but a piece of another. */
+  readonly piece: Piece | undefined;
+  /** Of a place, by the place that each is an input of (itself, or one within it): its pieces; undefined for what is a place itself. */
+  readonly pieces = new Map<Value, (Cluster | undefined)[]>();
+
+  constructor(shape: readonly number[], { special, piece }: { special?: Value | undefined; piece?: Piece } = {}) {
     this.shape = shape;
     this.domain = new Domain(shape);
     this.special = special;
+    this.piece = piece;
+  }
+
+  /** What is stored, each with the value whose memory it is stored in, and how that has its axes. */
+  get written(): { value: Value; into: Value; view: View }[] {
+    const view = this.identity;
+    if (this.piece) return [{ ...this.piece, view: this.domain.currentView(this.piece.target(view, this.domain)) }];
+    return this.stores.map((value) => ({ value, into: value, view }));
   }
 
   get identity(): View {

@@ -6,9 +6,9 @@
  * 3. anything else is stored: as one more result of a cluster over the same domain if that makes no cycle, or in a cluster of its own.
  */
 import { sameShape, sizeOf } from "../core/shape.ts";
-import type { Value } from "../graph/op.ts";
+import type { Place, Value } from "../graph/op.ts";
 import { hasBorder, isCostly, isFilled, isLeaf, isSlow, isSpread, sourcesOf } from "./classify.ts";
-import { Cluster, type Demand, goThroughTheSame, walkedBy } from "./cluster.ts";
+import { Cluster, type Demand, goThroughTheSame, type Piece, walkedBy } from "./cluster.ts";
 import { type Contraction, planContraction } from "./contraction.ts";
 import { fits } from "./fits.ts";
 import { cutsSums } from "./product.ts";
@@ -48,6 +48,8 @@ class Fuser implements Fusion {
   /** The clusters a value is computed in. */
   private readonly within = new Map<Value, Cluster[]>();
   private readonly inMemory: Set<Value>;
+  /** Places whose inputs are pieces of a larger one. */
+  private readonly inPlaces = new Set<Value>();
   /** Who reads a value's memory under another name. */
   private readonly aliasReaders = new Map<Value, Demand[]>();
   /** How many repeated operations stand between a value and what is stored. */
@@ -65,7 +67,7 @@ class Fuser implements Fusion {
 
   /** Finds a value its place; all that use it have theirs. */
   settle(v: Value): void {
-    if (isLeaf(v)) return;
+    if (isLeaf(v) || this.inPlaces.has(v)) return;
     const all = this.demandsOn(v);
     if (this.apart.has(v) && v.op.kind !== "move") return this.storeApart(v, all);
     const demands = this.leftAfterBorders(v, all);
@@ -82,7 +84,9 @@ class Fuser implements Fusion {
     for (const [c, i] of this.consumers.get(v) ?? []) {
       if (this.aliases.get(c) === v) this.inMemory.add(v);
       for (const cluster of this.within.get(c) ?? []) {
-        if (cluster.special) all.push({ cluster, want: "memory", view: [], beyond: false });
+        const piece = cluster.pieces.get(c)?.[i];
+        if (piece) all.push({ cluster: piece, want: "compute", view: piece.identity, beyond: false });
+        else if (cluster.special) all.push({ cluster, want: "memory", view: [], beyond: false });
         else for (const { view, inner } of cluster.viewsOf(c)) all.push(cluster.demand(c, i, view, inner));
       }
     }
@@ -207,7 +211,7 @@ class Fuser implements Fusion {
   private storeWith(v: Value, demands: readonly Demand[]): boolean {
     if (!this.fusing) return false;
     for (const [cluster, here] of byCluster(demands)) {
-      if (cluster.special || !sameShape(cluster.shape, v.shape)) continue;
+      if (cluster.special || cluster.piece || !sameShape(cluster.shape, v.shape)) continue;
       const asIs = here.every((d) => d.want === "compute" && cluster.isIdentity(d.view));
       if (!asIs || !fits(v, cluster, here, this.contractions)) continue;
       const others = new Set(this.readersOf(v, demands).flatMap((d) => (here.includes(d) ? [] : [d.cluster])));
@@ -255,8 +259,9 @@ class Fuser implements Fusion {
       v.op.kind === "serial" ||
       (v.op.kind === "place" && !(this.fusing && hasBorder(v))) ||
       (v.op.kind === "indexed" && v.op.mode === "scatterAdd");
-    const cluster = new Cluster(v.shape, whole ? v : undefined);
+    const cluster = new Cluster(v.shape, { special: whole ? v : undefined });
     this.clusters.push(cluster);
+    if (whole && isDisjoint(v)) this.cut(v, cluster, (view) => view);
     if (whole) listIn(this.within, v).push(cluster);
     else {
       this.beBase(v, cluster);
@@ -264,6 +269,32 @@ class Fuser implements Fusion {
       cluster.stores.push(v);
     }
     this.write(v, cluster, demands);
+  }
+
+  /** What is put into a place becomes its pieces, each written where it belongs by the kernel that computes it; of a place within it, its inputs. */
+  private cut(place: Value, whole: Cluster, outer: Piece["target"]): void {
+    const op = place.op as Place;
+    const pieces = place.inputs.map((value, i) => {
+      const target: Piece["target"] = (view, domain) => outer(op.target(view, domain, place.attributes, i, place.inputs), domain);
+      if (this.isOnlyIn(value, place, whole)) {
+        this.inPlaces.add(value);
+        listIn(this.within, value).push(whole);
+        this.cut(value, whole, target);
+        return undefined;
+      }
+      const piece = new Cluster(value.shape, { piece: { value, into: whole.special!, target } });
+      piece.consumers.add(whole);
+      this.clusters.push(piece);
+      return piece;
+    });
+    whole.pieces.set(place, pieces);
+  }
+
+  /** Whether a value is a place whose elements are wanted in another place only, and there in memory. */
+  private isOnlyIn(v: Value, place: Value, whole: Cluster): boolean {
+    const once = this.consumers.get(v)?.length === 1 && !this.inMemory.has(v);
+    const stored = (this.within.get(place) ?? []).every((cluster) => cluster === whole);
+    return this.fusing && once && stored && isDisjoint(v) && !hasBorder(v) && sizeOf(place.shape) > 0;
   }
 
   /** v is written by `cluster`; everybody else reads it. */
@@ -308,6 +339,9 @@ const MOST_CHAINED = 12;
 
 /** How many values are looked at for a reduction that goes through the same. */
 const MOST_NEAR = 48;
+
+/** Whether a value is a place whose inputs go to different elements. */
+const isDisjoint = (v: Value): boolean => v.op.kind === "place" && !v.op.overlaps(v.attributes);
 
 /** The list of a key, made where there is none. */
 function listIn<K, T>(lists: Map<K, T[]>, key: K): T[] {

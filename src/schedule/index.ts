@@ -115,7 +115,7 @@ class Scheduler {
       checkFor: (v: Value) => this.checkFor(v),
     };
     // Clusters were made from the results backwards.
-    for (const cluster of fusion.clusters.toReversed()) if (sizeOf(cluster.shape) > 0) this.addCluster(cluster, memory);
+    for (const cluster of fusion.clusters.toReversed()) if (sizeOf(cluster.shape) > 0 && !cluster.piece) this.addCluster(cluster, memory);
     for (const g of guards) this.units.push(this.guardUnit(g.value, g.label));
     const results = this.addOutputs(outputs);
     this.takeOldContents();
@@ -137,7 +137,9 @@ class Scheduler {
   private addCluster(cluster: Cluster, memory: Memory): void {
     const unit = clusterUnit(cluster, memory);
     this.units.push(unit);
-    for (const v of cluster.special ? [cluster.special] : cluster.members.keys()) {
+    const pieces = [...cluster.pieces.values()].flat();
+    const computed = [cluster, ...pieces].flatMap((c) => [...(c?.members.keys() ?? [])]);
+    for (const v of [...(cluster.special ? [cluster.special, ...cluster.pieces.keys()] : []), ...computed]) {
       const known = this.homes.get(v);
       if (known) known.push(unit);
       else this.homes.set(v, [unit]);

@@ -113,10 +113,10 @@ class Chooser {
   private follow({ value, view }: Seen, other: Seen, cluster: Cluster): void {
     if (!this.isFree(value)) return;
     const steps = this.stridesAlong(other, cluster).map(Math.abs);
-    const step = view.map(({ terms }) => {
-      const moved = terms.flatMap(([axis]) => (steps[axis] ? [steps[axis]] : []));
-      return moved.length === 0 ? Number.POSITIVE_INFINITY : Math.min(...moved);
-    });
+    const step = filledUp(
+      view.map(({ terms }) => Math.min(...terms.flatMap(([axis]) => (steps[axis] ? [steps[axis]] : [])))),
+      Number.POSITIVE_INFINITY,
+    );
     this.set(value, rowMajorOrder(value.shape).sort((p, q) => (step[p] === step[q] ? p - q : step[q]! - step[p]!))); // biome-ignore format: one call
   }
 
@@ -170,26 +170,23 @@ export function sharedOrders(v: Value, order: Order, family: readonly Value[]): 
 }
 
 /** What a kernel reads from memory, as far as it is seen along the axes of what it writes. */
-function seenBy(cluster: Cluster): Seen[] {
-  const { special, identity: view } = cluster;
-  if (!special) return cluster.reads();
-  return special.op.kind !== "place"
-    ? []
-    : special.inputs.flatMap((value) => (value.shape.length === special.shape.length ? [{ value, view }] : []));
-}
+const seenBy = (cluster: Cluster): Seen[] => (cluster.special ? [] : cluster.reads());
 
-function writtenBy(cluster: Cluster): Seen[] {
-  const view = cluster.identity;
-  return cluster.special ? [{ value: cluster.special, view }] : cluster.stores.map((value) => ({ value, view }));
-}
+const writtenBy = (cluster: Cluster): Seen[] => cluster.written.map(({ into, view }) => ({ value: into, view }));
 
 /** The axes of a value by where the first of the kernel's axes that moves them stands in a list. */
 function inOrderOf(axes: readonly number[], view: View): Order {
-  const place = view.map(({ terms }) => {
-    const at = terms.map(([axis]) => axes.indexOf(axis)).filter((i) => i >= 0);
-    return at.length === 0 ? -1 : Math.min(...at);
-  });
+  const place = filledUp(
+    view.map(({ terms }) => Math.min(...terms.map(([axis]) => axes.indexOf(axis)).filter((i) => i >= 0))),
+    -1,
+  );
   return view.map((_, axis) => axis).sort((p, q) => place[p]! - place[q]! || p - q);
+}
+
+/** What is not finite, of axes that nothing moves, as it is of the axis before: the two stay together. */
+function filledUp(list: readonly number[], first: number): number[] {
+  let last = first;
+  return list.map((n) => (last = Number.isFinite(n) ? n : last));
 }
 
 /** The axes of what windows are cut from: channels last, groups of them before. Taps are fewer than what they slide over. */

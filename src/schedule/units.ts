@@ -6,7 +6,7 @@ import { type Access, accessOf, constant, type Expr, load, readsBelow, rewrite, 
 import { type Kernel, nodesOf, type Operand, type Rows, readsOf, rootsOf, type Serial, withRoots, writesOf } from "../kernel/kernel.ts";
 import { Domain, type View } from "./affine.ts";
 import { buildKernel, type Memory } from "./build.ts";
-import type { Cluster } from "./cluster.ts";
+import type { Cluster, Piece } from "./cluster.ts";
 import { stridesAlong } from "./layout.ts";
 
 export interface Unit {
@@ -43,7 +43,7 @@ export function clusterUnit(cluster: Cluster, memory: Memory): Unit {
   }
   const kernels =
     v.op.kind === "place"
-      ? placeKernels(v, memory)
+      ? placeKernels(cluster, v, memory)
       : v.op.kind === "serial"
         ? [serialKernel(v, v.op, memory)]
         : scatterKernels(v, v.op as ScatterAdd, memory);
@@ -67,32 +67,46 @@ function read(v: Value, memory: Memory): Expr {
   return load(whole(v, memory), v.dtype);
 }
 
-function placeKernels(v: Value, memory: Memory): Kernel[] {
+/** A place: what nothing goes to, then each of its pieces; or what goes to the same elements added up. */
+function placeKernels(cluster: Cluster, v: Value, memory: Memory): Kernel[] {
   const op = v.op as Place;
   const to = whole(v, memory);
-  const covered = !op.overlaps(v.attributes) && v.inputs.reduce((n, x) => n + sizeOf(x.shape), 0) === sizeOf(v.shape);
-  const kernels: Kernel[] = [];
-  const fill: Rows = {
-    kind: "rows",
-    outer: v.shape,
-    inner: [],
-    stores: [{ to, value: constant(op.fill(v.attributes), v.dtype) }],
-    guards: [],
-  };
-  if (!covered) kernels.push(fill);
-  v.inputs.forEach((x, i) => {
-    const domain = new Domain(x.shape);
-    const target = op.target(domain.identity(x.shape.length), domain as IndexAlgebra<View[number]>, v.attributes, i, v.inputs);
-    const value = read(x, memory);
-    const store = { buffer: to.buffer, ...stridesAlong(to.strides, target, x.shape.length) };
-    if (!op.overlaps(v.attributes)) {
-      kernels.push({ kind: "rows", outer: x.shape, inner: [], stores: [{ to: store, value }], guards: [] });
-      return;
-    }
-    kernels.push(...accumulating(x, value, store, target));
-  });
-  return kernels;
+  if (cluster.pieces.size > 0) {
+    const pieces = [...cluster.pieces.values()].flat().filter((piece) => piece && sizeOf(piece.shape) > 0);
+    return [...fills(v, cluster, to, (view) => view), ...pieces.map((piece) => buildKernel(piece!, memory))];
+  }
+  const fill = fillKernel(to, v, v.shape);
+  return [
+    fill,
+    ...v.inputs.flatMap((x, i) => {
+      const domain = new Domain(x.shape);
+      const target = op.target(domain.identity(x.shape.length), domain as IndexAlgebra<View[number]>, v.attributes, i, v.inputs);
+      const store = { buffer: to.buffer, ...stridesAlong(to.strides, target, x.shape.length) };
+      return accumulating(x, read(x, memory), store, target);
+    }),
+  ];
 }
+
+/** What a place, and places within it, are where no piece of theirs goes. `target`: where their elements go in the whole. */
+function fills(place: Value, cluster: Cluster, to: Access, outer: Piece["target"]): Rows[] {
+  const op = place.op as Place;
+  const covered = place.inputs.reduce((n, x) => n + sizeOf(x.shape), 0) === sizeOf(place.shape);
+  const domain = new Domain(place.shape);
+  const at = { ...to, ...stridesAlong(to.strides, outer(domain.identity(place.shape.length), domain), place.shape.length) };
+  const within = place.inputs.flatMap((x, i) => {
+    if (!cluster.pieces.has(x)) return [];
+    return fills(x, cluster, to, (view, d) => outer(op.target(view, d, place.attributes, i, place.inputs), d));
+  });
+  return covered ? within : [fillKernel(at, place, place.shape), ...within];
+}
+
+const fillKernel = (to: Access, place: Value, shape: readonly number[]): Rows => ({
+  kind: "rows",
+  outer: shape,
+  inner: [],
+  stores: [{ to, value: constant((place.op as Place).fill(place.attributes), place.dtype) }],
+  guards: [],
+});
 
 /** Adds x to where it goes, one step along an axis that collides with another at a time, so that no two elements meet. */
 function accumulating(x: Value, value: Expr, store: Access, target: View): Kernel[] {

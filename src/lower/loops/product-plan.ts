@@ -66,7 +66,8 @@ export function planProduct(p: Product, context: LoopContext): Plan {
   const batch = sizeOf(p.batch);
   const depth = sizeOf(p.k);
   const { walk, ...a } = readingOfA(p, tile, whole.a);
-  const direct = isDirect(p, tiles.m);
+  const shared = batch > 1 && p.b.batchStrides.every((s) => s === 0);
+  const direct = p.b.rowStride === 1 && tiles.m * (shared ? batch : 1) <= DIRECT_TILES;
   const few = tiles.m <= FEW_TILES && a.packing !== "inside" && depth * columns * bytes <= SHARED_BYTES / 2;
   const longest = few || depth <= 1.5 * machine.depth ? depth : machine.depth;
   const strip = STRIP_BYTES - (a.packing === "inside" ? BLOCK_BYTES : 0);
@@ -76,7 +77,6 @@ export function planProduct(p: Product, context: LoopContext): Plan {
   const largest = Math.ceil(tiles.m / most.m) * Math.ceil(tiles.n / most.n) * batch;
   const slices = depth >= LONG ? Math.max(1, Math.min(Math.ceil(wanted / largest), Math.floor(depth / (LONG / 4)))) : 1;
   const needed = Math.ceil(wanted / (batch * slices));
-  const shared = batch > 1 && p.b.batchStrides.every((s) => s === 0);
   const inside = !whole.b || (tiles.m <= most.m && !shared && tiles.n >= needed);
   // Where B is the same at every run, packing it by a call of its own costs nothing.
   const packing = direct ? "none" : inside && !(whole.b && context.isSettled(p.b.buffer)) ? "inside" : "before";
@@ -113,14 +113,15 @@ function cutPasses(axes: readonly DepthAxis[], longest: number, least: number): 
 
 /** Sums worth cutting into slices. */
 const LONG = 8192;
-/** With so few tiles along m, reading B where it stands costs less than packing it. */
+/** Where so few tiles use it, reading B where it stands costs less than packing it. */
 const DIRECT_TILES = 1;
 
 /** Where rows of A are next to each other, or k, it is read where it stands, unless its lines would put each other out of the cache. */
 function readingOfA(p: Product, tile: Tile, whole: boolean): Reading & { readonly walk: Walk } {
   const bytes = bytesOf(p.dtype);
   if (clipsAlong(p, "m").length > 0) return { packing: "inside", fetch: "apart", walk: "across" };
-  const across = p.a.rowStride === 1 && p.m >= tile.rows && p.a.depthStrides.at(-1)! * bytes % WAY_BYTES !== 0; // biome-ignore format: one line
+  const kept = p.k.length > 1 || stays(p.a.depthStrides[0]! * bytes, Math.min(p.k[0]!, PASS));
+  const across = p.a.rowStride === 1 && p.m >= tile.rows && kept;
   if (across) return { packing: "none", fetch: "apart", walk: "across" };
   const along = p.a.depthStrides.at(-1) === 1 && p.m >= tile.rows && (tile.rows <= WAYS || (p.a.rowStride * bytes) % WAY_BYTES !== 0);
   if (along) return { packing: "none", fetch: "apart", walk: "along" };
@@ -128,15 +129,19 @@ function readingOfA(p: Product, tile: Tile, whole: boolean): Reading & { readonl
   return { packing, fetch: fetchIn(p, "a", packing, tile.lanes), walk: "across" };
 }
 
+/** Whether lines so far apart stay in the first cache, instead of competing for a few of its places. */
+function stays(bytes: number, lines: number): boolean {
+  let [a, b] = [WAY_BYTES, Math.abs(bytes)];
+  while (b > 0) [a, b] = [b, a % b];
+  return (WAY_BYTES / Math.max(64, a)) * WAYS >= lines;
+}
+/** Steps of k between which lines are used again, about. */
+const PASS = 256;
+
 /** Vectors along k need as many steps as they have lanes; what a clip cuts may have fewer. */
 function fetchIn(p: Product, which: "a" | "b", packing: Packing, lanes: number): Fetch {
   const inner = p.k.length - 1;
   return packing === "inside" && p.clips.some((c) => c.k === inner) ? "apart" : fetchOf(p[which], p.k[inner]!, lanes);
-}
-
-function isDirect(p: Product, tiles: number): boolean {
-  if (p.b.rowStride !== 1 || clipsAlong(p, "n").length > 0) return false;
-  return tiles <= DIRECT_TILES || p.b.depthStrides.at(-1)! * bytesOf(p.dtype) % WAY_BYTES !== 0; // biome-ignore format: one line
 }
 
 /** The axes of k, in bytes, as they are after packing. */

@@ -16,7 +16,7 @@ import * as small from "../passes/random-graphs.ts";
 import { buildGraph, choices } from "../schedule/graphs.ts";
 import { STEPS } from "../snapshots/steps.ts";
 
-const MACHINE = { vectorBytes: 16, tile: { rows: 4, vectors: 2 }, depth: 256 };
+const MACHINE = { vectorBytes: 16, tile: { rows: 4, vectors: 2, nested: false }, depth: 256 };
 
 /** A target that counts how many kernels it was asked to lower. */
 function counting(): Target & { asked: number } {

@@ -5,7 +5,12 @@ export interface Machine {
   /** Bytes of a vector register: lanes of a kernel are this over its widest dtype. */
   readonly vectorBytes: number;
   /** Rows and vectors per row of the product's register tile. */
-  readonly tile: { readonly rows: number; readonly vectors: number };
+  readonly tile: {
+    readonly rows: number;
+    readonly vectors: number;
+    /** Whether its sums stay in registers where two loops are around them. */
+    readonly nested: boolean;
+  };
   /** Steps of the sum in a packed panel, about: panels of that depth stay in the first caches. */
   readonly depth: number;
 }

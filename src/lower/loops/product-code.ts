@@ -123,7 +123,7 @@ export class TileCode {
       this.overPasses(this.decode(unit, body));
     });
     const packers = (["a", "b"] as const).flatMap((w) => (plan[w].packing === "inside" ? [packHelper(this.shape(w), `pack_${w}`)] : []));
-    const helpers = [tileHelper(plan.tile, plan.walk), ...packers];
+    const helpers = [tileHelper(plan.tile, plan.walk, plan.nested), ...packers];
     const entry = { name: "kernel", parameters: [args, begin, end, this.thread], body: [...this.block.prologue, ...lines.statements] };
     return { lanes: plan.tile.lanes, helpers, entry };
   }
@@ -240,10 +240,10 @@ export class TileCode {
     });
   }
 
-  /** The axes that loops around the tile run over; the tile itself takes the two that are left, or one. */
+  /** The axes that loops around the tile run over; the tile itself takes those that are left, two if it is nested. */
   private get around(): readonly number[] {
-    const { split, axes } = this.plan;
-    return axes.map((_, d) => d).filter((d) => d >= split && d < axes.length - 2);
+    const { split, axes, nested } = this.plan;
+    return axes.map((_, d) => d).filter((d) => d >= split && d < axes.length - (nested ? 2 : 1));
   }
 
   /** Where an operand's elements of a pass begin, but for what the loops around the tile add. */
@@ -378,7 +378,7 @@ export class TileCode {
   private callTile(block: BlockScope, lines: Lines, pass: Pass, { a, b, sums }: { a: Int; b: Int; sums: Int }): void {
     const { plan, p } = this;
     const inner = plan.axes.length - 1;
-    const outer = plan.split < inner ? inner - 1 : undefined;
+    const outer = plan.nested ? inner - 1 : undefined;
     const length = (d: number): Int => isub(pass.k[d]![1], pass.k[d]![0]);
     const walk = (body: Lines, axes: readonly number[], at: { a: Int; b: Int; first: Int }): void => {
       const [d, ...rest] = axes;

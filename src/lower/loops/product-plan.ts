@@ -35,6 +35,8 @@ export interface Reading {
 export interface Plan {
   readonly tile: Tile;
   readonly walk: Walk;
+  /** Whether the tile runs over two axes of k. */
+  readonly nested: boolean;
   /** Tiles along m and n, and how many of them a block takes. */
   readonly tiles: { readonly m: number; readonly n: number };
   readonly block: { readonly m: number; readonly n: number };
@@ -69,7 +71,7 @@ export function planProduct(p: Product, context: LoopContext): Plan {
   const shared = batch > 1 && p.b.batchStrides.every((s) => s === 0);
   const direct = p.b.rowStride === 1 && tiles.m * (shared ? batch : 1) <= DIRECT_TILES;
   const few = tiles.m <= FEW_TILES && a.packing !== "inside" && depth * columns * bytes <= SHARED_BYTES / 2;
-  const longest = few || depth <= 1.5 * machine.depth ? depth : machine.depth;
+  const longest = few || depth <= 1.5 * machine.depth ? depth : spread(depth, machine.depth);
   const strip = STRIP_BYTES - (a.packing === "inside" ? BLOCK_BYTES : 0);
   const most = limits(tile, longest + tile.lanes, { passes: longest < depth, strip });
   // Few large blocks and much to sum: cutting k reads the operands once, smaller blocks would read them again and again.
@@ -89,7 +91,7 @@ export function planProduct(p: Product, context: LoopContext): Plan {
   const slice = spread(axes[0]!.size, Math.ceil(axes[0]!.size / slices));
   const step = split === 0 && chunk < slice ? Math.ceil(slice / chunk) * chunk : slice;
   return {
-    tile, walk, tiles, axes, split, chunk, a, columnsLast,
+    tile, walk, nested: machine.tile.nested && split < axes.length - 1, tiles, axes, split, chunk, a, columnsLast,
     block: { m: block.m, n: columnsLast ? Math.min(block.n, panels) : block.n },
     b: { packing, fetch: fetchIn(p, "b", packing, tile.lanes) },
     slices: Math.ceil(axes[0]!.size / step),

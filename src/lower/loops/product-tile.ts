@@ -20,9 +20,10 @@ export const tileBytes = (tile: Tile): number => tile.rows * columnsOf(tile) * b
 /**
  * tile(a, b, outer, inner, aOuter, bOuter, aStep, bStep, c, first): c[i, j] (+)= Σ a[o, k, i] · b[o, k, j] over `outer` · `inner` steps. All
  * steps are in bytes; `aStep` is from one k to the next where rows of A are next to each other, and from row to row where the k are. B's
- * columns are next to each other, c is dense and begins at 0 where `first` is not 0. k is not unrolled: V8 would hoist all loads, and spill.
+ * columns are next to each other, c is dense and begins at 0 where `first` is not 0. Not `nested`, it takes no steps along o. k is not
+ * unrolled: V8 would hoist all loads, and spill; of a loop in a loop it spills sums as well.
  */
-export function tileHelper({ dtype, lanes, rows, vectors }: Tile, walk: Walk): LoopFunction {
+export function tileHelper({ dtype, lanes, rows, vectors }: Tile, walk: Walk, nested: boolean): LoopFunction {
   const lane = laneOf(dtype);
   const bytes = bytesOf(dtype);
   const names = ["a", "b", "outer", "inner", "aOuter", "bOuter", "aStep", "bStep", "c", "first"] as const;
@@ -30,20 +31,23 @@ export function tileHelper({ dtype, lanes, rows, vectors }: Tile, walk: Walk): L
   const [a, b, outer, inner, aOuter, bOuter, aStep, bStep, c, first] = parameters as [
     IntLocal, IntLocal, IntLocal, IntLocal, IntLocal, IntLocal, IntLocal, IntLocal, IntLocal, IntLocal,
   ]; // biome-ignore format: one tuple
-  const [o, k, y, twice] = ["o", "k", "y", "twice"].map(int) as [IntLocal, IntLocal, IntLocal, IntLocal];
   const load = (at: Int, form: "vector" | "splat"): Vec => ({ op: "load", dtype, at, form, lane });
-  const set = (local: IntLocal, value: Int): Statement => ({ do: "int", local, value });
   const cells = Array.from({ length: rows * vectors }, (_, i) => ({ sum: vec(`sum_${i}`, lane), at: iadd(c, i * lanes * bytes) }));
   const columns = Array.from({ length: vectors }, (_, j) => vec(`b_${j}`, lane));
   const x = vec("x", lane);
   // Every third row has an address of its own; the two after it are one and two steps further.
   const bases = Array.from({ length: walk === "across" ? 1 : Math.ceil(rows / GROUP) }, (_, g) => int(`x_${g}`));
+  const [twice, y] = [int("twice"), int("y")];
   const row = (i: number): Int => {
     if (walk === "across") return iadd(bases[0]!, i * bytes);
     const base = bases[Math.floor(i / GROUP)]!;
     return i % GROUP === 0 ? base : iadd(base, i % GROUP === 1 ? aStep : twice);
   };
-  const step: Statement[] = columns.map((local, j) => ({ do: "vec", local, value: load(iadd(y, j * lanes * bytes), "vector") }));
+  const step: Statement[] = columns.map((local, j) => ({
+    do: "vec",
+    local,
+    value: load(iadd(nested ? y : b, j * lanes * bytes), "vector"),
+  }));
   for (let i = 0; i < rows; i++) {
     step.push({ do: "vec", local: x, value: load(row(i), "splat") });
     columns.forEach((column, j) => {
@@ -52,14 +56,12 @@ export function tileHelper({ dtype, lanes, rows, vectors }: Tile, walk: Walk): L
     });
   }
   for (const base of bases) step.push(set(base, iadd(base, walk === "across" ? aStep : bytes)));
-  step.push(set(y, iadd(y, bStep)));
-  const body: Statement[] = [
+  step.push(set(nested ? y : b, iadd(nested ? y : b, bStep)));
+  const run: Statement[] = [
     ...bases.map((base, g) => set(base, iadd(a, imul(aStep, g * GROUP)))),
-    set(y, b),
-    { do: "for", local: k, from: 0, to: inner, step: 1, body: step },
-    set(a, iadd(a, aOuter)),
-    set(b, iadd(b, bOuter)),
+    { do: "for", local: int("k"), from: 0, to: inner, step: 1, body: step },
   ];
+  const runs: Statement[] = [set(y, b), ...run, set(a, iadd(a, aOuter)), set(b, iadd(b, bOuter))];
   return {
     name: "tile",
     parameters,
@@ -71,9 +73,11 @@ export function tileHelper({ dtype, lanes, rows, vectors }: Tile, walk: Walk): L
         then: cells.map(({ sum }) => ({ do: "vec", local: sum, value: { op: "splat", value: 0, lane } })),
         else: cells.map(({ sum, at }) => ({ do: "vec", local: sum, value: load(at, "vector") })),
       },
-      { do: "for", local: o, from: 0, to: outer, step: 1, body },
+      ...(nested ? [{ do: "for", local: int("o"), from: 0, to: outer, step: 1, body: runs } as const] : run),
       ...cells.map(({ sum, at }): Statement => ({ do: "store", dtype, at, value: sum, form: "vector" })),
     ],
   };
 }
 const GROUP = 3;
+
+const set = (local: IntLocal, value: Int): Statement => ({ do: "int", local, value });

@@ -262,7 +262,7 @@ function sumsInFloat32(layer: Layer, { x, w }: Numbers): Float32Array {
 }
 
 describe("Winograd's form is taken", () => {
-  const target = loopTarget({ vectorBytes: 32, tile: { rows: 6, vectors: 2 }, depth: 256 });
+  const target = loopTarget({ vectorBytes: 32, tile: { rows: 6, vectors: 2, nested: true }, depth: 256 });
   const layer: Layer = { images: 4, channels: 32, height: 8, width: 8, results: 32, pad: 1, along: "columns" };
   const taken = (kernel: Product, settled = true): boolean => labelsOf(target, kernel, settled).includes("transform");
 

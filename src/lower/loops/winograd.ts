@@ -181,7 +181,7 @@ class WinogradCode {
       });
     });
     const entry = { name: "kernel", parameters: [args, begin, end, this.thread], body: [...this.block.prologue, ...lines.statements] };
-    return { lanes: plan.tile.lanes, helpers: [tileHelper(plan.tile, "along")], entry };
+    return { lanes: plan.tile.lanes, helpers: [tileHelper(plan.tile, "along", false)], entry };
   }
 
   private zeros(lines: Lines, mine: Int): void {

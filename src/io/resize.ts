@@ -29,7 +29,7 @@ export function resized(source: Source, size: readonly [height: number, width: n
   const across = tapsOf(width, size[1], (width - wide) / 2, wide);
   const down = tapsOf(height, size[0], (height - tall) / 2, tall);
   const narrow = new Float32Array(channels * height * size[1]);
-  for (let row = 0; row < channels * height; row++) alongRow(data.subarray(row * width, (row + 1) * width), across, narrow, row * size[1]);
+  for (let row = 0; row < channels * height; row++) alongRow(data, row * width, across, narrow, row * size[1]);
   const out = new Float32Array(channels * size[0] * size[1]);
   for (let c = 0; c < channels; c++)
     for (let i = 0; i < size[0]; i++) {
@@ -43,10 +43,11 @@ export function resized(source: Source, size: readonly [height: number, width: n
   return out;
 }
 
-function alongRow(row: Float32Array, { first, count, weights, most }: Taps, out: Float32Array, to: number): void {
+function alongRow(data: Float32Array, from: number, { first, count, weights, most }: Taps, out: Float32Array, to: number): void {
   for (let i = 0; i < first.length; i++) {
+    const [at, taps, own] = [from + first[i]!, count[i]!, i * most];
     let sum = 0;
-    for (let k = 0; k < count[i]!; k++) sum += weights[i * most + k]! * row[first[i]! + k]!;
+    for (let k = 0; k < taps; k++) sum += weights[own + k]! * data[at + k]!;
     out[to + i] = sum;
   }
 }

@@ -42,13 +42,31 @@ function fromX(form: Form, held: Record<ContractSlot, Value>): Value {
   return plain(form, "x", axes, { ...held, x });
 }
 
+/** Phases that are worth a contraction each: beyond, by large strides with a dilation over several axes, their graph would take longer than their work. */
+const MOST_PHASES = 64;
+
 function towardsX(form: Form, held: Record<ContractSlot, Value>): Value {
   const phases = form.windows.map(phasesOf);
   const given = { ...held, y: inNaturalOrder(held.y, form, "y"), w: inNaturalOrder(held.w, form, "w") };
   if (form.windows.every(({ stride }) => stride === 1)) return inPhases(form, given, phases.map(({ list }) => list[0]!), phases); // biome-ignore format: one line
+  const kernels = phases.reduce((n, { list }) => n * list.filter(({ taps }) => taps > 0).length, 1);
+  if (kernels > MOST_PHASES) return towardsX(...spread(form, given));
   const { order: { x: order, ...orders } = {}, ...rest } = form;
   const interleaved = new Interleaving({ ...rest, order: orders }, given, phases).value();
   return order ? transpose(interleaved, order) : interleaved;
+}
+
+/** The same without strides: zeros between the elements of y. */
+function spread(form: Form, held: Record<ContractSlot, Value>): [Form, Record<ContractSlot, Value>] {
+  const labels = naturalAxes(form, "y").length - form.windows.length;
+  const none = held.y.shape.map(() => 0);
+  const interior = held.y.shape.map((_, d) => (d < labels ? 0 : form.windows[d - labels]!.stride - 1));
+  const windows = form.windows.map((window) => ({ ...window, y: window.stride * (window.y - 1) + 1, stride: 1 }));
+  const { order: { x } = {}, ...rest } = form;
+  return [
+    { ...rest, windows, ...(x ? { order: { x } } : {}) },
+    { ...held, y: pad(held.y, { low: none, high: none, interior, value: 0 }) },
+  ];
 }
 
 /** x of some phases, one entry for each window: its axes are the labels, then for each window the turns, and the phases where there are several. */

@@ -131,6 +131,16 @@ describe("The adjoint of a strided convolution", () => {
     }
   });
 
+  test("has zeros put between elements where its phases would be hundreds of contractions, and is the same", () => {
+    const window = { x: 20, w: 9, y: 2, stride: 9, dilation: 2, pad: 3 };
+    const form: Form = { axes: [{ size: 2, in: ["x", "y"] }, { size: 2, in: ["w", "y"] }, { size: 2, in: ["x", "w"] }], windows: [window, window], order: { x: [2, 0, 3, 1], w: [3, 1, 0, 2], y: [1, 0, 2, 3] }, result: "x" }; // biome-ignore format: one line
+    const { v, inputs } = contraction(form, { x: [20, 2, 20, 2], w: [9, 2, 2, 9], y: [2, 2, 2, 2] });
+    const plain = o.withoutWindows(v);
+    expect(topological([plain]).filter((each) => each.op.kind === "contract").length).toBe(1);
+    const [direct, moved] = evaluate([v, plain], inputs);
+    expect([...moved!].map((n) => n + 0)).toEqual([...direct!].map((n) => n + 0));
+  });
+
   test("is one contraction where all phases have equally many taps.", () => {
     const contractions = (window: Window): number => topological([adjoint(window)]).filter((v) => v.op.kind === "contract").length;
     expect(contractions({ x: 16, w: 4, y: 8, stride: 2, dilation: 1, pad: 1 })).toBe(1);

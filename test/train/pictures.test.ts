@@ -127,7 +127,7 @@ describe("the pictures of a model of images", () => {
   test("the errors it was surest of come in order", async () => {
     const [, errors] = (await svg("linear", "predictions.svg")).split("the errors it was surest of");
     const shares = textsIn(errors!)
-      .flatMap((words) => /^\d, (\d+) %$/.exec(words)?.[1] ?? [])
+      .flatMap((words) => /^(\d+) %$/.exec(words)?.[1] ?? [])
       .map(Number);
     expect(shares.length).toBeGreaterThan(9);
     expect(shares).toEqual(shares.toSorted((a, b) => b - a));

@@ -33,8 +33,8 @@ export async function featureMapsPicture(
 }
 
 /**
- * The outputs of layers that are maps of more than one pixel, but for the image itself, however scaled. Where several layers in a row answer the same
- * shape, as a convolution and what bends its result, the last of them stands for all.
+ * The outputs of layers that are maps of more than one pixel, but for the image itself, however scaled. Where layers after a convolution answer its shape, as
+ * what bends its result does, the last of them stands for all.
  */
 function mapsOf(model: Trainable, form: Form, x: Tensor): Maps[] {
   const found: Maps[] = [];
@@ -46,12 +46,16 @@ function mapsOf(model: Trainable, form: Form, x: Tensor): Maps[] {
     seen.add(output);
     const last = found.at(-1);
     if (!last && channels === form.channels && height === form.side && width === form.side) return;
-    if (String(last?.output.shape) === String(output.shape)) found[found.length - 1] = { layers: [...last!.layers, layer], output };
+    if (String(last?.output.shape) === String(output.shape) && !hasKernel(layer))
+      found[found.length - 1] = { layers: [...last!.layers, layer], output };
     else found.push({ layers: [layer], output });
   };
   watching(layersOf(model), note, () => outputOf(model, x, inference));
   return found;
 }
+
+/** Whether a layer makes maps of its own by a kernel, and does not only change those before it. */
+const hasKernel = ({ layer }: Layer): boolean => typeof layer !== "function" && layer.parameters().some(({ shape }) => shape.length === 4);
 
 async function rowOf(layers: readonly Layer[], output: Tensor): Promise<Part[]> {
   const [, channels, height, width] = output.shape as number[];

@@ -24,7 +24,7 @@ export function predictionsPicture(
   });
   const sure = (seen: Seen): Tile => ({
     ...tile(seen),
-    caption: [`${nameOf(seen.predicted)}, ${Math.round(100 * seen.probability)} %`, `is ${nameOf(seen.actual)}`],
+    caption: [nameOf(seen.predicted), `${Math.round(100 * seen.probability)} %`, `is ${nameOf(seen.actual)}`],
   });
   const size = sizeFor(form.side);
   const names = [...first, ...errors].flatMap(({ predicted, actual }) => [nameOf(predicted).length, nameOf(actual).length]);

@@ -2,25 +2,21 @@
 import type { Access, Bound } from "./expr.ts";
 
 /**
- * An access over axes of its own that reaches at least what `from` reaches where all bounds hold: bounds of one axis leave it where they hold, and each
- * other bound whose form the access moves by becomes one axis, as far as the bound lets it go. Undefined where they never hold.
+ * An access over axes of its own that reaches at least what `from` reaches where all bounds hold: each bound whose form the access moves by becomes
+ * one axis, as far as the bound lets it go. Undefined where they never hold.
  */
 export function clipped(
   from: Access,
-  all: readonly number[],
+  sizes: readonly number[],
   bounds: readonly Bound[],
 ): { readonly access: Access; readonly sizes: readonly number[] } | undefined {
+  let { offset } = from;
   const strides = [...from.strides];
-  const ranges = ownRanges(all, bounds);
-  if (ranges.some(([first, last]) => last < first)) return undefined;
-  const sizes = ranges.map(([first, last]) => last - first + 1);
-  const begin = (of: readonly number[], at: number): number => of.reduce((sum, s, axis) => sum + s * ranges[axis]![0], at);
-  let offset = begin(strides, from.offset);
   const [added, lengths]: [number[], number[]] = [[], []];
-  const fewer = together(bounds.filter((b) => movers(b, all).length !== 1).map((b) => ({ ...b, offset: begin(b.strides, b.offset) })));
+  const fewer = together(bounds);
   for (const b of fewer) {
     const [low, high] = reach(b, sizes);
-    if (high < 0 || low >= b.size) return undefined;
+    if (b.size === 0 || high < 0 || low >= b.size) return undefined;
     // The axis along which nothing else moves says by how much the access moves with the form.
     const own = b.strides.findIndex(
       (s, axis) => s !== 0 && sizes[axis]! > 1 && fewer.every((other) => other === b || other.strides[axis] === 0),
@@ -36,25 +32,6 @@ export function clipped(
     lengths.push(last - first + 1);
   }
   return { access: { ...from, offset, strides: [...strides, ...added] }, sizes: [...sizes, ...lengths] };
-}
-
-/** The axes that a bound's form moves along. */
-const movers = ({ strides }: Bound, sizes: readonly number[]): number[] =>
-  strides.flatMap((s, axis) => (s !== 0 && sizes[axis]! > 1 ? [axis] : []));
-
-/** The first and the last position of each axis at which the bounds that move along it alone hold; the last comes before the first if none does. */
-function ownRanges(sizes: readonly number[], bounds: readonly Bound[]): [first: number, last: number][] {
-  const ranges = sizes.map((size): [number, number] => [0, size - 1]);
-  for (const b of bounds) {
-    const [axis, ...others] = movers(b, sizes);
-    if (axis === undefined || others.length > 0) continue;
-    const stride = b.strides[axis]!;
-    const ends = [-b.offset / stride, (b.size - 1 - b.offset) / stride];
-    const [from, to] = (stride > 0 ? ends : ends.toReversed()) as [number, number];
-    const [first, last] = ranges[axis]!;
-    ranges[axis] = [Math.max(first, Math.ceil(from)), Math.min(last, Math.floor(to))];
-  }
-  return ranges;
 }
 
 /** The smallest and the largest value of a bound's form. */
@@ -74,19 +51,25 @@ export const alwaysHolds = (b: Bound, sizes: readonly number[]): boolean => {
   return low >= 0 && high < b.size;
 };
 
-/** The same bound, on the form whose first stride is positive: 0 ≤ f < size is 0 ≤ size − 1 − f < size. */
-function forwards(b: Bound): Bound {
-  if ((b.strides.find((s) => s !== 0) ?? 1) > 0) return b;
-  return { ...b, offset: b.size - 1 - b.offset, strides: b.strides.map((s) => 0 - s) };
+/** The same bound on a form in the least steps, the first of them positive: 0 ≤ 3·i − 4 < 3 is 0 ≤ i − 2 < 1, and 0 ≤ f < size is 0 ≤ size − 1 − f < size. */
+function simplest({ offset, strides, size }: Bound): Bound {
+  const step = strides.reduce(greatestDivisor, 0) * Math.sign(strides.find((s) => s !== 0) ?? 1);
+  if (step === 0) return { offset, strides, size };
+  const ends = [-offset / step, (size - 1 - offset) / step];
+  const [from, to] = (step > 0 ? ends : ends.toReversed()) as [number, number];
+  const first = Math.ceil(from);
+  return { offset: 0 - first, strides: strides.map((s) => s / step + 0), size: Math.max(0, Math.floor(to) - first + 1) };
 }
 
-/** The same as fewer: bounds on one form, counted forwards or backwards, become the narrowest of them. */
+const greatestDivisor = (a: number, b: number): number => (b === 0 ? Math.abs(a) : greatestDivisor(b, a % b));
+
+/** The same as fewer: bounds on one form, or on multiples of it, counted forwards or backwards, become the narrowest of them. */
 export function together(bounds: readonly Bound[]): Bound[] {
   const parts = new Map<string, { strides: readonly number[]; from: number; to: number }>();
-  for (const { offset, strides, size } of bounds.map(forwards)) {
+  for (const { offset, strides, size } of bounds.map(simplest)) {
     const key = strides.join();
     const { from, to } = parts.get(key) ?? { from: -offset, to: size - offset };
     parts.set(key, { strides, from: Math.max(from, -offset), to: Math.min(to, size - offset) });
   }
-  return [...parts.values()].map(({ strides, from, to }) => ({ offset: -from, strides, size: Math.max(0, to - from) }));
+  return [...parts.values()].map(({ strides, from, to }) => ({ offset: 0 - from, strides, size: Math.max(0, to - from) }));
 }

@@ -59,3 +59,14 @@ test("bounds on one axis leave it the positions at which all of them hold, those
   expect(access.offset + access.strides.reduce((sum, s, axis) => sum + s * (sizes[axis]! - 1), 0)).toBe(Math.max(...inside));
   expect(clipped(from, SIZES, [...bounds, { offset: 0, strides: [1, 0, 0], size: 1 }])).toBeUndefined();
 });
+
+test("bounds on multiples of one form become one", () => {
+  const bounds: Bound[] = [
+    { offset: -1, strides: [1, 0, 1], size: 3 },
+    { offset: -3, strides: [2, 0, 2], size: 3 },
+    { offset: 8, strides: [-3, 0, -3], size: 6 },
+  ];
+  const fewer = together(bounds);
+  expect(fewer).toHaveLength(1);
+  for (const at of points) expect(holds(fewer[0]!, at), String(at)).toBe(bounds.every((b) => holds(b, at)));
+});

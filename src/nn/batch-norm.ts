@@ -1,6 +1,6 @@
 import { batchNorm, batchStatistics } from "../index.ts";
 import { ChannelNorm, type ChannelNormKind, type ChannelNormOptions } from "./channel-norm.ts";
-import type { ChannelShapes } from "./shapes.ts";
+import type { ChannelShapes, ConvolutionShapes } from "./shapes.ts";
 
 const kind = (name: string, ...inputs: string[]): ChannelNormKind => ({
   name,
@@ -32,7 +32,7 @@ export class BatchNorm1d<C extends number = any> extends ChannelNorm<C> {
 
 /** The same over [n, C, h, w]; see `BatchNorm1d`. After a convolution, whose bias it makes needless. */
 export class BatchNorm2d<C extends number = any> extends ChannelNorm<C> {
-  declare readonly shapes?: ChannelShapes<C>;
+  declare readonly shapes?: ConvolutionShapes<C, C, [number, number], "BatchNorm2d">;
 
   constructor(numFeatures: C, options?: ChannelNormOptions) {
     super(kind("BatchNorm2d", "examples, channels, height, width"), numFeatures, options);
@@ -41,7 +41,7 @@ export class BatchNorm2d<C extends number = any> extends ChannelNorm<C> {
 
 /** The same over [n, C, d, h, w]; see `BatchNorm1d`. */
 export class BatchNorm3d<C extends number = any> extends ChannelNorm<C> {
-  declare readonly shapes?: ChannelShapes<C>;
+  declare readonly shapes?: ConvolutionShapes<C, C, [number, number, number], "BatchNorm3d">;
 
   constructor(numFeatures: C, options?: ChannelNormOptions) {
     super(kind("BatchNorm3d", "examples, channels, depth, height, width"), numFeatures, options);

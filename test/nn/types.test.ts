@@ -2,6 +2,9 @@
 import { expect, test } from "vitest";
 import { Generator, type Tensor, zeros } from "../../src/index.ts";
 import {
+  AdaptiveAvgPool2d,
+  AvgPool2d,
+  BatchNorm2d,
   Conv1d,
   Conv2d,
   Conv3d,
@@ -10,11 +13,14 @@ import {
   Dropout,
   Flatten,
   flatten,
+  GroupNorm,
   Identity,
   inference,
   init,
+  LayerNorm,
   Linear,
   LocallyConnected1d,
+  MaxPool2d,
   mse,
   relu,
   Sequential,
@@ -114,4 +120,23 @@ test("losses are scalars unless they are not reduced, and fit where a loss is wa
   const losses: ((output: Tensor, target: Tensor) => Tensor<[]>)[] = [crossEntropy, mse];
   expect(each.shape).toEqual([2]);
   expect(losses.length).toBe(2);
+});
+
+test("pools and normalisation know their channels and axes, and mistakes in a chain of them are red", () => {
+  const images = zeros([8, 1, 12, 12]);
+  const model = init(
+    new Sequential(new Conv2d(1, 4, 3), new BatchNorm2d(4), relu, new MaxPool2d(2), new AdaptiveAvgPool2d(1), new Flatten()),
+    0,
+  );
+  is<[8, number]>()(model.forward(images, inference));
+  is<[8, 1, number, number]>()(new AvgPool2d(2).forward(images));
+  is<[8, 1, 12, 12]>()(init(new LayerNorm(12), 0).forward(images));
+  is<[8, 4, 5]>()(init(new GroupNorm(2, 4), 0).forward(zeros([8, 4, 5])));
+  // @ts-expect-error 4 channels meet 6
+  const wrong = new Sequential(new Conv2d(1, 4, 3), new BatchNorm2d(6));
+  expect(() => init(wrong as Sequential, 0).forward(images as Tensor, inference)).toThrow(/4 channels, the layer was made for 6/);
+  // @ts-expect-error a pool over two axes needs three
+  expect(() => new MaxPool2d(2).forward(zeros([8, 12]))).toThrow(/\[8, 12\]/);
+  // @ts-expect-error batch normalisation needs the mode
+  expect(() => model.forward(images)).toThrow(/needs a mode/);
 });

@@ -1,13 +1,16 @@
 /** What normalisation costs in passes over memory: kernels that read something as large as the input. */
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { sizeOf } from "../../src/core/shape.ts";
 import type { Value } from "../../src/graph/op.ts";
 import { type Kernel, readsOf } from "../../src/kernel/kernel.ts";
 import * as o from "../../src/ops/index.ts";
 import { optimise } from "../../src/passes/index.ts";
+import { WasmRunner } from "../../src/runtime/wasm-runner.ts";
 import { schedule } from "../../src/schedule/index.ts";
 import * as surface from "../../src/surface/index.ts";
 import { gradients } from "../../src/transform/gradients.ts";
+import { wave } from "./against.ts";
+import { runGraph } from "./run.ts";
 
 const f32 = (index: number, ...shape: number[]): Value => o.argument(index, { shape, dtype: "float32" });
 const [weight, bias, mean, variance, kernel] = [f32(1, 32), f32(2, 32), f32(3, 32), f32(4, 32), f32(5, 32, 16, 3, 3)] as const;
@@ -70,4 +73,35 @@ test("Layer and group norms read each row once, and again from the cache: one ke
   expect(passes([surface.layerNorm(rows, 64)], 512 * 64).length).toBe(1);
   const groups = f32(0, 64, 32, 8, 8);
   expect(passes([surface.groupNorm(groups, 8)], sizeOf(groups.shape)).length).toBe(1);
+});
+
+describe("One thread and two give the same bits", () => {
+  const [one, two] = [new WasmRunner({ threads: 1 }), new WasmRunner({ threads: 2 })];
+  afterAll(() => {
+    one.close();
+    two.close();
+  });
+  const pool = { who: "pool", axes: 2, kernelSize: 3, options: { stride: 2, padding: 1 } };
+  const layers: Record<string, (x: Value) => Value> = {
+    "batch norm": (x) => surface.batchNorm(x, { weight, bias }),
+    "group norm": (x) => surface.groupNorm(x, 4, { weight, bias }),
+    "instance norm": (x) => surface.instanceNorm(x, { weight, bias }),
+    "local response norm": (x) => surface.localResponseNorm(x, 5),
+    "max-pool": (x) => surface.maxPool(x, pool),
+    "mean pool": (x) => surface.avgPool(x, pool),
+    "pool of lengths": (x) => surface.lpPool(x, 2, pool),
+    "weighted pool": (x) => surface.weightedAvgPool(x, pool),
+    "adaptive pool": (x) => surface.adaptiveAvgPool(x, { who: "pool", axes: 2, outputSize: [5, 3] }),
+  };
+  test.each(Object.entries(layers))("of a %s and its gradients.", (_, layer) => {
+    const x = f32(0, 33, 32, 13, 11);
+    const y = layer(x);
+    const loss = o.sum(o.square(y), [0, 1, 2, 3]);
+    const wrt = [x, weight, bias];
+    const outputs = [y, ...gradients(loss, wrt).map((g, i) => g ?? o.zerosLike(wrt[i]!))];
+    const data = wrt.map((v, i) => wave(sizeOf(v.shape), i));
+    const [a, b] = [one, two].map((device) => runGraph(device, outputs, data, { threads: "all" }));
+    expect(a!.flat().every(Number.isFinite)).toBe(true);
+    expect(b).toEqual(a);
+  });
 });

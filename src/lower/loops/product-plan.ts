@@ -122,11 +122,13 @@ const DIRECT_TILES = 1;
 function readingOfA(p: Product, tile: Tile, whole: boolean): Reading & { readonly walk: Walk } {
   const bytes = bytesOf(p.dtype);
   if (clipsAlong(p, "m").length > 0) return { packing: "inside", fetch: "apart", walk: "across" };
-  const kept = p.k.length > 1 || stays(p.a.depthStrides[0]! * bytes, Math.min(p.k[0]!, PASS));
-  const across = p.a.rowStride === 1 && p.m >= tile.rows && kept;
+  // Of a sum over several axes, as of windows that overlap, panels would be a multiple of the operand; of one axis they are made once.
+  const windows = p.k.length > 1;
+  const across = p.a.rowStride === 1 && p.m >= tile.rows && (windows || p.n <= FEW_TILES * columnsOf(tile));
   if (across) return { packing: "none", fetch: "apart", walk: "across" };
-  const along = p.a.depthStrides.at(-1) === 1 && p.m >= tile.rows && (tile.rows <= WAYS || (p.a.rowStride * bytes) % WAY_BYTES !== 0);
-  if (along) return { packing: "none", fetch: "apart", walk: "along" };
+  const step = p.a.rowStride * bytes;
+  const fits = windows ? tile.rows <= WAYS || step % WAY_BYTES !== 0 : stays(step, FEW_TILES * tile.rows);
+  if (p.a.depthStrides.at(-1) === 1 && p.m >= tile.rows && fits) return { packing: "none", fetch: "apart", walk: "along" };
   const packing = whole ? "before" : "inside";
   return { packing, fetch: fetchIn(p, "a", packing, tile.lanes), walk: "across" };
 }
@@ -137,8 +139,6 @@ function stays(bytes: number, lines: number): boolean {
   while (b > 0) [a, b] = [b, a % b];
   return (WAY_BYTES / Math.max(64, a)) * WAYS >= lines;
 }
-/** Steps of k between which lines are used again, about. */
-const PASS = 256;
 
 /** Vectors along k need as many steps as they have lanes; what a clip cuts may have fewer. */
 function fetchIn(p: Product, which: "a" | "b", packing: Packing, lanes: number): Fetch {

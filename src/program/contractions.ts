@@ -3,14 +3,14 @@ import { showShape, sizeOf } from "../core/shape.ts";
 import { operationOf } from "../graph/dot.ts";
 import { inputSlots } from "../graph/form.ts";
 import type { Form, Value } from "../graph/op.ts";
-import { type Contraction, labelsOf, type Roles, rolesOf, type Why } from "../schedule/contraction.ts";
+import { type Contraction, labelsOf, type Roles, type Rows, rolesOf, type Why } from "../schedule/contraction.ts";
 
 export interface ExplainedContraction {
   /** "matmul [64, 784] · [100, 784]ᵀ", or "einsum abc,adc->bd [8, 4, 16] · [8, 5, 16]". */
   readonly what: string;
   /** The user's line, where it is known. */
   readonly site: string;
-  /** "tiled product, 64 × 100 sums of 784 terms", or "plain loops". */
+  /** "tiled product, 64 × 100 sums of 784 terms", of convolutions with what the rows of its tiles are, or "plain loops". */
   readonly kernel: string;
   /** Why it is no tiled product; "" where it is one. */
   readonly why: string;
@@ -24,10 +24,20 @@ export function explainContraction(v: Value, contraction: Contraction): Explaine
   return {
     what: whatOf(v, roles),
     site: v.site?.toString() ?? "",
-    kernel: contraction.as === "product" ? `tiled product, ${batch > 1 ? `${batch} × ` : ""}${m} × ${n} sums of ${k} terms` : "plain loops",
+    kernel:
+      contraction.as === "product"
+        ? `tiled product, ${batch > 1 ? `${batch} × ` : ""}${m} × ${n} sums of ${k} terms${ROWS[contraction.rows]}`
+        : "plain loops",
     why: contraction.as === "product" ? "" : WORDS[contraction.why]({ m, n, k, dtype: v.dtype }),
   };
 }
+
+const ROWS: Readonly<Record<Rows, string>> = {
+  matrix: "",
+  images: ", images as rows",
+  pixels: ", pixels as rows",
+  taps: ", taps and channels as rows",
+};
 
 /** A product of matrices as one that could be written so, with its ᵀ; any other contraction with the letters of einsum. */
 function whatOf(v: Value, { batch, k }: Roles): string {

@@ -8,9 +8,18 @@ import { axisForm, Domain, type View } from "./affine.ts";
 /** Why a contraction is no tiled product; `explain` has the words. */
 export type Why = "unoptimised" | "whole numbers" | "vector" | "short sum" | "small";
 
+/**
+ * What the rows of a product's tiles are: rows of a matrix; where it looks through windows, one pixel of many images, whose windows are cut alike by
+ * a border, or pixels of a row; in the gradient of a kernel, taps and channels.
+ */
+export type Rows = "matrix" | "images" | "pixels" | "taps";
+
+/** Images of a batch that are worth being the rows of a tile. */
+export const MANY_IMAGES = 8;
+
 export type Contraction =
-  /** Register tiles; what it reads lies in memory. `alone`: what follows it is no epilogue of it. */
-  | { readonly as: "product"; readonly alone: boolean }
+  /** Register tiles; what it reads lies in memory. */
+  | { readonly as: "product"; readonly rows: Rows }
   /** A reduction in plain loops. */
   | { readonly as: "loops"; readonly why: Why };
 
@@ -44,31 +53,34 @@ const SMALL_PRODUCT = 8192;
 export function planContraction(v: Value): Contraction {
   const form = v.attributes as Form;
   const why = whyLoops(v, form, rolesOf(form));
-  return why ? { as: "loops", why } : { as: "product", alone: givesTaps(v, form) };
+  return why ? { as: "loops", why } : { as: "product", rows: rowsIn(v, form) };
 }
 
-/**
- * Whether windows are cut along axes of the sum, so that the result has their taps: the gradient of a kernel. Its tiles run along taps and
- * channels at once, which lie otherwise in the kernel itself: a kernel of its own puts them there.
- */
-function givesTaps(v: Value, form: Form): boolean {
+function rowsIn(v: Value, form: Form): Rows {
   const sizes = form.axes.map((axis) => axis.size);
-  const domain = new Domain(sizes);
-  domain.frozen = true;
   const { m, n, k } = rolesOf(form);
-  const longest = (axes: readonly number[]): number => axes.reduce((n, axis) => Math.max(n, sizes[axis]!), 0);
-  return v.inputs.some((x, i) => {
-    let view: View | undefined = labelsOf(form, inputSlots(form)[i]!).map(axisForm);
-    for (let source = x; view; source = source.inputs[0]!) {
-      for (const { terms } of view) {
-        const axes = terms.map(([axis]) => axis);
-        const kept = longest(axes.filter((axis) => m.includes(axis) || n.includes(axis)));
-        if (kept > 1 && longest(axes.filter((axis) => k.includes(axis))) > kept) return true;
-      }
-      view = domain.through(source, view);
-    }
-    return false;
-  });
+  const longest = (axes: readonly number[]): number => axes.reduce((most, axis) => Math.max(most, sizes[axis]!), 0);
+  for (const [i, own] of [m, n].entries()) {
+    const windows = viewsThrough(v, form, i).flatMap((view) => view.map(({ terms }) => terms.map(([axis]) => axis)));
+    const [kept, summed] = [own, k].map((role) => windows.map((axes) => longest(axes.filter((axis) => role.includes(axis)))));
+    const cut = windows.flatMap((axes, w) => (kept![w]! > 1 && summed![w]! > 1 ? [{ axes, taps: summed![w]! > kept![w]! }] : []));
+    if (cut.some(({ taps }) => taps)) return "taps";
+    const whole = own.filter((axis) => !cut.some(({ axes }) => axes.includes(axis)));
+    if (cut.length > 0) return longest(whole) >= MANY_IMAGES ? "images" : "pixels";
+  }
+  return "matrix";
+}
+
+/** An operand over the axes of the form, then what it looks at through moves and borders, as far as that can be said. */
+function viewsThrough(v: Value, form: Form, i: number): View[] {
+  const domain = new Domain(form.axes.map((axis) => axis.size));
+  domain.frozen = true;
+  const views: View[] = [labelsOf(form, inputSlots(form)[i]!).map(axisForm)];
+  for (let x = v.inputs[i]!; ; x = x.inputs[0]!) {
+    const source = domain.through(x, views.at(-1)!);
+    if (!source) return views;
+    views.push(source);
+  }
 }
 
 /** Small ones, matrix × vector and integers are loops with a reduction, which fuse with their surroundings. */

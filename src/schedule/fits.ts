@@ -52,7 +52,8 @@ function elementwiseFits(v: Value, cluster: Cluster, views: readonly View[]): bo
 const narrows = (v: Value): boolean => sizeOf(v.shape) === 1 && v.dtype !== "float64" && v.inputs.some((x) => x.dtype === "float64");
 
 function contractionFits(v: Value, cluster: Cluster, views: readonly View[], contraction: Contraction): boolean {
-  if (contraction.as === "product") return !contraction.alone && canBeBase(cluster, views);
+  // Taps and channels lie otherwise in a kernel than in the tiles of its gradient: another kernel puts them there.
+  if (contraction.as === "product") return contraction.rows !== "taps" && canBeBase(cluster, views);
   return !cluster.base && views.length === 1 && reductionFits(v, cluster, views[0]!);
 }
 

@@ -32,10 +32,13 @@ function readBesideLarger({ clusters, home }: Fusion): Value[] {
   return clusters.flatMap((cluster) => {
     const values = cluster.base ? [] : seenBy(cluster).map(({ value }) => value);
     const largest = (of: readonly Value[]): number => Math.max(0, ...of.map((v) => sizeOf(v.shape)));
-    const leaves = largest(values.filter((v) => !home.has(v)));
+    const leaves = largest(values.filter(isStoredLeaf));
     return values.filter((v) => home.has(v) && MUCH * largest([v]) <= leaves);
   });
 }
+
+/** A leaf that is read from memory: positions are counted. */
+const isStoredLeaf = (v: Value): boolean => v.op.kind === "leaf" && v.op.source !== "iota" && sizeOf(v.shape) > 1;
 
 /** Orders that somebody has asked for, where they may be had. */
 export function givenOrders(

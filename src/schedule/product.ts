@@ -8,7 +8,7 @@ import type { Clip, Operand, Product, Store } from "../kernel/kernel.ts";
 import { type AxisGroup, mergeAxes } from "../kernel/merge.ts";
 import type { Affine, View } from "./affine.ts";
 import { type Cluster, operandView } from "./cluster.ts";
-import { labelsOf, rolesOf } from "./contraction.ts";
+import { labelsOf, MANY_IMAGES, rolesOf } from "./contraction.ts";
 import { placed, placedExpr, placedStrides, positionsOf } from "./positions.ts";
 
 /** A product over the axes of its kernel's domain. `a` gives the rows, and axes `m`, `b` the columns, and axes `n`. */
@@ -77,9 +77,6 @@ export const outermostFirst = (axes: readonly number[], strides: readonly number
   const step = (axis: number): number => Math.abs(strides[axis] ?? 0);
   return axes.toSorted((p, q) => step(q) - step(p) || p - q);
 };
-
-/** Images of a batch that are worth being the rows of a tile: the same pixel of each, whose windows are cut alike. */
-const MANY_IMAGES = 8;
 
 export interface Accesses {
   readonly a: Access;

@@ -1,6 +1,21 @@
 /** Typical steps, whose kernels stand in `test/snapshots/kernels`. */
 import { compile, Generator, gradients, hvp, type Tensor, variable, zeros } from "gradus";
-import { crossEntropy, Dropout, Embedding, init, Linear, mse, relu, Sequential, training } from "gradus/nn";
+import {
+  Conv2d,
+  crossEntropy,
+  Dropout,
+  Embedding,
+  Flatten,
+  inference,
+  init,
+  Linear,
+  MaxPool2d,
+  Module,
+  mse,
+  relu,
+  Sequential,
+  training,
+} from "gradus/nn";
 import { adam, sgd } from "gradus/optim";
 import type { Form, Value } from "../../src/graph/op.ts";
 import { printKernels } from "../../src/kernel/print-kernels.ts";
@@ -50,6 +65,56 @@ function convolution(): Made {
   const loss = o.sum(o.mul(y, y), [0, 1, 2, 3]);
   return values([loss, ...graphGradients(loss, [image, filters])]);
 }
+
+/** A step of gradient descent for classes of images. */
+function ofImages(model: Sequential<any>, shape: readonly number[]): Made {
+  const optimizer = sgd(init(model, 0).parameters(), { lr: 0.1 });
+  const step = (images: Tensor, labels: Tensor): Tensor => {
+    const loss = crossEntropy(model.forward(images, inference), labels);
+    optimizer.minimize(loss);
+    return loss as Tensor;
+  };
+  return compiled(step, [x(...shape), classes(shape[0]!)]);
+}
+
+const lenet = (): Made =>
+  ofImages(
+    new Sequential(
+      new Conv2d(1, 32, 5), relu, new MaxPool2d(2),
+      new Conv2d(32, 64, 5), relu, new MaxPool2d(2),
+      new Flatten(), new Linear(1024, 512), relu, new Linear(512, 10),
+    ),
+    [64, 1, 28, 28],
+  ); // biome-ignore format: a line for each stage
+
+/** Large windows in large steps, of images with three channels. */
+const firstLayer = (): Made =>
+  ofImages(
+    new Sequential(new Conv2d(3, 64, 11, { stride: 4, padding: 2 }), relu, new MaxPool2d(3, { stride: 2 }), new Flatten(), new Linear(2304, 10)),
+    [16, 3, 55, 55],
+  ); // biome-ignore format: one call
+
+class Residual extends Module {
+  readonly first = new Conv2d(16, 16, 3, { padding: 1 });
+  readonly second = new Conv2d(16, 16, 3, { padding: 1 });
+  forward(input: Tensor): Tensor {
+    return relu(this.second.forward(relu(this.first.forward(input as never) as Tensor) as never).add(input as never) as Tensor) as Tensor;
+  }
+}
+
+const residual = (): Made =>
+  ofImages(new Sequential(new Conv2d(3, 16, 3, { padding: 1 }), relu, new Residual() as any, new Flatten(), new Linear(4096, 10)), [7, 3, 16, 16]); // biome-ignore format: one call
+
+const grouped = (): Made =>
+  ofImages(
+    new Sequential(
+      new Conv2d(3, 32, 3, { padding: 1 }), relu,
+      new Conv2d(32, 64, 5, { padding: 2, groups: 2 }), relu,
+      new Conv2d(64, 32, 3, { stride: 2, padding: 1, groups: 2 }), relu,
+      new Flatten(), new Linear(2048, 10),
+    ),
+    [9, 3, 16, 16],
+  ); // biome-ignore format: a line for each stage
 
 function mlp(): Made {
   const model = init(new Sequential(new Linear(784, 100), relu, new Linear(100, 10)), 0);
@@ -152,6 +217,10 @@ export const STEPS: Readonly<Record<string, () => Made>> = {
   "batch-statistics": batchStatistics,
   attention,
   convolution,
+  "lenet-step": lenet,
+  "first-layer-step": firstLayer,
+  "residual-step": residual,
+  "grouped-step": grouped,
   "embedding-step": embedding,
   "guarded-adam": guarded,
   "hessian-vector-product": hessianVector,

@@ -1,4 +1,4 @@
-import { compile, einsum, explain, Generator, gradients, type Tensor, tensor, variable, zeros } from "gradus";
+import { compile, conv2d, einsum, explain, Generator, gradients, type Tensor, tensor, variable, zeros } from "gradus";
 import { crossEntropy, Dropout, init, Linear, mse, relu, Sequential, training } from "gradus/nn";
 import { adam, sgd } from "gradus/optim";
 import { describe, expect, test } from "vitest";
@@ -93,6 +93,20 @@ describe("what a training step is made of", () => {
     );
     const swapped = (x: Tensor, y: Tensor) => einsum("mlk,nkl->mn", x, y);
     expect(await whys(swapped, [zeros([40, 5, 20]), zeros([40, 20, 5])])).toBe("");
+  });
+
+  test("of a convolution it is said what the rows of its tiles are, forwards and for both gradients", async () => {
+    const kernels = async (images: number): Promise<string[]> => {
+      const [w, v] = [variable(zeros([16, 8, 3, 3])), variable(zeros([8, 16, 3, 3]))];
+      const step = (x: Tensor): unknown => {
+        const y = conv2d(conv2d(x, w, { padding: 1 }).relu(), v, { padding: 1 });
+        return gradients(y.pow(2).sum() as Tensor<[]>, [w, v]);
+      };
+      const { contractions } = await explain(compile(step as never, { device: "wasm" }) as never, zeros([images, 8, 12, 12]) as never);
+      return contractions.map(({ kernel }) => kernel.replace(/^.*terms, /, ""));
+    };
+    expect(new Set(await kernels(8))).toEqual(new Set(["images as rows", "taps and channels as rows"]));
+    expect(new Set(await kernels(7))).toEqual(new Set(["pixels as rows", "taps and channels as rows"]));
   });
 
   test("a line is known however deep the layer lies in chains", async () => {

@@ -26,9 +26,9 @@ const COMBINE: Partial<Record<string, (a: Value, b: Value) => Value>> = { sum: a
 export const splits: readonly Rule[] = [
   {
     name: "split",
-    doc: "sum(x[n]) → sum(sum(x[blocks, 16384])) + sum(the rest), and so product, max, min and Σ x·w, for n ≥ 65536 and fewer than 64 results; blocks of about 2048 for n ≥ 16384 and 8 to 4096",
+    doc: "sum(x[n]) → sum(sum(x[blocks, 16384])) + sum(the rest), and so product, max, min and Σ x·w, for n ≥ 65536 and fewer than 64 results; blocks of about 2048 for n ≥ 16384 and 8 to 4096, and along one label where Σ x·w is no product of matrices",
     apply(v) {
-      if (v.op.kind === "contract") return splitContraction(v);
+      if (v.op.kind === "contract") return splitContraction(v) ?? splitByLabel(v);
       const found = reductionOf(v);
       if (!found || !COMBINE[found.op.combine]) return null;
       const length = sizeOf(found.axes.map((d) => found.x.shape[d]!));
@@ -112,6 +112,31 @@ function splitContraction(v: Value): Value | null {
   const [from, count] = [blocks * chunk, size - blocks * chunk];
   const rest = labelled([names(left), names(right)], names(out), [part(a, left, from, count), part(b, right, from, count)], "contract");
   return add(sum(main, [0]), rest);
+}
+
+/**
+ * Σ x·w, where no matrices are multiplied, as a sum of sums, one for each position of a label: the weights of a convolution channel by channel have
+ * few results, each of a whole batch of images.
+ */
+function splitByLabel(v: Value): Value | null {
+  const { form, a, b } = contractionOf(v)!;
+  const results = sizeOf(v.shape);
+  if (form.windows.length > 0 || results < SOME.least || results >= SOME.results) return null;
+  const [left, right, out] = [...inputSlots(form), form.result].map((slot) => slotAxes(form, slot).map((axis) => axis.index)) as [
+    number[],
+    number[],
+    number[],
+  ];
+  const sizeAt = (label: number): number => form.axes[label]!.size;
+  const rows = (own: readonly number[], other: readonly number[]): number =>
+    sizeOf(own.filter((label) => out.includes(label) && !other.includes(label)).map(sizeAt));
+  if (Math.min(rows(left, right), rows(right, left)) > 1) return null;
+  const summed = left.filter((label) => right.includes(label) && !out.includes(label));
+  const length = sizeOf(summed.map(sizeAt));
+  const chosen = summed.find((label) => sizeAt(label) >= FEWEST_BLOCKS && length >= sizeAt(label) * SHORTEST_BLOCK);
+  if (chosen === undefined || length * results < SOME.length * SOME.least) return null;
+  const names = (labels: readonly number[]): string[] => labels.map(String);
+  return sum(labelled([names(left), names(right)], names([chosen, ...out]), [a, b], "contract"), [0]);
 }
 
 /** Reduced axes that stand next to each other as one: [2, 3, 4, 5] over 1, 2 → [2, 12, 5] over 1. */

@@ -3,6 +3,7 @@ import { sizeOf } from "../../core/shape.ts";
 import type { Expr } from "../../kernel/expr.ts";
 import { accessesOf, nodesOf } from "../../kernel/kernel.ts";
 import type { Nest } from "./axes.ts";
+import { isWorthCopying } from "./repack.ts";
 
 /**
  * The axis for lanes: the one along which the fewest vectors are loaded and stored, scattered ones counting element by element, and the fewest
@@ -10,6 +11,7 @@ import type { Nest } from "./axes.ts";
  */
 export function chooseLane(nest: Nest, lanes: number): number {
   const accesses = accessesOf(nest);
+  const written = new Set(nest.stores.map((s) => s.to.buffer));
   const reductions = nodesOf(nest).filter((e) => e.op === "reduce");
   const lastOuter = nest.outer.lastIndexOf(true);
   const outerPoints = nest.sizes.reduce((n, d, a) => (nest.outer[a] ? n * d : n), 1);
@@ -17,13 +19,15 @@ export function chooseLane(nest: Nest, lanes: number): number {
   const costAlong = (axis: number): number => {
     const full = nest.sizes[axis]! / (Math.ceil(nest.sizes[axis]! / lanes) * lanes) || 1;
     let cost = 0;
-    for (const { strides } of accesses) {
+    for (const access of accesses) {
+      const { strides } = access;
       const stride = strides[axis]!;
       const inside = strides.some((s, a) => s !== 0 && !nest.outer[a]);
       const times = inside ? points : outerPoints;
       // Outside the reduction's loop nothing runs in lanes where the lanes are the reduction's.
       if (!nest.outer[axis] && !inside) cost += times;
-      else if (stride === 0 || stride === 1) cost += times / lanes / full;
+      else if (stride === 0 || stride === 1 || (!written.has(access.buffer) && isWorthCopying(access, axis, nest.sizes)))
+        cost += times / lanes / full;
       else cost += times * SCATTERED;
     }
     if (nest.outer[axis]) return cost + (axis === lastOuter ? 0 : 0.01);

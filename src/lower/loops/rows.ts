@@ -28,6 +28,7 @@ import type { LoopContext } from "./machine.ts";
 import { chooseLane, chooseParallel, workOf } from "./order.ts";
 import { asBounds, type Form, formsOf } from "./positions.ts";
 import { accumulator } from "./reduction.ts";
+import { repacked } from "./repack.ts";
 import { operationToVec } from "./repeat.ts";
 import { ROW, worthKeeping } from "./row-cache.ts";
 import { asLane, laneOf } from "./scalar.ts";
@@ -38,13 +39,20 @@ const MOST_SIDE_BY_SIDE = 24;
 
 export function lowerRows(kernel: Rows, context: LoopContext): Lowered {
   const roots = asBounds(expand(rootsOf(kernel)), [...kernel.outer, ...kernel.inner]);
-  const nest = simplify(withRoots(kernel, roots));
-  const emitter = new RowsEmitter(nest, context);
+  const simple = simplify(withRoots(kernel, roots));
+  const lanes = lanesFor(simple, context);
+  const lane = chooseLane(simple, lanes);
+  const { nest, copies } = repacked(simple, lane, ({ buffer }, elements) => {
+    const dtype = context.dtypeOf(buffer);
+    return context.allocate(elements * bytesOf(dtype), dtype);
+  });
+  const emitter = new RowsEmitter(nest, context, lane, lanes);
   const { module, blocks } = emitter.emitKernel();
   const reads = readsBelow(rootsOf(nest)).map((a) => a.buffer);
   return {
     threadBytes: emitter.threadBytes,
     calls: [
+      ...copies.flatMap((copy) => lowerRows(copy, context).calls.map((call) => ({ ...call, label: "pack" }))),
       {
         code: { key: keyOf(module), module },
         arguments: emitter.block.words,
@@ -55,6 +63,12 @@ export function lowerRows(kernel: Rows, context: LoopContext): Lowered {
       },
     ],
   };
+}
+
+/** As many lanes as a vector has of the widest type. */
+function lanesFor(nest: Nest, { machine, dtypeOf }: LoopContext): number {
+  const wide = nodesOf(nest).some((e) => e.dtype === "float64") || accessesOf(nest).some((a) => dtypeOf(a.buffer) === "float64");
+  return machine.vectorBytes / (wide ? 8 : 4);
 }
 
 class RowsEmitter {
@@ -74,14 +88,12 @@ class RowsEmitter {
   private readonly openPasses = new Map<number, number>();
   private passes = 0;
 
-  constructor(nest: Nest, context: LoopContext) {
+  constructor(nest: Nest, context: LoopContext, lane: number, lanes: number) {
     this.nest = nest;
     this.context = context;
     const nodes = nodesOf(nest);
-    const wide = nodes.some((e) => e.dtype === "float64") || accessesOf(nest).some((a) => context.dtypeOf(a.buffer) === "float64");
-    const lanes = context.machine.vectorBytes / (wide ? 8 : 4);
     const sizes = nest.sizes.map((n, a) => this.block.size(n, `n${a}`));
-    this.loops = new Loops({ block: this.block, context, lane: chooseLane(nest, lanes), lanes, sizes });
+    this.loops = new Loops({ block: this.block, context, lane, lanes, sizes });
     this.bounds = new Bounds(this.loops, this.block, nest.sizes);
     this.free = freeAxes(nodes);
     this.forms = formsOf(rootsOf(nest), nest.sizes.length);

@@ -46,4 +46,5 @@ export { Flatten, Identity } from "./simple.ts";
 export { Standardize, type StandardizeOptions, standardized } from "./standardize.ts";
 export type { LoadOptions, LoadReport } from "./state.ts";
 export { type SummaryOptions, summary } from "./summary.ts";
+export { Fold, Unfold } from "./unfold.ts";
 export * from "./weighted-pooling.ts";

@@ -19,3 +19,4 @@ export * from "./normalise.ts";
 export * from "./pad.ts";
 export * from "./pool.ts";
 export * from "./reduce.ts";
+export * from "./unfold.ts";

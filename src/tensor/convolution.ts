@@ -157,6 +157,38 @@ function local(who: string, axes: number, operands: Operands, options: LocalOpti
   }, who);
 }
 
+/** How a window slides over images. */
+export type UnfoldOptions = Pick<ConvolutionOptions, "stride" | "padding" | "dilation">;
+
+/**
+ * What lies under a window at each of its positions, as columns: a convolution is a product of its kernels with them.
+ *
+ * Shapes: x [..., c, h, w] → [..., c · kh · kw, positions], positions row by row.
+ *
+ * @throws ShapeError for a window that does not fit; ArgumentError for options that are none
+ * @example unfold(image, 16, { stride: 16 })   // [3, 224, 224] → [768, 196]: patches of an image
+ */
+export function unfold(x: Tensor, kernelSize: PerAxis, options: UnfoldOptions = {}): Tensor {
+  return atUserLine(() => {
+    checkOptions("unfold", options, ["stride", "padding", "dilation"]);
+    return derived(surface.unfold(nodeOf(x, "unfold"), { ...options, kernelSize }), [x]);
+  }, "unfold");
+}
+
+/**
+ * The adjoint of `unfold`: columns put where they lie in an image, and added up where windows overlap.
+ *
+ * Shapes: x [..., c · kh · kw, positions] → [..., c, h, w], where [h, w] is the output size.
+ *
+ * @throws ShapeError for columns that are not of such an image; ArgumentError for options that are none
+ */
+export function fold(x: Tensor, outputSize: PerAxis, kernelSize: PerAxis, options: UnfoldOptions = {}): Tensor {
+  return atUserLine(() => {
+    checkOptions("fold", options, ["stride", "padding", "dilation"]);
+    return derived(surface.fold(nodeOf(x, "fold"), outputSize, { ...options, kernelSize }), [x]);
+  }, "fold");
+}
+
 /**
  * Convolution along all axes, (a ∗ b)[t] = Σ a[i] · b[t − i], the second flipped: it is commutative, and associative where all of it is kept. Goodfellow, Bengio and
  * Courville 2016, equations 9.3 to 9.5; of sequences NumPy's `convolve`.

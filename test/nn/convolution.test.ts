@@ -20,6 +20,7 @@ import {
   ConvTranspose2d,
   ConvTranspose3d,
   Flatten,
+  Fold,
   functionalCall,
   init,
   Linear,
@@ -29,6 +30,7 @@ import {
   relu,
   Sequential,
   summary,
+  Unfold,
 } from "../../src/nn/index.ts";
 import { sgd } from "../../src/optim/index.ts";
 import { type Case, checkCase, fixture } from "./fixtures.ts";
@@ -170,6 +172,17 @@ describe("A locally connected layer", () => {
   });
 });
 
+test("Unfold and Fold put an image together again, each element as often as windows hold it", async () => {
+  const x = new Generator(0).uniform([2, 3, 5, 6], -4, 4).floor() as Tensor;
+  const model = new Sequential(new Unfold(2), new Fold([5, 6], 2));
+  const times = model.forward(x.mul(0).add(1) as Tensor);
+  expect((await times.at(0, 0).array()) as unknown).toEqual([[1, 2, 2, 2, 2, 1], ...[0, 1, 2].map(() => [2, 4, 4, 4, 4, 2]), [1, 2, 2, 2, 2, 1]]); // biome-ignore format: rows
+  expect(await model.forward(x).array()).toEqual(await x.mul(times).array());
+  const patches = new Sequential(new Unfold(2, { stride: 2 }), new Fold(6, 2, { stride: 2 }));
+  const even = new Generator(1).normal([3, 6, 6]) as Tensor;
+  expect(await patches.forward(even).array()).toEqual(await even.array());
+});
+
 describe("A convolution refuses, naming the layer, what it is and what to write,", () => {
   const refusals: readonly [what: string, f: () => unknown, says: RegExp][] = [
     ["another number of channels", () => new Conv2d(3, 6, 5).forward(zeros([2, 1, 8, 8]) as Tensor), /^Conv2d: the input is \[2, 1, 8, 8\].*\n {2}why: it has 1 channel, the layer was made for 3\n {2}help: write new Conv2d\(1, 6, 5\)/], // biome-ignore format: a table
@@ -197,6 +210,9 @@ describe("A convolution refuses, naming the layer, what it is and what to write,
     ["images of another size than it has kernels for", () => new LocallyConnected2d(3, 6, [8, 9], 4).forward(zeros([2, 3, 9, 9]) as Tensor), /^LocallyConnected2d: the input is \[2, 3, 9, 9\].*\n {2}why: it is 9 in size, the layer was made for \[8, 9\]\n {2}help: write new LocallyConnected2d\(3, 6, 9, 4\)/], // biome-ignore format: a table
     ["groups of what is connected locally", () => new LocallyConnected2d(4, 4, 8, 4, { groups: 2 } as object), /^LocallyConnected2d: there is no option "groups"/], // biome-ignore format: a table
     ["kernels for other positions", () => locallyConnected1d(zeros([2, 3, 9]), zeros([4, 6, 3, 3])), /^locallyConnected1d: the weight \[4, 6, 3, 3\] has kernels for \[6\] positions.*\n {2}why: the input \[2, 3, 9\] has \[7\]/], // biome-ignore format: a table
+    ["a window of nothing", () => new Unfold(0), /^Unfold: the kernel size is 0/],
+    ["an image of nothing", () => new Fold([0, 4], 2), /^Fold: the output size is \[0, 4\]/],
+    ["groups of a window", () => new Unfold(2, { groups: 2 } as object), /^Unfold: there is no option "groups"/],
     ["several tensors", () => (new Conv2d(3, 6, 3) as any).forward(zeros([3, 4, 4]), zeros([3, 4, 4])), /^Conv2d: forward takes one tensor/], // biome-ignore format: a table
   ];
   for (const [what, f, says] of refusals) test(what, () => expect(f).toThrow(says));

@@ -10,6 +10,7 @@ import {
   convTranspose2d,
   convTranspose3d,
   correlate,
+  fold,
   Generator,
   gradcheck,
   gradgradcheck,
@@ -17,11 +18,12 @@ import {
   jvp,
   type Tensor,
   tensor,
+  unfold,
   vjp,
   vmap,
   zeros,
 } from "../../src/index.ts";
-import { fixture } from "../nn/fixtures.ts";
+import { checkCase, fixture, type Case as PyTorchCase } from "../nn/fixtures.ts";
 import { randomNumbers } from "../ops/samples.ts";
 
 const CONV = [conv1d, conv2d, conv3d];
@@ -152,6 +154,30 @@ describe("Two sequences", () => {
     expect(() => convolve(zeros([2]), zeros([2]), "all" as "full")).toThrow(
       /^convolve: the mode is "all".*\n {2}help: "full", "same" or "valid"/,
     );
+  });
+});
+
+describe("Columns of what lies under a window", () => {
+  const { columns } = fixture("conv.json") as { columns: PyTorchCase[] };
+  for (const c of columns) {
+    const { outputSize, kernelSize, ...options } = c.options;
+    test(`are PyTorch's, with gradients: ${c.name} ${JSON.stringify(c.options)}`, () =>
+      checkCase(c, ({ x }) => (c.name === "fold" ? fold(x!, outputSize, kernelSize, options) : unfold(x!, kernelSize, options))));
+  }
+
+  test("make a convolution a product, with axes in front of the channels or none", async () => {
+    const rng = new Generator(0);
+    const [x, w] = [whole([2, 2, 3, 7, 6], rng), whole([4, 3, 2, 3], rng)];
+    const y = w.reshape([4, 18]).matmul(unfold(x, [2, 3], { stride: 2 }));
+    expect(await numbers(y)).toEqual(await numbers(conv2d(x, w, { stride: 2 })));
+    expect(unfold(zeros([3, 224, 224]), 16, { stride: 16 }).shape).toEqual([768, 196]);
+    expect(fold(zeros([0, 12, 9]), 4, 2).shape).toEqual([0, 3, 4, 4]);
+  });
+
+  test("are refused where they are none of such an image", () => {
+    expect(() => fold(zeros([2, 13, 9]), 4, 2)).toThrow(/^fold: the input is \[2, 13, 9\].*\n {2}why: it is \[…, channels · 4, 9\]/);
+    expect(() => unfold(zeros([4, 4]), 2)).toThrow(/^unfold: the input is \[4, 4\]/);
+    expect(() => unfold(zeros([1, 4, 4]), 5)).toThrow(/^unfold: a kernel that reaches over 5 does not fit into axis 1/);
   });
 });
 

@@ -45,7 +45,7 @@ export class NativeRunner implements Runner {
     if (heap.shared) this.shim.useLargePages(new Uint8Array(heap.memory.buffer), heap.maximumBytes);
     const { registers } = this.compiler.toolchain;
     // Two vectors for each row of the tile, and some left for operands.
-    const tile = { rows: registers === 32 ? 8 : 6, vectors: 2, nested: true };
+    const tile = { rows: registers === 32 ? 14 : 6, vectors: 2, nested: true };
     this.target = loopTarget({ vectorBytes: vectorBytes ?? this.compiler.vectorBytes, tile, depth: 256 });
   }
 

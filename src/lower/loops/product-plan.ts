@@ -180,22 +180,23 @@ function cut(tiles: { m: number; n: number }, most: { m: number; n: number }, ne
   return { m, n };
 }
 
-/** The target's tile, or one with fewer rows where few rows would leave it half empty. */
+/** The target's tile, or one with fewer rows: where its last one would be half empty, and where rows of A compete for the cache. */
 function chooseTile(p: Product, machine: Machine): Tile {
   const { rows, vectors } = machine.tile;
   const lanes = machine.vectorBytes / bytesOf(p.dtype);
-  const whole = { dtype: p.dtype, lanes, rows, vectors };
-  if (p.m > 3 * rows) return whole;
-  let best = whole;
+  const inPlace = p.a.depthStrides.at(-1) === 1 && (p.a.rowStride * bytesOf(p.dtype)) % WAY_BYTES === 0;
+  let best: Tile = { dtype: p.dtype, lanes, rows, vectors };
   let least = Number.POSITIVE_INFINITY;
-  for (let r = Math.min(rows, p.m); r >= 1; r--) {
+  for (let r = Math.min(inPlace ? Math.min(rows, WAYS) : rows, p.m); r >= 1; r--) {
     const v = r <= 2 && p.n >= 2 * vectors * lanes ? 2 * vectors : vectors;
-    // Fewer sums than two multipliers with a latency of four take leave them idle.
-    const cost = (Math.ceil(p.m / r) * Math.max(r * v, 8)) / v;
-    if (cost < least) [best, least] = [{ ...whole, rows: r, vectors: v }, cost];
+    // Fewer sums than two multipliers with a latency of four take leave them idle; each step of k loads its part of B once more.
+    const cost = (Math.ceil(p.m / r) * (Math.max(r * v, 8) + LOADING * v)) / v;
+    if (cost < least) [best, least] = [{ ...best, rows: r, vectors: v }, cost];
   }
   return best;
 }
+/** What loading a step's part of B costs, in rows. */
+const LOADING = 1;
 
 /** The product with A and B in each other's place where that makes stores contiguous, or tiles much fuller; clips may move along m, not n. */
 export function oriented(p: Product, machine: Machine): Product {

@@ -48,7 +48,7 @@ const FEWEST = 32;
 /** Tiles along each side of an image: of fewer, too much lies outside. */
 const SIDE = 4;
 /** Tiles for which transforming the weights costs little, where that is done at every run. */
-const WORTH_WEIGHTS = 96;
+const WORTH_WEIGHTS = 32;
 
 /** The axis along which the windows' rows (k = 0) or columns (k = 1) move, one step for each tap. */
 function imageAxis(p: Product, k: number, steps: readonly number[], sizes: readonly number[]): ImageAxis | undefined {

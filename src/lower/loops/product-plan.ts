@@ -180,14 +180,14 @@ function cut(tiles: { m: number; n: number }, most: { m: number; n: number }, ne
   return { m, n };
 }
 
-/** The target's tile, or one with fewer rows: where its last one would be half empty, and where rows of A compete for the cache. */
+/** The target's tile, or one with fewer rows: where its last one would be half empty, and where rows of A lie far apart: few such streams are read ahead. */
 function chooseTile(p: Product, machine: Machine): Tile {
   const { rows, vectors } = machine.tile;
   const lanes = machine.vectorBytes / bytesOf(p.dtype);
-  const inPlace = p.a.depthStrides.at(-1) === 1 && (p.a.rowStride * bytesOf(p.dtype)) % WAY_BYTES === 0;
+  const far = p.a.depthStrides.at(-1) === 1 && Math.abs(p.a.rowStride * bytesOf(p.dtype)) >= WAY_BYTES;
   let best: Tile = { dtype: p.dtype, lanes, rows, vectors };
   let least = Number.POSITIVE_INFINITY;
-  for (let r = Math.min(inPlace ? Math.min(rows, WAYS) : rows, p.m); r >= 1; r--) {
+  for (let r = Math.min(far ? Math.min(rows, WAYS) : rows, p.m); r >= 1; r--) {
     const v = r <= 2 && p.n >= 2 * vectors * lanes ? 2 * vectors : vectors;
     // Fewer sums than two multipliers with a latency of four take leave them idle; each step of k loads its part of B once more.
     const cost = (Math.ceil(p.m / r) * (Math.max(r * v, 8) + LOADING * v)) / v;

@@ -118,6 +118,9 @@ const LONG = 8192;
 /** Where so few tiles use it, reading B where it stands costs less than packing it. */
 const DIRECT_TILES = 1;
 
+/** Lines of each row for which the first cache should have a place, where its rows are read in place. */
+const ROW_LINES = 3;
+
 /** Where rows of A are next to each other, or k, it is read where it stands, unless its lines would put each other out of the cache. */
 function readingOfA(p: Product, tile: Tile, whole: boolean): Reading & { readonly walk: Walk } {
   const bytes = bytesOf(p.dtype);
@@ -127,7 +130,7 @@ function readingOfA(p: Product, tile: Tile, whole: boolean): Reading & { readonl
   const across = p.a.rowStride === 1 && p.m >= tile.rows && (windows || p.n <= FEW_TILES * columnsOf(tile));
   if (across) return { packing: "none", fetch: "apart", walk: "across" };
   const step = p.a.rowStride * bytes;
-  const fits = windows ? tile.rows <= WAYS || step % WAY_BYTES !== 0 : stays(step, FEW_TILES * tile.rows);
+  const fits = windows ? tile.rows <= WAYS || step % WAY_BYTES !== 0 : stays(step, ROW_LINES * tile.rows);
   if (p.a.depthStrides.at(-1) === 1 && p.m >= tile.rows && fits) return { packing: "none", fetch: "apart", walk: "along" };
   const packing = whole ? "before" : "inside";
   return { packing, fetch: fetchIn(p, "a", packing, tile.lanes), walk: "across" };

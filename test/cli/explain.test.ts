@@ -42,7 +42,7 @@ async function refused(...words: string[]): Promise<string> {
 describe("gradus explain", () => {
   test("prints layers with the functions between them, and operations forward and backward apart", async () => {
     const out = await printed("explain", "xor", "--device", "wasm");
-    expect(out).toMatch(/0 \(Linear\) {2}\[4, 8\] +24\n {2}1 \(tanh\) {4}\[4, 8\]\n/);
+    expect(out).toMatch(/0 \(Linear\) {2}\[4, 8\] +24 +160 +128\n {2}1 \(tanh\) {4}\[4, 8\] +32 +128\n/);
     expect(out).toMatch(
       /on a batch of 4, \[4, 2\]\n.*operations {2}planned memory\n *forward +\d+ +[\d,]+ bytes\n *backward +\d+\n *update +\d+\n *in all +[\d,]+ +/,
     );

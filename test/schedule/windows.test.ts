@@ -149,6 +149,15 @@ describe("A contraction over windows", () => {
     );
   });
 
+  test("has them for batches and channels around the widths of tiles.", { tags: ["slow"], timeout: 300_000 }, () => {
+    const sides = [4, 5].map((size) => ({ size, kernel: 3, stride: 1, dilation: 1, before: 1, after: 1 }));
+    for (const batch of [1, 7, 8, 9])
+      for (const channels of [1, 3, 30, 97]) {
+        const { values, args } = contractions({ batch, channels, out: 19, windows: sides }, SLOTS);
+        expect(difference(wasm, values, args), `${batch} images of ${channels} channels`).toBe(undefined);
+      }
+  });
+
   test("has them however its operands and what is computed of it lie in memory.", { tags: ["slow"], timeout: 300_000 }, () => {
     fc.assert(
       fc.property(images, fc.constantFrom(...SLOTS), fc.infiniteStream(fc.nat(1000)), (c, result, draw) => {

@@ -1,7 +1,7 @@
 /** What a training loop weighs in a page. */
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { build } from "esbuild";
+import { build, type Metafile } from "esbuild";
 
 export interface PageSize {
   /** Bytes of what a page loads at once, minified; and zipped at the highest level. */
@@ -33,18 +33,27 @@ export async function pageSize(folder: string): Promise<PageSize> {
     metafile: true,
     logLevel: "silent",
   });
-  const page = outputFiles.find(({ path }) => path.endsWith("stdin.js"))!;
-  const [, { inputs }] = Object.entries(metafile.outputs).find(([path]) => path.endsWith("stdin.js"))!;
+  const names = loadedWith(metafile.outputs, Object.keys(metafile.outputs).find((path) => path.endsWith("stdin.js"))!);
+  const loaded = names.map((name) => outputFiles.find(({ path }) => path.endsWith(`/${name}`))!);
+  const inputs = names.flatMap((name) => Object.entries(metafile.outputs[name]!.inputs));
   const folders = new Map<string, number>();
-  for (const [path, { bytesInOutput }] of Object.entries(inputs)) {
+  for (const [path, { bytesInOutput }] of inputs) {
     const place = /dist\/src\/((?:(?:kernel|lower)\/)?\w+)\//.exec(path)?.[1] ?? "page";
     folders.set(place, (folders.get(place) ?? 0) + bytesInOutput);
   }
   return {
-    bytes: page.contents.length,
-    zipped: gzipSync(page.contents, { level: 9 }).length,
-    text: page.text,
+    bytes: loaded.reduce((sum, { contents }) => sum + contents.length, 0),
+    zipped: loaded.reduce((sum, { contents }) => sum + gzipSync(contents, { level: 9 }).length, 0),
+    text: loaded.map(({ text }) => text).join("\n"),
     warnings: warnings.map(({ text }) => text),
     folders: [...folders].sort((a, b) => b[1] - a[1]),
   };
+}
+
+/** A file of a bundle, and all that it imports outright: what a page waits for. */
+function loadedWith(outputs: Metafile["outputs"], name: string, found: string[] = []): string[] {
+  if (found.includes(name)) return found;
+  found.push(name);
+  for (const { path, kind } of outputs[name]!.imports) if (kind === "import-statement" && outputs[path]) loadedWith(outputs, path, found);
+  return found;
 }

@@ -4,6 +4,7 @@ import type { Dataset, Labelled } from "../data/index.ts";
 import { drawGraph } from "./graph.ts";
 import { type CheckedOn, checkedOnOf, type HeldOut, holdOut, tooFew } from "./held-out.ts";
 import type { Options } from "./options.ts";
+import { drawPictures } from "./pictures/index.ts";
 import { placeOf, prepare, trainerOf } from "./prepare.ts";
 import { Recorder } from "./recorder.ts";
 import { runCurves } from "./run-curves.ts";
@@ -43,8 +44,6 @@ export async function runFit(folder: RunFolder, settings: TrainSettings, events:
   if (ended === "aborted") return { status: "interrupted", records, scores: records.at(-1)?.validation ?? {} };
   const scores = await score(model, parts.test, { loss, metrics: recipe.metrics, ...place });
   const status = ended === "stopped early" ? ended : "done";
-  // What draws images is loaded where there are some.
-  const { drawPictures } = await import("./pictures/index.ts");
   const pictures = await drawPictures(folder, { ...prepared, test: parts.test }, place);
   return { status, records, scores, pictures, bestEpoch: stopping ? records.at(-1)?.bestEpoch : undefined };
 }

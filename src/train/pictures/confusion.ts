@@ -7,7 +7,7 @@ const MOST_NAMED = 30;
 const RIGHT = "#0072b2";
 
 /** How often each class was taken for each: rows are true, columns predicted. Below it, what was confused most. */
-export function confusionPicture(name: string, { counts, classes }: Confusion, examples: string): string {
+export function confusionPicture(name: string, { counts, classes }: Confusion, examples: string): Promise<string> {
   const n = classes.length;
   const right = classes.reduce((sum, _, k) => sum + counts[k * n + k]!, 0);
   const all = counts.reduce((sum, count) => sum + count, 0);
@@ -72,7 +72,7 @@ function cells({ counts, classes }: Confusion): Part {
 }
 
 /** Many classes as an image, a pixel or more for each pair. */
-function dots({ counts, classes }: Confusion): Part {
+function dots({ counts, classes }: Confusion): Promise<Part> {
   const n = classes.length;
   const sums = rowSums({ counts, classes });
   const image = plane(

@@ -74,7 +74,7 @@ async function rowOf(layers: readonly Layer[], output: Tensor): Promise<Part[]> 
       namesOf(layers),
       `${shown} of ${width} × ${height}, ${range[0] < 0 ? `${low} (blue) to ${high} (orange)` : `${low} (black) to ${high} (white)`}`,
     ),
-    grid(tiles, { columns: columnsFor(size, GAP, count), size, gap: GAP }),
+    await grid(tiles, { columns: columnsFor(size, GAP, count), size, gap: GAP }),
   ];
 }
 

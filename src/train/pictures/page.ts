@@ -21,9 +21,9 @@ export const textAt = (x: number, y: number, words: string, more = ""): string =
 export const tidy = (x: number): string => String(Math.round(x * 10) / 10);
 
 /** The parts, under a title. */
-export function pageOf(title: string, parts: readonly Part[]): string {
+export async function pageOf(title: string, parts: readonly (Part | Promise<Part>)[]): Promise<string> {
   let top = 40;
-  const body = parts.map((part) => {
+  const body = (await Promise.all(parts)).map((part) => {
     const drawn = `<g transform="translate(0 ${tidy(top)})">${part.body}</g>`;
     top += part.height;
     return drawn;
@@ -64,7 +64,7 @@ export interface GridOptions {
 const LINE = 14;
 
 /** Images in rows, one PNG in all, with captions and the wrong ones framed. All images have the size of the first. */
-export function grid(tiles: readonly Tile[], { columns, size, gap = 8 }: GridOptions): Part {
+export async function grid(tiles: readonly Tile[], { columns, size, gap = 8 }: GridOptions): Promise<Part> {
   if (tiles.length === 0) return { height: 0, body: "" };
   const shown = tiles.map(({ image }) => resized(image, size));
   const { width, height } = shown[0]!;
@@ -97,7 +97,7 @@ export function grid(tiles: readonly Tile[], { columns, size, gap = 8 }: GridOpt
   });
   return {
     height: rows * rowHeight + 8,
-    body: `<image x="${MARGIN}" y="4" width="${all.width}" height="${all.height}" style="image-rendering:pixelated" href="${dataUrl(all)}"/>${words.join("")}`,
+    body: `<image x="${MARGIN}" y="4" width="${all.width}" height="${all.height}" style="image-rendering:pixelated" href="${await dataUrl(all)}"/>${words.join("")}`,
   };
 }
 

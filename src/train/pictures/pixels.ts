@@ -1,5 +1,5 @@
 /** Images as pixels in colour: from numbers by a scale, to another size, into one PNG. */
-import { encode } from "fast-png";
+import { encodePng } from "../../io/index.ts";
 
 /** Red, green, blue, 0 to 255, row by row. */
 export interface Pixels {
@@ -114,8 +114,8 @@ export function placed(
 }
 
 /** The image as a PNG that stands in a picture's own text. */
-export function dataUrl({ width, height, rgb }: Pixels): string {
-  const bytes = encode({ width, height, channels: 3, data: new Uint8Array(rgb.buffer) });
+export async function dataUrl({ width, height, rgb }: Pixels): Promise<string> {
+  const bytes = await encodePng({ width, height, channels: 3, data: new Uint8Array(rgb.buffer) });
   let text = "";
   for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
   return `data:image/png;base64,${btoa(text)}`;

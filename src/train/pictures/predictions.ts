@@ -15,7 +15,7 @@ const columnsOf = (size: number, longestName: number): number =>
 export function predictionsPicture(
   name: string,
   { form, confusion: { classes }, first, errors }: Pick<Survey, "form" | "confusion" | "first" | "errors">,
-): string {
+): Promise<string> {
   const nameOf = (label: number): string => classes[label] ?? String(label);
   const tile = (seen: Seen): Tile => ({
     image: imageOf(seen.values, form),
@@ -30,7 +30,7 @@ export function predictionsPicture(
   const names = [...first, ...errors].flatMap(({ predicted, actual }) => [nameOf(predicted).length, nameOf(actual).length]);
   const columns = columnsOf(size, Math.max(0, ...names));
   const whole = (seen: readonly Seen[]): readonly Seen[] => seen.slice(0, Math.floor(seen.length / columns) * columns || seen.length);
-  const block = (seen: readonly Seen[], to: (seen: Seen) => Tile): Part => grid(seen.map(to), { columns, size });
+  const block = (seen: readonly Seen[], to: (seen: Seen) => Tile): Promise<Part> => grid(seen.map(to), { columns, size });
   const shown = whole(first);
   const wrong = shown.filter(isWrong).length;
   return pageOf(`${name}: what the model takes test images for`, [

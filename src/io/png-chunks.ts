@@ -13,6 +13,8 @@ export interface PngParts {
   /** Bits of a number. */
   readonly depth: number;
   readonly colour: number;
+  /** Whether the pixels come in the seven passes of Adam7. */
+  readonly interlaced: boolean;
   /** The bytes of the header. */
   readonly header: Uint8Array;
   /** Red, green and blue of each colour, where pixels are numbers of colours. */
@@ -91,7 +93,10 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
   return out;
 }
 
-function headerOf({ type, data }: PngChunk, who: string): Pick<PngParts, "width" | "height" | "depth" | "colour" | "unpacked"> {
+function headerOf(
+  { type, data }: PngChunk,
+  who: string,
+): Pick<PngParts, "width" | "height" | "depth" | "colour" | "interlaced" | "unpacked"> {
   if (type !== "IHDR" || data.length !== 13)
     throw new FormatError(`${who}: damaged PNG`, {
       why: `it begins with ${JSON.stringify(type)} of ${data.length} bytes, not with its header`,
@@ -111,19 +116,32 @@ function headerOf({ type, data }: PngChunk, who: string): Pick<PngParts, "width"
       why: content === 0 ? "each side has at least one pixel" : `at most ${MAX_CONTENT} bytes and ${MAX_PIXELS} pixels are read`,
       help: content === 0 ? undefined : "make it smaller",
     });
-  if (interlace === 1 && depth < 8)
-    throw new FormatError(`${who}: an interlaced PNG of ${depth} ${depth === 1 ? "bit" : "bits"}`, { help: "save it without interlacing" });
-  return { width, height, depth, colour, unpacked: content };
+  return { width, height, depth, colour, interlaced: interlace === 1, unpacked: content };
 }
 
 /** A row begins at a byte, with the number of its filter. */
 const passBytes = (width: number, height: number, bits: number): number => (Math.ceil((width * bits) / 8) + 1) * height;
 
-const interlacedBytes = (width: number, height: number, bits: number): number =>
-  ADAM7.reduce((sum, [x, y, across, down]) => {
+/** A pass of an interlaced picture: its pixels are a picture of `columns` × `rows`, and stand at x + across · i, y + down · j in the whole one. */
+interface PngPass {
+  readonly x: number;
+  readonly y: number;
+  readonly across: number;
+  readonly down: number;
+  readonly columns: number;
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** The passes that have pixels, in the order of the file. */
+export const passesOf = (width: number, height: number, bits: number): PngPass[] =>
+  ADAM7.flatMap(([x, y, across, down]) => {
     const [columns, rows] = [Math.ceil((width - x) / across), Math.ceil((height - y) / down)];
-    return columns > 0 && rows > 0 ? sum + passBytes(columns, rows, bits) : sum;
-  }, 0);
+    return columns > 0 && rows > 0 ? [{ x, y, across, down, columns, rows, bytes: passBytes(columns, rows, bits) }] : [];
+  });
+
+const interlacedBytes = (width: number, height: number, bits: number): number =>
+  passesOf(width, height, bits).reduce((sum, { bytes }) => sum + bytes, 0);
 
 /** All chunks up to the last one. */
 function chunksOf(bytes: Uint8Array, who: string): PngChunk[] {

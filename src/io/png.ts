@@ -5,7 +5,7 @@ import type { decode as Decode, DecodedPng } from "fast-png";
 import { ArgumentError, FormatError, show } from "../core/errors.ts";
 import { nodeModule } from "../core/host.ts";
 import { MAX_PIXELS, type Picture } from "./picture.ts";
-import { type PngParts, pngParts } from "./png-chunks.ts";
+import { type PngParts, passesOf, pngParts } from "./png-chunks.ts";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 
@@ -114,18 +114,43 @@ function storedPng(header: Uint8Array, content: Uint8Array): Uint8Array {
 
 function pictureOf(decode: typeof Decode, parts: PngParts, content: Uint8Array, who: string): Picture {
   const { width, height, colour, depth, palette, transparency } = parts;
-  let read: DecodedPng["data"];
+  let values: Picture["data"];
   try {
-    read = decode(storedPng(parts.header, content)).data;
+    values = valuesOf(decode, parts, content);
   } catch (cause) {
     throw damaged(who, cause);
   }
-  const values = depth < 8 ? unpackedBits(read, { width, height, depth }) : (read as Picture["data"]);
   if (palette) return { width, height, ...withPalette(values, palette, transparency, who) };
   const channels = CHANNELS[colour] as Picture["channels"];
   // Fewer bits become eight: the brightest is 255.
   const data = depth < 8 ? values.map((value) => (value * 255) / (2 ** depth - 1)) : values;
   return transparency ? { width, height, ...withClear({ values, data, channels }, transparency) } : { width, height, channels, data };
+}
+
+/** The numbers of the pixels, as they stand in the file. */
+function valuesOf(decode: typeof Decode, { header, width, height, depth, interlaced }: PngParts, content: Uint8Array): Picture["data"] {
+  const read = (of: Uint8Array, rows: Uint8Array): DecodedPng["data"] => decode(storedPng(of, rows)).data;
+  if (depth >= 8) return read(header, content) as Picture["data"];
+  if (!interlaced) return unpackedBits(read(header, content), { width, height, depth });
+  // fast-png reads interlaced pixels of whole bytes only. Each pass is a picture of its own, and read as one.
+  const out = new Uint8Array(width * height);
+  let from = 0;
+  for (const { x, y, across, down, columns, rows, bytes } of passesOf(width, height, depth)) {
+    const packed = read(headerOfPass(header, columns, rows), content.subarray(from, from + bytes));
+    const pass = unpackedBits(packed, { width: columns, height: rows, depth });
+    for (let j = 0; j < rows; j++) for (let i = 0; i < columns; i++) out[(y + down * j) * width + x + across * i] = pass[j * columns + i]!;
+    from += bytes;
+  }
+  return out;
+}
+
+function headerOfPass(header: Uint8Array, columns: number, rows: number): Uint8Array {
+  const out = header.slice();
+  const view = new DataView(out.buffer);
+  view.setUint32(0, columns);
+  view.setUint32(4, rows);
+  out[12] = 0;
+  return out;
 }
 
 /** The numbers of a pixel by colour type (11.2.2). */

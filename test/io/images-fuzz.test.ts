@@ -33,6 +33,8 @@ function corpus(): Uint8Array[] {
   const kinds = [
     spec(0, 1),
     spec(0, 4),
+    spec(0, 2, true),
+    spec(3, 4, true),
     spec(0, 8, true),
     spec(0, 16),
     spec(2, 8),

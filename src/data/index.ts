@@ -7,6 +7,7 @@ export { type DigitImages, drawDigits } from "./digits.ts";
 export { DownloadError, type DownloadProgress, type SourceOptions } from "./download.ts";
 export { ImageDataset, type ImageFilesOptions, imageFiles } from "./image-dataset.ts";
 export { type ImageFolderOptions, imageFolder } from "./image-folder.ts";
+export { type ImageTableOptions, imageTable } from "./image-table.ts";
 export { type DigitsOptions, digits, FASHION_CLASSES, fashionMnist, type ImagesOptions, mnist } from "./images.ts";
 export type { BatchOptions } from "./order.ts";
 export { PENDULUM_INPUTS, type PendulumOptions, pendulum } from "./pendulum.ts";

@@ -38,11 +38,9 @@ function flopsOf(v: Value): number {
     case "serial":
       return sizeOf(v.inputs[0]!.shape);
     case "contract": {
-      const { axes, windows, result } = v.attributes as Form;
-      const summed = axes.filter((a) => !a.in.includes(result)).reduce((n, a) => n * a.size, 1);
-      // A window relation has three sides; two of them are free.
-      const taps = windows.reduce((n, w) => n * (result === "y" ? w.w : result === "w" ? w.y : Math.ceil(w.w / w.stride)), 1);
-      return 2 * sizeOf(v.shape) * summed * taps;
+      const { axes, windows } = v.attributes as Form;
+      // A window relation has three sides, two of which are free: whichever is wanted, there is a product for each element of y under each of w.
+      return 2 * axes.reduce((n, { size }) => n * size, 1) * windows.reduce((n, { w, y }) => n * w * y, 1);
     }
     case "indexed":
       return v.op.mode === "scatterAdd" ? sizeOf(v.inputs[2]!.shape) : 0;

@@ -1,15 +1,28 @@
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ArgumentError, FormatError } from "../../src/core/errors.ts";
-import { type BatchOptions, type ImageDataset, type ImageFolderOptions, imageFiles, imageFolder } from "../../src/data/index.ts";
+import {
+  type BatchOptions,
+  channelMoments,
+  type ImageDataset,
+  type ImageFolderOptions,
+  type ImageTableOptions,
+  imageFiles,
+  imageFolder,
+  imageTable,
+} from "../../src/data/index.ts";
 import { Generator, type Tensor } from "../../src/index.ts";
 import { encodePng } from "../../src/io/index.ts";
 import { crossEntropy, Flatten, init, Linear, RandomCrop, RandomHorizontalFlip, Sequential, Standardize } from "../../src/nn/index.ts";
 import { sgd } from "../../src/optim/index.ts";
 import { accuracy, fit as learn, predict, score, Trainer } from "../../src/train/index.ts";
+
+const DATA = process.env.GRADUS_DATA ?? new URL("../../../shared/data", import.meta.url).pathname;
+const SAMPLE = `${DATA}/cifar10-png-sample`;
 
 let folder: string;
 beforeEach(async () => {
@@ -257,6 +270,49 @@ describe("a list of images", () => {
 
   test("of no files is refused", async () => {
     await expect(imageFiles([], [])).rejects.toThrow(/no files/);
+  });
+});
+
+describe("a table of images", () => {
+  const table = async (text: string, options: ImageTableOptions = {}): Promise<ImageDataset> => {
+    await writeFile(join(folder, "labels.csv"), text);
+    return imageTable(folder, join(folder, "labels.csv"), options);
+  };
+  beforeEach(async () => {
+    for (let i = 1; i <= 3; i++) await write(`${i}.png`, 10 * i);
+  });
+
+  test("names files and classes, with or without names of columns and endings", async () => {
+    const data = await table("2.png,frog\n1.png,cat\n3.png,frog\n");
+    expect(data.classes).toEqual(["cat", "frog"]);
+    expect(await shadesOf(data, 3)).toEqual([[[1, 20], [0, 10], [1, 30]]]); // biome-ignore format: pairs
+    const named = await table("label,id\nfrog,2\ncat,1\n", { file: "id", label: "label", ending: ".png", classes: ["frog", "cat", "dog"] });
+    expect(await shadesOf(named, 3)).toEqual([[[0, 20], [1, 10]]]); // biome-ignore format: pairs
+  });
+
+  test.each<[string, string, ImageTableOptions, RegExp]>([
+    ["a row without a class", "1.png,\n", {}, /line 1: there is no class/],
+    ["one column", "1.png\n", {}, /line 1: there is no class/],
+    ["a name that leads out of the folder", "1.png,a\n../../etc/passwd,a\n", {}, /line 2: "\.\.\/\.\.\/etc\/passwd" leads out/],
+    ["an absolute name", "/etc/passwd,a\n", {}, /leads out/],
+    ["a class that is not given", "1.png,a\n2.png,b\n", { classes: ["a"] }, /line 2: no such class: "b"/],
+    ["a column that is missing", "id,label\n1,a\n", { file: "name", label: "label" }, /no column "name"[\s\S]*id, label/],
+    ["half of the columns", "id,label\n1,a\n", { file: "id" }, /name both columns/],
+    ["a file that is missing", "9.png,a\n", {}, /9\.png: there is no such file/],
+    ["no rows", "", {}, /no files/],
+  ])("with %s is refused", async (_, text, options, message) => {
+    await expect(table(text, options)).rejects.toThrow(message);
+  });
+
+  test.skipIf(!existsSync(SAMPLE))("reads real ones", async () => {
+    const data = await imageTable(`${SAMPLE}/train`, `${SAMPLE}/trainLabels.csv`);
+    expect([data.size, data.classes.length, ...data.shape]).toEqual([200, 10, 3, 32, 32]);
+    const { mean, std } = await channelMoments(data);
+    // CIFAR-10's are 0.491, 0.482, 0.447 and 0.247, 0.243, 0.262.
+    [0.491, 0.482, 0.447].forEach((value, c) => {
+      expect(Math.abs(mean[c]! - value)).toBeLessThan(0.04);
+    });
+    for (const value of std) expect(value).toBeCloseTo(0.25, 1);
   });
 });
 

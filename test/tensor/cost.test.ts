@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { conv2d, cost, ones, tensor } from "../../src/index.ts";
+import { conv2d, convTranspose2d, cost, ones, tensor } from "../../src/index.ts";
 
 test("a product costs a multiplication and an addition for each term, an elementwise function one for each element, moves nothing", () => {
   const x = ones([4, 3]);
@@ -22,4 +22,18 @@ test("what several tensors share counts once, and what is given, with all that i
   expect(cost([a, b], x)).toEqual({ flops: 20, bytes: 80 });
   expect(cost(a, [a])).toEqual({ flops: 0, bytes: 0 });
   expect(cost(tensor([1, 2]))).toEqual({ flops: 0, bytes: 0 });
+});
+
+test("a convolution's adjoint costs what the convolution does, whatever its stride and padding", () => {
+  const down = (stride: number, padding: number): number => cost(conv2d(ones([2, 4, 9, 9]), ones([6, 4, 3, 3]), { stride, padding })).flops;
+  for (const [stride, padding] of [
+    [1, 0],
+    [1, 1],
+    [2, 1],
+  ] as const) {
+    // biome-ignore format: pairs
+    const size = (9 + 2 * padding - 3) / stride + 1;
+    const up = cost(convTranspose2d(ones([2, 6, size, size]), ones([6, 4, 3, 3]), { stride, padding })).flops;
+    expect(up).toBe(down(stride, padding));
+  }
 });

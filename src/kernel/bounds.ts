@@ -17,12 +17,8 @@ export function clipped(
   for (const b of fewer) {
     const [low, high] = reach(b, sizes);
     if (b.size === 0 || high < 0 || low >= b.size) return undefined;
-    // The axis along which nothing else moves says by how much the access moves with the form.
-    const own = b.strides.findIndex(
-      (s, axis) => s !== 0 && sizes[axis]! > 1 && fewer.every((other) => other === b || other.strides[axis] === 0),
-    );
-    if (own < 0) continue;
-    const scale = strides[own]! / b.strides[own]!;
+    const scale = movedBy(strides, b, sizes, fewer);
+    if (scale === undefined) continue;
     const [first, last] = [Math.max(0, low), Math.min(b.size - 1, high)];
     b.strides.forEach((s, axis) => {
       strides[axis]! -= scale * s;
@@ -32,6 +28,15 @@ export function clipped(
     lengths.push(last - first + 1);
   }
   return { access: { ...from, offset, strides: [...strides, ...added] }, sizes: [...sizes, ...lengths] };
+}
+
+/** By how much an access moves with a bound's form: as it does along an axis where nothing else moves, or along all of the form's if they agree. */
+function movedBy(steps: readonly number[], { strides }: Bound, sizes: readonly number[], all: readonly Bound[]): number | undefined {
+  const axes = [...strides.keys()].filter((axis) => strides[axis] !== 0 && sizes[axis]! > 1);
+  const own = axes.find((axis) => all.every((other) => other.strides === strides || other.strides[axis] === 0));
+  const scales = axes.map((axis) => steps[axis]! / strides[axis]!);
+  if (own !== undefined) return steps[own]! / strides[own]!;
+  return scales.every((scale) => scale === scales[0]) ? scales[0] : undefined;
 }
 
 /** The smallest and the largest value of a bound's form. */

@@ -70,3 +70,17 @@ test("bounds on multiples of one form become one", () => {
   expect(fewer).toHaveLength(1);
   for (const at of points) expect(holds(fewer[0]!, at), String(at)).toBe(bounds.every((b) => holds(b, at)));
 });
+
+test("a bound on the form that an access moves by holds it, whatever other forms of the same axes are bound", () => {
+  const from: Access = { buffer: 0, offset: 4, strides: [2, 2, 0] };
+  const bounds: Bound[] = [
+    { offset: 0, strides: [2, 1, 0], size: 9 },
+    { offset: -1, strides: [1, 1, 0], size: 2 },
+  ];
+  for (const order of [bounds, bounds.toReversed()]) {
+    const { access, sizes } = clipped(from, SIZES, order)!;
+    const reach = access.strides.reduce((sum, s, axis) => sum + s * (sizes[axis]! - 1), access.offset);
+    const inside = points.filter((at) => bounds.every((b) => holds(b, at))).map(([i, j]) => 4 + 2 * i! + 2 * j!);
+    expect([access.offset, reach]).toEqual([Math.min(...inside), Math.max(...inside)]);
+  }
+});

@@ -39,7 +39,9 @@ export function conv1d(x: Tensor, weight: Tensor, options: ConvolutionOptions = 
 
 /**
  * Slides kernels over the last two axes; see `conv1d`. Where that is faster, 3×3 kernels of many channels are multiplied in Winograd's form F(2×2, 3×3)
- * (Lavin and Gray 2016), which is as accurate for finite numbers; ±∞ or NaN in x reaches a square of 16 results where 9 read it. `optimize: 0` is without.
+ * (Lavin and Gray 2016), whose sums are of up to four neighbours first: as accurate where those are of like size, while one beside which they vanish rounds
+ * all 9 results that read it, whatever its weight there, and one beyond a quarter of the largest float overflows. ±∞ or NaN in x reaches a square of 16
+ * results where 9 read it. `optimize: 0` is without.
  *
  * Shapes: x [..., in, h, w], weight [out, in / groups, kh, kw], result [..., out, h', w'].
  *

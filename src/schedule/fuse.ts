@@ -11,7 +11,7 @@ import { hasBorder, isCostly, isFilled, isLeaf, isSlow, isSpread, sourcesOf } fr
 import { Cluster, type Demand, goThroughTheSame, type Piece, walkedBy } from "./cluster.ts";
 import { type Contraction, planContraction } from "./contraction.ts";
 import { fits } from "./fits.ts";
-import { cutsSums } from "./product.ts";
+import { cutsRows, cutsSums } from "./product.ts";
 
 export interface Fusion {
   /** In no particular order. */
@@ -164,9 +164,23 @@ class Fuser implements Fusion {
   private leftAfterBorders(v: Value, demands: readonly Demand[]): readonly Demand[] | undefined {
     if (v.op.kind !== "place" || v.op.fill(v.attributes) !== 0) return demands;
     const [inside, others] = [[] as Demand[], [] as Demand[]];
-    for (const [, here] of byCluster(demands)) (here.every((d) => readsInside(v, d)) ? inside : others).push(...here);
+    for (const [, here] of byCluster(demands)) (here.every((d) => this.readsInside(v, d)) ? inside : others).push(...here);
     for (const [cluster, here] of byCluster(inside)) this.put(v, cluster, here);
     return others.length === 0 && inside.length > 0 && !this.inMemory.has(v) ? undefined : others;
+  }
+
+  /**
+   * Whether a product reads the input of a border in its place: every bound then says from which term to which its sums go. Rows of tiles of
+   * which each is cut elsewhere would have to be packed one element at a time: for them the border is stored.
+   */
+  private readsInside(v: Value, { cluster, want, view }: Demand): boolean {
+    if (!cluster.base || want !== "load") return false;
+    const sum = { k: cluster.viewsOf(cluster.base)[0]!.inner, sizes: cluster.domain.sizes };
+    const from = cluster.domain.sourceOf(v, view);
+    const bounds = from?.map((form, axis) => ({ form, size: v.inputs[0]!.shape[axis]! }));
+    if (!bounds?.every((bound) => cutsSums(bound, sum))) return false;
+    const contraction = this.contractions.get(cluster.base);
+    return (contraction?.as === "product" && contraction.rows === "images") || !cutsRows(bounds, from!, sum);
   }
 
   // ---- moves
@@ -306,14 +320,6 @@ class Fuser implements Fusion {
   private readersOf(v: Value, demands: readonly Demand[]): Demand[] {
     return [...demands, ...(this.aliasReaders.get(v) ?? [])];
   }
-}
-
-/** Whether a product can read the input of a border in its place: every bound then says from which term to which its sums go. */
-function readsInside(v: Value, { cluster, want, view }: Demand): boolean {
-  if (!cluster.base || want !== "load") return false;
-  const sum = { k: cluster.viewsOf(cluster.base)[0]!.inner, sizes: cluster.domain.sizes };
-  const from = cluster.domain.sourceOf(v, view);
-  return from?.every((form, axis) => cutsSums({ form, size: v.inputs[0]!.shape[axis]! }, sum)) ?? false;
 }
 
 /** All of what a cluster computes, as it is. */

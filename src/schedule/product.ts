@@ -147,6 +147,15 @@ type Cut = Omit<Clip, "run">;
 export const cutsSums = (bound: Bound, sum: Pick<Sum, "k" | "sizes">): boolean =>
   isMet(bound, sum) || termsOf(bound, sum).filter(([axis]) => sum.k.includes(axis)).length === 1;
 
+/** Whether a bound moves with the longest axis along which an operand gives rows. */
+export function cutsRows(bounds: readonly Bound[], view: View, sum: Pick<Sum, "k" | "sizes">): boolean {
+  const own = view.flatMap(({ terms }) => terms.map(([axis]) => axis)).filter((axis) => !sum.k.includes(axis));
+  const longest = Math.max(0, ...own.map((axis) => sum.sizes[axis]!));
+  return bounds.some(
+    (bound) => !isMet(bound, sum) && termsOf(bound, sum).some(([axis]) => own.includes(axis) && sum.sizes[axis] === longest),
+  );
+}
+
 const termsOf = ({ form }: Bound, { sizes }: Pick<Sum, "sizes">): Affine["terms"] => form.terms.filter(([axis]) => sizes[axis] !== 1);
 
 function isMet(bound: Bound, sum: Pick<Sum, "sizes">): boolean {

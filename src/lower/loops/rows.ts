@@ -36,6 +36,7 @@ import { Loops, type Scope } from "./scopes.ts";
 
 /** Operations up to which several vectors are computed together: their values stay in registers. */
 const MOST_SIDE_BY_SIDE = 24;
+const ROWS_TOGETHER = 4;
 
 export function lowerRows(kernel: Rows, context: LoopContext): Lowered {
   const roots = asBounds(expand(rootsOf(kernel)), [...kernel.outer, ...kernel.inner]);
@@ -146,9 +147,26 @@ class RowsEmitter {
    */
   private sideBySide(): number {
     const { lane, lanes } = this.loops;
+    if (this.rowsTogether) return ROWS_TOGETHER;
     if (lane < 0 || !this.nest.outer[lane] || this.nest.sizes[lane]! < 2 * lanes || this.reductions.length === 0) return 1;
     const steps = outsideReductions(rootsOf(this.nest)).length + outsideReductions(this.reductions.map((r) => r.of)).length;
     return steps > MOST_SIDE_BY_SIDE ? 1 : this.nest.sizes[lane]! < 4 * lanes ? 2 : 4;
+  }
+
+  /**
+   * Whether several rows are summed at once, the lanes along each: as many streams from memory, which are read ahead of one another.
+   */
+  private get rowsTogether(): boolean {
+    const { lane } = this.loops;
+    const { nest, reductions } = this;
+    const row = nest.outer.lastIndexOf(true);
+    if (lane < 0 || nest.outer[lane] || row < 0 || nest.sizes[row]! < 2 * ROWS_TOGETHER || this.kept.size > 0) return false;
+    const simple = reductions.every(
+      (r) => r.over.includes(lane) && !givesPosition(r.combine) && !reductions.some((q) => q !== r && isPartOf(q, r.of)),
+    );
+    const nodes = nodesOf(nest);
+    const plain = nodes.every((e) => e.op !== "inside" && e.op !== "inRange" && (e.op !== "load" || !e.within));
+    return simple && plain && reductions.length === 1 && nodes.length <= MOST_SIDE_BY_SIDE;
   }
 
   // ---- expressions
@@ -370,7 +388,7 @@ class RowsEmitter {
     const light =
       inLanes && together.length <= 2 && outsideReductions(together.map((r) => r.of)).filter((e) => e.op !== "reduce").length <= 16;
     const ordered = together.some((r) => givesPosition(r.combine));
-    const unroll = light && !ordered ? 4 : 1;
+    const unroll = !light || ordered ? 1 : this.rowsTogether ? 2 : 4;
     const accumulators = together.map((r) => accumulator(r, unroll, inLanes, (lane) => vec(this.loops.names.fresh("acc"), lane)));
     this.prepare(together.map((r) => r.of));
     const skipped = this.bounds.skipped(together);

@@ -77,19 +77,31 @@ export class Loops {
     const [axis, ...rest] = axes;
     if (axis === undefined) return body(0);
     const [from, to] = range(axis);
-    if (axis !== this.lane) return this.loop(axis, from, to, 1, 1, () => this.over(rest, range, unroll, body));
-    const inside = rest.length === 0 ? body : () => this.over(rest, range, 1, body);
-    const W = this.lanes;
-    const length = this.scope.lines.int(isub(to, from), "length");
-    const whole = this.scope.lines.int(isub(to, irem(length, W)), "whole");
+    const last = rest.length === 0;
+    const copies = last ? unroll : 1;
+    // Vectors are unrolled along the lanes only, copies of a loop's body along whichever axis is the last.
+    const inside = last ? body : () => this.over(rest, range, axis === this.lane ? 1 : unroll, body);
+    const end = (step: number, name: string): Int => this.rangeEnd(axis, [from, to], step, name);
+    const W = axis === this.lane ? this.lanes : 1;
+    const whole = W > 1 || axis === this.lane ? end(W, "whole") : to;
     let start = from;
-    if (unroll > 1 && rest.length === 0) {
-      const many = this.scope.lines.int(isub(to, irem(length, W * unroll)), "many");
-      this.loop(axis, from, many, W, unroll, body);
-      start = many;
+    if (copies > 1) {
+      start = end(W * copies, "many");
+      this.loop(axis, from, start, W, copies, body);
     }
     this.loop(axis, start, whole, W, 1, inside);
-    this.remainder(axis, whole, this.scope.lines.int(isub(to, whole), "rest") as IntLocal, inside);
+    if (axis === this.lane) this.remainder(axis, whole, this.ofRange(axis, [from, to], "rest", () => isub(to, whole)) as IntLocal, inside);
+  }
+
+  /** Where the last whole step of a range ends. */
+  private rangeEnd(axis: number, [from, to]: [Int, Int], step: number, name: string): Int {
+    return this.ofRange(axis, [from, to], name, () => isub(to, irem(isub(to, from), step)));
+  }
+
+  /** A number that depends on a range of an axis: computed once if the range is all of it. */
+  private ofRange(axis: number, [from, to]: [Int, Int], name: string, make: () => Int): Int {
+    const all = from === 0 && to === this.sizes[axis];
+    return all ? this.once(`${name} of ${axis}`, this.scopes[0]!, make, name) : this.scope.lines.int(make(), name);
   }
 
   private loop(axis: number, from: Int, to: Int, step: number, copies: number, body: (copy: number) => void): void {

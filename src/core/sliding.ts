@@ -118,3 +118,11 @@ export function countWindows(who: string, shape: Shape, axis: number, window: Sl
     help: `a larger input, a smaller kernel, or padding of ${Math.ceil((span - size) / 2)}`,
   });
 }
+
+/** What to write where the last axis has the channels that are missing before those of space, as other libraries lay images out; or nothing. */
+export function channelsFirst(shape: Shape, axes: number, channels: number): string | undefined {
+  const lead = shape.length - axes - 1;
+  if (lead < 0 || shape.at(-1) !== channels) return;
+  const order = [...Array.from({ length: lead }, (_, i) => i), shape.length - 1, ...Array.from({ length: axes }, (_, i) => lead + i)];
+  return `channels come before the axes of space: x.permute(${showShape(order)}) is ${showShape(order.map((d) => shape[d]!))}`;
+}

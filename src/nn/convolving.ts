@@ -3,7 +3,7 @@ import { ArgumentError, ShapeError, show } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
 import { type Shape, sameShape, showShape, sizeOf } from "../core/shape.ts";
 import { atUserLine, takeSite } from "../core/site.ts";
-import { slidings, transposedSlidings } from "../core/sliding.ts";
+import { channelsFirst, slidings, transposedSlidings } from "../core/sliding.ts";
 import type { DType, Padding, PerAxis, Tensor, Variable } from "../index.ts";
 import { checkInput, checkSize } from "./arguments.ts";
 import { symmetricByFan } from "./initializers.ts";
@@ -114,7 +114,8 @@ function checkShape(who: string, { inChannels, outChannels, kernelSize, inputSiz
         : `it has ${counted(channels)}, the layer was made for ${inChannels}`,
     help: grey
       ? `x.unsqueeze(1) is ${showShape(shape.toSpliced(1, 0, 1))}, of one channel each`
-      : `write new ${who}(${[channels, outChannels, ...sizes].join(", ")}), or reshape the input`,
+      : (channelsFirst(shape, axes, inChannels) ??
+        `write new ${who}(${[channels, outChannels, ...sizes].join(", ")}), or reshape the input`),
   });
 }
 

@@ -1,7 +1,7 @@
 /** Convolutions: contractions whose forms have windows. Goodfellow, Bengio and Courville 2016, chapter 9. */
 import { ArgumentError, ShapeError, show } from "../core/errors.ts";
 import { checkShape, showShape } from "../core/shape.ts";
-import { countWindows, type PerAxis, type SlidingOptions, slidings, spanOf, transposedSlidings } from "../core/sliding.ts";
+import { channelsFirst, countWindows, type PerAxis, type SlidingOptions, slidings, spanOf, transposedSlidings } from "../core/sliding.ts";
 import type { Form, Value } from "../graph/op.ts";
 import * as ops from "../ops/index.ts";
 import { promoted } from "./elementwise.ts";
@@ -140,6 +140,7 @@ function checkChannels({ who, axes, x, weight }: ConvolutionCall, { input, group
   if (channels === input) return;
   throw new ShapeError(`${who}: the input ${showShape(x.shape)} has ${channels} ${channels === 1 ? "channel" : "channels"}`, {
     why: `the weight ${showShape(weight.shape)} is for ${input}${groups === 1 ? "" : `, in ${groups} groups`}`,
+    help: channelsFirst(x.shape, axes, input),
   });
 }
 

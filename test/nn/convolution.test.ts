@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import {
   compile,
+  conv1d,
   Generator,
   gradcheck,
   gradgradcheck,
@@ -186,6 +187,8 @@ test("Unfold and Fold put an image together again, each element as often as wind
 describe("A convolution refuses, naming the layer, what it is and what to write,", () => {
   const refusals: readonly [what: string, f: () => unknown, says: RegExp][] = [
     ["another number of channels", () => new Conv2d(3, 6, 5).forward(zeros([2, 1, 8, 8]) as Tensor), /^Conv2d: the input is \[2, 1, 8, 8\].*\n {2}why: it has 1 channel, the layer was made for 3\n {2}help: write new Conv2d\(1, 6, 5\)/], // biome-ignore format: a table
+    ["channels that come last", () => new Conv2d(3, 6, 5).forward(zeros([2, 8, 9, 3]) as Tensor), /^Conv2d: .*\n {2}why: it has 8 channels, .*\n {2}help: channels come before .*: x.permute\(\[0, 3, 1, 2\]\) is \[2, 3, 8, 9\]/], // biome-ignore format: a table
+    ["channels that come last, of a function", () => conv1d(zeros([9, 3]), zeros([4, 3, 2])), /^conv1d: .*\n.*\n {2}help: .*x.permute\(\[1, 0\]\) is \[3, 9\]/], // biome-ignore format: a table
     ["grey images without an axis for it", () => new Conv2d(1, 6, 5).forward(zeros([9, 8, 8]) as Tensor), /^Conv2d: .*\n.*made for 1\n {2}help: x.unsqueeze\(1\) is \[9, 1, 8, 8\]/], // biome-ignore format: a table
     ["too few axes", () => new Conv1d(3, 6, 5).forward(zeros([3]) as Tensor), /^Conv1d: the input is \[3\].*\n {2}why: it needs an axis of 3 channels, and 1 of space/], // biome-ignore format: a table
     ["a kernel that does not fit", () => init(new Conv2d(1, 1, 5, { padding: 1 }), 0).forward(zeros([1, 1, 8, 2])), /^Conv2d: a kernel that reaches over 5 does not fit into axis 3 of \[1, 1, 8, 2\].*\n {2}why: the axis has 2 \+ 1 \+ 1 = 4 elements with its padding\n {2}help: .*padding of 2/], // biome-ignore format: a table

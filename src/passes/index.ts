@@ -3,7 +3,7 @@ import type { Value } from "../graph/op.ts";
 import { casts, choices, powers, products, sums } from "./algebra.ts";
 import { constants } from "./constants.ts";
 import { contracts } from "./contracts.ts";
-import { expansions } from "./expand.ts";
+import { expansions, overWindows } from "./expand.ts";
 import { folds } from "./folds.ts";
 import { broadcasts, hoists, reshapes, slices } from "./moves.ts";
 import { places } from "./places.ts";
@@ -54,6 +54,8 @@ export const STAGES: readonly Stage[] = [
 export interface OptimiseOptions {
   /** 0: only what every program needs; 1 (default): all rules. */
   readonly level?: 0 | 1;
+  /** Whether contractions over windows stay what they are, which nothing can run, to be counted. */
+  readonly windows?: boolean;
   /** Sees the graph after each stage. */
   readonly onStage?: (name: string, outputs: readonly Value[]) => void;
   /** Filled: what became of each value, where anything did. */
@@ -65,7 +67,7 @@ export interface OptimiseOptions {
  * zeros, but for what is reassociated: sums (over axes, in contractions, of padded parts) are taken in any order, and leave out terms that
  * are 0, so that the sign of a sum of zeros is not said; constant factors are multiplied first.
  */
-export function optimise(outputs: readonly Value[], { level = 1, onStage, became }: OptimiseOptions = {}): Value[] {
+export function optimise(outputs: readonly Value[], { level = 1, windows = false, onStage, became }: OptimiseOptions = {}): Value[] {
   let values = [...outputs];
   const shared = new Shared();
   // Rules that left a graph as it is would do so again.
@@ -73,7 +75,7 @@ export function optimise(outputs: readonly Value[], { level = 1, onStage, became
   for (const stage of level === 0 ? REQUIRED : STAGES) {
     if (stage.rules !== idle) {
       const before = values;
-      values = rewrite(values, stage.rules, { shared, became });
+      values = rewrite(values, windows ? stage.rules.filter((rule) => rule !== overWindows) : stage.rules, { shared, became });
       idle = values.every((v, i) => v === before[i]) ? stage.rules : undefined;
     }
     onStage?.(stage.name, values);

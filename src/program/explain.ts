@@ -148,7 +148,7 @@ function codesOf({ scheduled, program }: Plan, v: Value): number[] {
 function costsOf(spec: ExecutableSpec, parts: Parts, runner: Runner | undefined): StepCosts {
   const whole = [...spec.outputs, ...spec.assignments.map((a) => a.value)];
   const forward = parts.forwardRoots.length > 0 ? parts.forwardRoots : whole;
-  const flops = (roots: readonly Value[]): number => costOf(optimise(roots)).flops;
+  const flops = (roots: readonly Value[]): number => costOf(optimise(roots, { windows: true })).flops;
   const [first, second, third] = [flops(forward), flops([...forward, ...parts.gradients]), flops(whole)];
   return {
     forward: { flops: first, bytes: planned(forward, runner) },

@@ -1,4 +1,4 @@
-import { compile, conv2d, einsum, explain, Generator, gradients, type Tensor, tensor, variable, zeros } from "gradus";
+import { compile, conv2d, einsum, explain, Generator, gradients, ones, type Tensor, tensor, variable, zeros } from "gradus";
 import { crossEntropy, Dropout, init, Linear, mse, relu, Sequential, training } from "gradus/nn";
 import { adam, sgd } from "gradus/optim";
 import { describe, expect, test } from "vitest";
@@ -127,6 +127,24 @@ describe("what a training step is made of", () => {
       expect(sources[k]).toMatch(/^\(func \$0[\s\S]*f32x4\.mul/);
     }
     expect(nodes.find((node) => node.name === "x")!.kernels).toEqual([]);
+  });
+
+  test("a convolution's gradients cost what it costs, each: zeros at borders and between elements are no work", async () => {
+    const [weight, next] = [variable(ones([8, 3, 5, 5])), variable(ones([4, 8, 6, 6]))];
+    const optimizer = sgd([weight, next], { lr: 0.1 });
+    const step = compile((x: Tensor) => {
+      const loss = conv2d(conv2d(x, weight, { stride: 2, padding: 2 }), next)
+        .square()
+        .sum();
+      optimizer.minimize(loss);
+      return loss;
+    });
+    const { parts } = await explain(step, ones([2, 3, 12, 12]));
+    const [first, second] = [2 * (2 * 8 * 6 * 6) * (3 * 5 * 5), 2 * (2 * 4) * (8 * 6 * 6)];
+    expect(parts.forward.flops - first - second).toBeLessThan(100);
+    // Nothing goes back through the first one to x.
+    expect(parts.backward.flops - first - 2 * second).toBeLessThan(100);
+    expect(parts.backward.flops).toBeGreaterThanOrEqual(first + 2 * second);
   });
 
   test("forward and backward are counted apart: once and at most twice the multiplications of the weights", async () => {

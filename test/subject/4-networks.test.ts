@@ -24,7 +24,7 @@ const sizes = (layer: nn.Module): number => layer.parameters().reduce((n, p) => 
 describe("4.6 to 4.9 the stages of a layer, and what pools are blind to", () => {
   const shifted = (x: Tensor, down: number, right: number): Tensor => x.pad([[0, 0], [0, 0], [down, -down], [right, -right]]); // biome-ignore format: pairs
 
-  test("4.6 LeNet-5 learns drawn digits by convolution, detector and pool, and puts its stages into a picture", () => {
+  test("4.6 LeNet-5 is twice a convolution, a detector and a pool, and learns to tell nine of ten drawn digits from 3,000 of them", async () => {
     const layers = (lenetRecipe.model(lenetRecipe.options) as nn.Sequential).layers as readonly unknown[];
     expect(layers.slice(1, 7)).toEqual([
       expect.any(nn.Conv2d),
@@ -35,6 +35,25 @@ describe("4.6 to 4.9 the stages of a layer, and what pools are blind to", () => 
       expect.any(nn.AvgPool2d),
     ]);
     expect(sizes(lenetRecipe.model(lenetRecipe.options) as nn.Sequential)).toBe(61_706);
+    const model = init(lenetRecipe.model(lenetRecipe.options) as nn.Sequential, 0);
+    const optimizer = adam(model.parameters(), { lr: 0.003 });
+    await learnFrom(model, await digits({ count: 3000 }), { loss: nn.crossEntropy, optimizer, epochs: 3, batchSize: 32, rng: 0 });
+    const scores = await score(model, await digits({ train: false, count: 500 }), { loss: nn.crossEntropy, metrics: { accuracy } });
+    expect(scores.accuracy).toBeGreaterThan(0.9);
+  }, 120_000);
+
+  test("4.7 the largest, the mean, the L2 norm and the mean weighted by the distance from the centre, of windows that overlap", async () => {
+    const rows = [[1, -2, 3], [0, 5, -6], [7, 8, 2]]; // biome-ignore format: rows
+    const windows = [0, 1].flatMap((i) => [0, 1].map((j) => [rows[i]![j]!, rows[i]![j + 1]!, rows[i + 1]![j]!, rows[i + 1]![j + 1]!]));
+    const pooled = (layer: { forward(x: Tensor): Tensor }): Promise<number[]> => numbers(layer.forward(tensor([[rows]]) as Tensor));
+    const near = (got: number[], wanted: number[]): void => wanted.forEach((value, i) => { expect(got[i]).toBeCloseTo(value, 5); }); // biome-ignore format: one line
+    near(await pooled(new nn.MaxPool2d(2, { stride: 1 })), windows.map((w) => Math.max(...w))); // biome-ignore format: one line
+    near(await pooled(new nn.AvgPool2d(2, { stride: 1 })), windows.map((w) => w.reduce((a, b) => a + b) / 4)); // biome-ignore format: one line
+    near(await pooled(new nn.LPPool2d(2, 2, { stride: 1 })), windows.map((w) => Math.hypot(...w))); // biome-ignore format: one line
+    // Of three by three: the centre at distance 0, four at 1, four at √2.
+    const weight = (i: number, j: number): number => 1 / (1 + Math.hypot(i - 1, j - 1));
+    const [sum, weights] = rows.flatMap((row, i) => row.map((x, j) => [x * weight(i, j), weight(i, j)])).reduce(([a, b], [x, w]) => [a! + x!, b! + w!]) as [number, number]; // biome-ignore format: one line
+    near(await pooled(new nn.WeightedAvgPool2d(3, { weights: "inverse" })), [sum / weights]);
   });
 
   test("4.8 where the largest of each window stays in its window, a pool does not change under a shift", async () => {
@@ -83,6 +102,22 @@ describe("4.10 and 4.11 AlexNet", () => {
   test("4.10 has 60,965,224 parameters in groups, 62,378,344 without, 61,100,840 in one tower", () => {
     const count = (variant: string): number => sizes(alexnetRecipe.model({ ...alexnetRecipe.options, variant }) as nn.Sequential);
     expect(["grouped", "ungrouped", "one-tower"].map(count)).toEqual([60_965_224, 62_378_344, 61_100_840]);
+  });
+
+  test("4.10 makes of 224 × 224 the paper's shapes: five convolutions, three pools whose windows overlap, three dense layers", () => {
+    const model = alexnetRecipe.model(alexnetRecipe.options) as nn.Sequential;
+    const shapes = [...nn.summary(model, [1, 3, 224, 224]).matchAll(/\((Conv2d|MaxPool2d|Linear)\)\s+\[1, (.*?)\]/g)].map(([, kind, shape]) => `${kind} ${shape}`); // biome-ignore format: one line
+    expect(shapes).toEqual([
+      ...["Conv2d 96, 55, 55", "MaxPool2d 96, 27, 27", "Conv2d 256, 27, 27", "MaxPool2d 256, 13, 13"],
+      ...["Conv2d 384, 13, 13", "Conv2d 384, 13, 13", "Conv2d 256, 13, 13", "MaxPool2d 256, 6, 6"],
+      ...["Linear 4096", "Linear 4096", "Linear 1000"],
+    ]);
+    const layers = model.layers as readonly unknown[];
+    for (const pool of layers.filter((layer) => layer instanceof nn.MaxPool2d))
+      expect([pool.kernelSize, pool.options.stride]).toEqual([3, 2]);
+    expect(layers.flatMap((layer) => (layer instanceof nn.Conv2d ? [layer.weight.shape[1]] : []))).toEqual([3, 48, 256, 192, 192]);
+    expect(layers.filter((layer) => layer instanceof nn.LocalResponseNorm)).toHaveLength(2);
+    expect(layers.flatMap((layer) => (layer instanceof nn.Dropout ? [layer.p] : []))).toEqual([0.5, 0.5]);
   });
 
   test("4.11 changes images inside the compiled step: other ones each time, none in use", async () => {

@@ -1,5 +1,18 @@
 /** The same program on every device: indices, nothing at all, NaN, ±∞, numbers near 0, long sums. */
-import { arange, compile, type Device, oneHot, ones, type Tensor, tensor, variable } from "gradus";
+import {
+  adaptiveMaxPool2d,
+  arange,
+  avgPool2d,
+  compile,
+  conv2d,
+  type Device,
+  maxPool2d,
+  oneHot,
+  ones,
+  type Tensor,
+  tensor,
+  variable,
+} from "gradus";
 import { bceWithLogits, crossEntropy, Embedding, init, nll } from "gradus/nn";
 import { describe, expect, test } from "vitest";
 import { COMPILED, DEVICES, errorOf, numbers } from "./harness.ts";
@@ -139,6 +152,27 @@ describe("torture 11: NaN and infinities", () => {
       isNaN: "1 0 0 0 0 0 0 0 0 1 0 0",
     });
   });
+
+  test.each(DEVICES)(
+    "torture 11: convolutions and pools keep a NaN and an infinity to the windows that hold them on %s",
+    async (device) => {
+      const image = tensor([[[[Number.NaN, 1, 1, 1, 1], [1, 1, 1, 1, 1], [1, 1, 1, 1, Infinity]]]]); // biome-ignore format: an image
+      const f = (x: any): any => ({
+        convolution: conv2d(x, ones([1, 1, 3, 3]), { padding: 1 }),
+        max: maxPool2d(x, 3, { stride: 1, padding: 1 }),
+        least: maxPool2d(x.neg(), 3, { stride: 1, padding: 1 }),
+        mean: avgPool2d(x, 3, { stride: 2, padding: 1 }),
+        all: adaptiveMaxPool2d(x, [1, 3]),
+      });
+      expect(await texts(run(device, f, image))).toEqual({
+        convolution: "NaN NaN 6 6 4 NaN NaN 9 Infinity Infinity 4 6 6 Infinity Infinity",
+        max: "NaN NaN 1 1 1 NaN NaN 1 Infinity Infinity 1 1 1 Infinity Infinity",
+        least: "NaN NaN -1 -1 -1 NaN NaN -1 -1 -1 -1 -1 -1 -1 -1",
+        mean: `NaN ${Math.fround(6 / 9)} ${Math.fround(4 / 9)} ${Math.fround(4 / 9)} ${Math.fround(6 / 9)} Infinity`,
+        all: "NaN 1 Infinity",
+      });
+    },
+  );
 
   test("torture 11: what is put around a tensor is NaN, ±∞ or −0 as was asked, one after the other", async () => {
     for (const value of [Infinity, -Infinity, Number.NaN, 0, -0, 1])

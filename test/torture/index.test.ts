@@ -24,7 +24,7 @@ const TORTURE: Readonly<Record<number, Promised>> = {
   8: { what: "axes out of range or twice", where: [["torture/tensors", "torture 8: %s refuses axes"], ["torture/tensors", "torture 8: an axis that is named twice"]] },
   9: { what: "integer division by 0", where: [["torture/tensors", "torture 9: "], ["ops/edges", "divide toward −∞, and by 0 to 0"]] },
   10: { what: "mixed element types", where: [["torture/tensors", "torture 10: "], ["tensor/operators", "dtypes promote to the wider"]] },
-  11: { what: "NaN and infinities", where: [["torture/devices", "torture 11: max, argmax and comparisons"], ["torture/devices", "torture 11: what is put around"], ["ops/edges", "survive sign, relu, maximum"]] },
+  11: { what: "NaN and infinities", where: [["torture/devices", "torture 11: max, argmax and comparisons"], ["torture/devices", "torture 11: convolutions and pools keep"], ["torture/devices", "torture 11: what is put around"], ["ops/edges", "survive sign, relu, maximum"]] },
   12: { what: "softmax at the ends", where: [["torture/devices", "torture 12: ±1000"], ["torture/devices", "torture 12: binary cross-entropy"], ["nn/losses", "is finite at ±1000, in float32 too"]] },
   13: { what: "denormal numbers", where: [["torture/devices", "torture 13: denormal numbers"]] },
   14: { what: "values that somebody writes to", where: [["torture/values", "torture 14: arrays that were passed in"], ["torture/values", "torture 14: shapes and axes"], ["torture/values", "torture 14: a content that a program writes over"]] },

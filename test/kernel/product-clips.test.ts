@@ -105,6 +105,19 @@ test("a product clipped at a border gives the same bits on one thread and on two
     }
 });
 
+test("a pass over a long sum runs through the taps of a window, also those that see nothing of the image", { tags: ["slow"] }, () => {
+  const axis = { size: 8, window: 3, stride: 1, dilation: 1, pad: 1 };
+  const wide = { ...axis, dilation: 8, pad: 8 };
+  const beside = { ...axis, pad: -1, dilation: 2 };
+  const strided = { ...axis, size: 15, stride: 2, pad: 2 };
+  for (const [images, channels, outputs, space] of [
+    [7, 57, 130, [axis, axis]], [9, 66, 95, [wide, wide]],
+    [50, 57, 33, [beside, axis]], [13, 57, 40, [strided, strided]], [13, 57, 66, [strided, wide]], [104, 66, 62, [axis]],
+    [7, 66, 95, [axis, wide]],
+  ] as const) // biome-ignore format: a table
+    for (const last of [true, false]) check({ of: "weights", rows: "channel", images, channels, outputs, space, last }, [...one, ...two]);
+});
+
 /** The elements that an operand reads where all clips that keep it hold, one by one. */
 function read(p: Product, of: "a" | "b"): number[] {
   const o = p[of];

@@ -31,8 +31,11 @@ type Range = readonly [from: Int, to: Int];
 interface BlockScope {
   readonly lines: Lines;
   readonly batch: readonly Int[];
+  readonly slice: Int | undefined;
   readonly m: Range;
   readonly n: Range;
+  /** Which of the batch elements that a pass runs through. */
+  readonly tap: Int;
   /** Along each axis of k; never empty. */
   readonly k: readonly Range[];
   /** 0 where clips leave nothing of the sum, which then runs over no steps; otherwise 1. */
@@ -79,7 +82,7 @@ export class TileCode {
     const sliced = sources.sliceStride === 0 ? p : { ...p, batch: [...p.batch, plan.slices], stores: stores.map((s) => ({ ...s, to: { ...s.to, strides: s.to.strides.toSpliced(-2, 0, sources.sliceStride) } })) }; // biome-ignore format: one choice
     this.epilogue = new Epilogue(sliced, plan.tile, context, this.block);
     const grid = Math.ceil(plan.tiles.m / plan.block.m) * Math.ceil(plan.tiles.n / plan.block.n);
-    this.units = grid * plan.slices * sizeOf(p.batch);
+    this.units = grid * plan.slices * sizeOf(p.batch.slice(0, p.batch.length - plan.within));
     this.work = p.m * p.n * sizeOf(p.k) * sizeOf(p.batch);
     this.each = blockSize(this.units, this.work / 8 / this.units);
   }
@@ -148,19 +151,30 @@ export class TileCode {
     const early = plan.columnsLast ? undefined : range("n", false);
     const m = range("m", false);
     const slice = this.sources.sliceStride ? digit(this.size("slices", plan.slices), "slice") : undefined;
-    const batch = p.batch.map((size, d) => [d, size] as const).toReversed();
+    const batch = p.batch
+      .slice(0, p.batch.length - plan.within)
+      .map((size, d) => [d, size] as const)
+      .toReversed();
     const last = plan.columnsLast ? -1 : 0;
     const indices = batch.map(([d, size]) => (d === last ? rest : digit(this.size(`batch${d}`, size), "i"))).toReversed();
     const n = early ?? range("n", true);
-    const { k, some } = this.rangesOfK(lines, indices, slice);
-    this.epilogue.begin(lines, slice === undefined ? indices : [...indices, slice]);
-    return { lines, batch: indices, m, n, k, some, a: this.base("a", lines, indices), b: this.base("b", lines, indices) };
+    const block = { slice, m, n, tap: 0 };
+    return plan.within > 0
+      ? { ...block, lines, batch: indices, k: this.rangesOfK(lines, indices, plan.split + 1).k, some: 1, a: 0, b: 0 }
+      : this.element(lines, block, indices);
   }
 
-  /** What clips leave of each axis of k for this batch element, and of the first one what the slice takes. */
-  private rangesOfK(lines: Lines, batch: readonly Int[], slice: Int | undefined): { k: Range[]; some: Int } {
+  /** A block at one batch element. */
+  private element(lines: Lines, block: Pick<BlockScope, "slice" | "m" | "n" | "tap">, batch: readonly Int[]): BlockScope {
+    const { k, some } = this.rangesOfK(lines, batch, this.plan.axes.length, block.slice);
+    this.epilogue.begin(lines, block.slice === undefined ? batch : [...batch, block.slice]);
+    return { ...block, lines, batch, k, some, a: this.base("a", lines, batch), b: this.base("b", lines, batch) };
+  }
+
+  /** What clips leave of the first `axes` axes of k for this batch element, and of the very first one what the slice takes. */
+  private rangesOfK(lines: Lines, batch: readonly Int[], axes: number, slice?: Int): { k: Range[]; some: Int } {
     let some: Int = 1;
-    const k = this.plan.axes.map((axis, d): Range => {
+    const k = this.plan.axes.slice(0, axes).map((axis, d): Range => {
       let [from, to]: [Int, Int] = [0, this.size(`k${d}`, axis.size)];
       if (slice !== undefined && d === 0) {
         from = lines.int(imul(slice, this.size("slice", this.plan.slice)), "from");
@@ -225,10 +239,27 @@ export class TileCode {
         const [first, last] = [body.int(imul(pass.first, ieq(k, from)), "first"), body.int(imul(pass.last, ieq(end, to)), "last")];
         const next: Pass = { k: pass.k.with(d, [k, end]), first, last };
         if (single) walk(body, d + 1, next);
-        else this.inPass(block, body, next);
+        else this.overTaps(block, body, next);
       });
     };
     walk(block.lines, 0, { k: block.k, first: 1, last: 1 });
+  }
+
+  /** The batch elements that a pass runs through. */
+  private overTaps(block: BlockScope, lines: Lines, pass: Pass): void {
+    const { p, plan } = this;
+    const walk = (body: Lines, batch: readonly Int[], tap: Int): void => {
+      const d = batch.length;
+      if (d === p.batch.length) {
+        const here = this.element(body, { ...block, tap }, batch);
+        this.inPass(here, body, { ...pass, k: [...pass.k, ...here.k.slice(plan.split + 1)] });
+        return;
+      }
+      const size = this.size(`batch${d}`, p.batch[d]!);
+      body.loop("i", 0, size, 1, (i, inside) => walk(inside, [...batch, i], inside.int(iadd(imul(tap, size), i), "tap")));
+    };
+    if (plan.within > 0) walk(lines, block.batch, 0);
+    else this.inPass(block, lines, pass);
   }
 
   private inPass(block: BlockScope, lines: Lines, pass: Pass): void {
@@ -360,7 +391,8 @@ export class TileCode {
     const { rows } = plan.tile;
     const columns = columnsOf(plan.tile);
     const many = passSteps(plan) < sizeOf(plan.axes.map((x) => x.size));
-    const number = iadd(imul(isub(place.nt, block.n[0]), this.size("mBlock", plan.block.m)), isub(place.mt, block.m[0]));
+    const column = iadd(imul(block.tap, this.size("nBlock", plan.block.n)), isub(place.nt, block.n[0]));
+    const number = iadd(imul(column, this.size("mBlock", plan.block.m)), isub(place.mt, block.m[0]));
     const sums = lines.int(iadd(this.mine, imul(number, this.size("tileBytes", many ? tileBytes(plan.tile) : 0))), "sums");
     const { at, skipped } = this.rowsAt(place.mt, block, a, lines);
     this.callTile(block, lines, pass, { a: lines.int(at, "a"), b: place.b, sums });

@@ -51,6 +51,8 @@ export interface Plan {
   readonly slice: number;
   /** Whether blocks that share columns of B follow each other. */
   readonly columnsLast: boolean;
+  /** So many batch axes, the innermost ones, are run through within each pass: what a pass reads, it reads from near caches for all of them. */
+  readonly within: number;
 }
 
 export const spread = (count: number, most: number): number => Math.ceil(count / Math.ceil(count / Math.max(1, most)));
@@ -90,13 +92,42 @@ export function planProduct(p: Product, context: LoopContext): Plan {
   const { split, chunk } = cutPasses(axes, longest, Math.max(tile.lanes, TOGETHER));
   const slice = spread(axes[0]!.size, Math.ceil(axes[0]!.size / slices));
   const step = split === 0 && chunk < slice ? Math.ceil(slice / chunk) * chunk : slice;
-  return {
-    tile, walk, nested: machine.tile.nested && split < axes.length - 1, tiles, axes, split, chunk, a, columnsLast,
+  const plan: Plan = {
+    tile, walk, nested: machine.tile.nested && split < axes.length - 1, tiles, axes, split, chunk, a, columnsLast, within: 0,
     block: { m: block.m, n: columnsLast ? Math.min(block.n, panels) : block.n },
     b: { packing, fetch: fetchIn(p, "b", packing, tile.lanes) },
     slices: Math.ceil(axes[0]!.size / step),
     slice: step,
   }; // biome-ignore format: one object
+  return { ...plan, ...batchWithin(p, plan, wanted) };
+}
+
+type Within = Pick<Plan, "block" | "within">;
+
+/** The batch axes that a pass runs through, and the block for which it then reads least from far away. They move B not at all, and A a little, as taps of a window do. */
+function batchWithin(p: Product, plan: Plan, wanted: number): Within {
+  const { tile, tiles, axes, split, chunk } = plan;
+  let best: Within = { block: plan.block, within: 0 };
+  const passes = split > 0 || chunk < axes[0]!.size;
+  if (!passes || plan.a.packing !== "none" || plan.b.packing === "inside" || plan.slices > 1) return best;
+  // Without panels of its own, a block may fill more of the scratch with sums.
+  const most = Math.floor((2 * SUM_BYTES) / tileBytes(tile));
+  const rows = Math.min(tiles.m, Math.floor(BLOCK_BYTES / (passSteps(plan) * tile.rows * bytesOf(tile.dtype))));
+  const taps = (within: number): number => sizeOf(p.batch.slice(p.batch.length - within));
+  const units = ({ block: { m, n }, within }: Within): number =>
+    (Math.ceil(tiles.m / m) * Math.ceil(tiles.n / n) * sizeOf(p.batch)) / taps(within);
+  // An element of A is used `n` times for each tap, one of B `m` times.
+  const cost = ({ block: { m, n }, within }: Within): number => (1 / m + 1 / n) / taps(within);
+  const needed = Math.min(wanted, units(best));
+  const clips = axes.slice(0, split + 1).flatMap((x) => x.clips);
+  const stays = (axis: number): boolean => p.b.batchStrides[axis] === 0 && clips.every((c) => c.strides[axis] === 0);
+  for (let within = 1; within <= p.batch.length && stays(p.batch.length - within); within++)
+    for (let m = 1; m <= rows; m++)
+      for (let n = 1; n <= Math.min(tiles.n, most / (m * taps(within))); n++) {
+        const next: Within = { block: { m, n }, within };
+        if (units(next) >= needed && cost(next) < cost(best)) best = next;
+      }
+  return best;
 }
 
 /** With so few tiles along m, panels of B in the first cache are not used again: one pass takes all of k. */

@@ -161,12 +161,12 @@ class RowsEmitter {
     const { nest, reductions } = this;
     const row = nest.outer.lastIndexOf(true);
     if (lane < 0 || nest.outer[lane] || row < 0 || nest.sizes[row]! < 2 * ROWS_TOGETHER || this.kept.size > 0) return false;
-    const simple = reductions.every(
-      (r) => r.over.includes(lane) && !givesPosition(r.combine) && !reductions.some((q) => q !== r && isPartOf(q, r.of)),
-    );
+    const [sum, ...more] = reductions;
+    // Sums of what is read as it is have as many partial sums as ever: they are long, and each addition rounds.
+    const simple = more.length === 0 && sum?.combine === "sum" && sum.of.op === "mul" && sum.over.includes(lane);
     const nodes = nodesOf(nest);
     const plain = nodes.every((e) => e.op !== "inside" && e.op !== "inRange" && (e.op !== "load" || !e.within));
-    return simple && plain && reductions.length === 1 && nodes.length <= MOST_SIDE_BY_SIDE;
+    return simple && plain && nodes.length <= MOST_SIDE_BY_SIDE;
   }
 
   // ---- expressions

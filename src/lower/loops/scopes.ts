@@ -83,7 +83,7 @@ export class Loops {
     const inside = last ? body : () => this.over(rest, range, axis === this.lane ? 1 : unroll, body);
     const end = (step: number, name: string): Int => this.rangeEnd(axis, [from, to], step, name);
     const W = axis === this.lane ? this.lanes : 1;
-    const whole = W > 1 || axis === this.lane ? end(W, "whole") : to;
+    const whole = axis === this.lane ? end(W, "whole") : to;
     let start = from;
     if (copies > 1) {
       start = end(W * copies, "many");
@@ -95,13 +95,13 @@ export class Loops {
 
   /** Where the last whole step of a range ends. */
   private rangeEnd(axis: number, [from, to]: [Int, Int], step: number, name: string): Int {
-    return this.ofRange(axis, [from, to], name, () => isub(to, irem(isub(to, from), step)));
+    return this.ofRange(axis, [from, to], name, () => isub(to, irem(isub(to, from), step)), step);
   }
 
   /** A number that depends on a range of an axis: computed once if the range is all of it. */
-  private ofRange(axis: number, [from, to]: [Int, Int], name: string, make: () => Int): Int {
+  private ofRange(axis: number, [from, to]: [Int, Int], name: string, make: () => Int, step = 0): Int {
     const all = from === 0 && to === this.sizes[axis];
-    return all ? this.once(`${name} of ${axis}`, this.scopes[0]!, make, name) : this.scope.lines.int(make(), name);
+    return all ? this.once(`${name} of ${axis} by ${step}`, this.scopes[0]!, make, name) : this.scope.lines.int(make(), name);
   }
 
   private loop(axis: number, from: Int, to: Int, step: number, copies: number, body: (copy: number) => void): void {
